@@ -1,0 +1,1 @@
+//! Sockets, tuning and io_uring for Linux.

@@ -1,0 +1,1 @@
+//! SR-IOV provisioning.

@@ -1,0 +1,1 @@
+//! The harness lab tests run under.
