@@ -1,0 +1,55 @@
+//! The lab's agent: the one program the guest runs. It sets the machine up, does the job the host
+//! left in the shared folder, and reports over a serial port of its own.
+
+mod command;
+mod klog;
+mod port;
+mod setup;
+mod tests;
+
+use anyhow::{Context, Result};
+use lab::{Event, Job, SHARE, Work};
+use port::EventPort;
+
+fn main() {
+    let mut events = match EventPort::open() {
+        Ok(events) => events,
+        Err(error) => return eprintln!("lab: {error:#}"),
+    };
+    let why = match work(&mut events) {
+        Ok(()) => None,
+        Err(error) => Some(format!("{error:#}")),
+    };
+    if let Some(why) = why {
+        events.send(&Event::Broken { why });
+    }
+    events.send(&Event::Done);
+}
+
+fn work(events: &mut EventPort) -> Result<()> {
+    let path = format!("{SHARE}/job.json");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    let job: Job = serde_json::from_str(&text).context("understand the job")?;
+    let missing = setup::prepare(&job)?;
+    events.send(&Event::Up {
+        release: setup::release()?,
+        uptime_ms: setup::uptime_ms()?,
+        missing,
+    });
+    match &job.work {
+        Work::Command {
+            argv,
+            cwd,
+            deadline_s,
+        } => {
+            let code = command::run(argv, cwd, *deadline_s, &job.fatal_log)?;
+            events.send(&Event::Exited { code });
+        }
+        Work::Shell { cwd } => {
+            let code = command::shell(cwd)?;
+            events.send(&Event::Exited { code });
+        }
+        Work::Tests(cases) => tests::run(cases, &job.fatal_log, events)?,
+    }
+    Ok(())
+}

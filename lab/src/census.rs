@@ -1,0 +1,223 @@
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// The kernel objects that exist at one moment: those of this process and those of the machine.
+///
+/// Taken before and after a test's body, inside its process: once the process has exited the
+/// kernel has cleaned up after it and a count proves nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    own: BTreeMap<String, u64>,
+    machine: BTreeMap<String, u64>,
+}
+
+/// What one census has more (or less) of than another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference(Vec<(String, u64, u64)>);
+
+impl Census {
+    /// Counts the objects of this process and of the machine.
+    pub fn of_process() -> Census {
+        Census {
+            own: own_objects(),
+            machine: machine_objects(),
+        }
+    }
+
+    /// Counts the objects of the machine only.
+    pub fn of_machine() -> Census {
+        Census {
+            own: BTreeMap::new(),
+            machine: machine_objects(),
+        }
+    }
+
+    /// What changed from `self` to `later`; `None` when nothing did.
+    pub fn difference(&self, later: &Census) -> Option<Difference> {
+        let mut changes = Vec::new();
+        for (before, after) in [(&self.own, &later.own), (&self.machine, &later.machine)] {
+            let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+            for key in keys {
+                let count = |map: &BTreeMap<String, u64>| map.get(key).copied().unwrap_or(0);
+                if count(before) != count(after) {
+                    changes.push((key.clone(), count(before), count(after)));
+                }
+            }
+        }
+        (!changes.is_empty()).then_some(Difference(changes))
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (what, before, after)) in self.0.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{what}: {before} before, {after} after")?;
+        }
+        Ok(())
+    }
+}
+
+/// File descriptors, special mappings and locked memory of this process.
+fn own_objects() -> BTreeMap<String, u64> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        // The descriptor that reads this very folder is gone by the time it is looked at.
+        if let Ok(target) = fs::read_link(entry.path()) {
+            *found
+                .entry(format!("fd {}", kind_of_fd(&target)))
+                .or_default() += 1;
+        }
+    }
+    let smaps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    for mapping in special_mappings(&smaps) {
+        *found.entry(format!("mapping {mapping}")).or_default() += 1;
+    }
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    for line in status.lines() {
+        if let Some((key @ ("VmLck" | "VmPin"), rest)) = line.split_once(':') {
+            let kib = rest.split_whitespace().next().and_then(|n| n.parse().ok());
+            found.insert(format!("{key} kB"), kib.unwrap_or(0));
+        }
+    }
+    found
+}
+
+/// `socket:[4711]` and `/dev/infiniband/uverbs0` as kinds that compare equal over time.
+fn kind_of_fd(target: &Path) -> String {
+    let text = target.to_string_lossy();
+    match text.split_once(":[") {
+        Some((kind, _)) => kind.to_owned(),
+        None => text.into_owned(),
+    }
+}
+
+/// The mappings a network library owns: devices, memfds, rings, and anonymous memory kept from
+/// children (`dc` in `VmFlags`). Heap, stacks and libraries come and go on their own.
+fn special_mappings(smaps: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut name = String::new();
+    for line in smaps.lines() {
+        if let Some(flags) = line.strip_prefix("VmFlags:") {
+            let special = ["/dev/", "/memfd:", "anon_inode:"];
+            if special.iter().any(|prefix| name.starts_with(prefix)) {
+                found.push(name.clone());
+            } else if name.is_empty() && flags.split_whitespace().any(|flag| flag == "dc") {
+                found.push("kept from children".to_owned());
+            }
+        } else if let Some(path) = mapping_path(line) {
+            name = path;
+        }
+    }
+    found
+}
+
+/// The path of a mapping's header line (empty when anonymous); `None` for other lines.
+fn mapping_path(line: &str) -> Option<String> {
+    let mut words = line.split_whitespace();
+    let (from, to) = words.next()?.split_once('-')?;
+    let hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
+    (hex(from) && hex(to)).then(|| words.skip(4).collect::<Vec<_>>().join(" "))
+}
+
+/// RDMA resources, virtual functions, network namespaces and network devices of the machine.
+fn machine_objects() -> BTreeMap<String, u64> {
+    let mut found = BTreeMap::new();
+    let rdma = Command::new("rdma")
+        .args(["-j", "resource", "show"])
+        .output();
+    if let Ok(output) = rdma {
+        count_rdma(&String::from_utf8_lossy(&output.stdout), &mut found);
+    }
+    for bus in ["pci", "netdevsim"] {
+        let devices = format!("/sys/bus/{bus}/devices");
+        for entry in fs::read_dir(devices).into_iter().flatten().flatten() {
+            let text = fs::read_to_string(entry.path().join("sriov_numvfs"));
+            if let Some(count) = text.ok().and_then(|text| text.trim().parse().ok()) {
+                if count > 0 {
+                    let device = entry.file_name();
+                    found.insert(format!("VFs of {}", device.to_string_lossy()), count);
+                }
+            }
+        }
+    }
+    for (folder, what) in [
+        ("/run/netns", "netns"),
+        ("/sys/class/net", "netdev"),
+        ("/sys/class/infiniband", "RDMA device"),
+        ("/sys/bus/netdevsim/devices", "netdevsim device"),
+    ] {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            found.insert(format!("{what} {}", entry.file_name().to_string_lossy()), 1);
+        }
+    }
+    found
+}
+
+/// Adds the counts of `rdma -j resource show`.
+fn count_rdma(json: &str, found: &mut BTreeMap<String, u64>) {
+    let devices: Vec<BTreeMap<String, Value>> = serde_json::from_str(json).unwrap_or_default();
+    for device in devices {
+        let name = device.get("ifname").and_then(Value::as_str).unwrap_or("?");
+        for (key, value) in &device {
+            if let (Some(count), false) = (value.as_u64(), key == "ifindex") {
+                if count > 0 {
+                    found.insert(format!("{name} {key}"), count);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sees_an_open_file_and_its_close() {
+        let before = Census::of_process();
+        let file = fs::File::open("/proc/self/status").unwrap();
+        let during = Census::of_process();
+        drop(file);
+        let after = Census::of_process();
+        let seen = before
+            .difference(&during)
+            .expect("an open file is a difference");
+        assert!(
+            seen.to_string().contains("/status: 0 before, 1 after"),
+            "{seen}"
+        );
+        assert_eq!(before.difference(&after), None);
+    }
+
+    #[test]
+    fn names_the_mappings_that_count() {
+        let smaps = "7f00-7f10 rw-p 00000000 00:00 0 \nVmFlags: rd wr dc\n\
+                     7f20-7f30 rw-s 00000000 00:0f 77 /memfd:pool (deleted)\nVmFlags: rd wr sh\n\
+                     7f40-7f50 rw-p 00000000 00:00 0 \nVmFlags: rd wr\n\
+                     7f60-7f70 r-xp 00000000 08:01 9 /usr/lib/libc.so.6\nVmFlags: rd ex dc\n";
+        assert_eq!(
+            special_mappings(smaps),
+            ["kept from children", "/memfd:pool (deleted)"]
+        );
+    }
+
+    #[test]
+    fn counts_rdma_resources_per_device() {
+        let mut found = BTreeMap::new();
+        count_rdma(
+            r#"[{"ifindex":0,"ifname":"rxe0","pd":1,"cq":0,"qp":2,"mr":0}]"#,
+            &mut found,
+        );
+        let expected = [("rxe0 pd".to_owned(), 1), ("rxe0 qp".to_owned(), 2)];
+        assert_eq!(found, BTreeMap::from(expected));
+    }
+}

@@ -1,0 +1,145 @@
+//! What this machine itself must have: QEMU, rdma-core's programs, a few tools.
+
+use crate::apt::{self, Apt};
+use crate::cache::Cache;
+use crate::run;
+use crate::ui;
+use anyhow::{Result, bail};
+use nix::unistd::Uid;
+use std::collections::BTreeSet;
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+const QEMU: &str = "qemu-system-x86_64";
+const QEMU_MAJOR: u32 = 8;
+
+/// What must be found, and the Debian package that brings it.
+const NEEDS: &[(Need, &str)] = &[
+    (Need::Program("ip"), "iproute2"),
+    (Need::Program("rdma"), "iproute2"),
+    (Need::Program("depmod"), "kmod"),
+    (Need::Program("make"), "make"),
+    (Need::Program("cc"), "gcc"),
+    (Need::Program("xz"), "xz-utils"),
+    (Need::Program("setpriv"), "util-linux"),
+    (Need::Program("strace"), "strace"),
+    (Need::Program("ibv_rc_pingpong"), "ibverbs-utils"),
+    (Need::Program("rping"), "rdmacm-utils"),
+    (
+        Need::File("/etc/libibverbs.d/rxe.driver"),
+        "ibverbs-providers",
+    ),
+    (Need::File("/usr/include/libelf.h"), "libelf-dev"),
+];
+
+enum Need {
+    Program(&'static str),
+    File(&'static str),
+}
+
+impl Need {
+    fn met(&self) -> bool {
+        match self {
+            Need::Program(name) => program(name),
+            Need::File(path) => Path::new(path).exists(),
+        }
+    }
+}
+
+/// Sees to it that this machine has what the lab needs: installs it when run as root where there
+/// is apt (saying what), stops with the list otherwise.
+pub(crate) fn provide(cache: &Cache) -> Result<()> {
+    let unmet = NEEDS.iter().filter(|(need, _)| !need.met());
+    let missing: BTreeSet<&str> = unmet.map(|(_, package)| *package).collect();
+    let missing: Vec<&str> = missing.into_iter().collect();
+    let qemu = qemu_major();
+    let qemu_missing = qemu.is_none_or(|major| major < QEMU_MAJOR);
+    if missing.is_empty() && !qemu_missing {
+        return Ok(());
+    }
+    let mut wanted: Vec<String> = missing.iter().map(|p| (*p).to_owned()).collect();
+    if qemu_missing {
+        let found = qemu.map_or("none found".to_owned(), |major| format!("found {major}"));
+        wanted.push(format!("qemu-system-x86 (>= {QEMU_MAJOR}; {found})"));
+    }
+    if !Uid::effective().is_root() || !apt::available() {
+        bail!(
+            "these Debian packages are needed: {}; install them, or run this as root on Debian or Ubuntu",
+            wanted.join(", ")
+        );
+    }
+    eprintln!("  installing on this machine: {}", wanted.join(", "));
+    if !missing.is_empty() {
+        ui::step("install tools", || apt::install(&missing))?;
+    }
+    if qemu_missing {
+        ui::step("install QEMU", || install_qemu(cache))?;
+    }
+    let still = NEEDS.iter().filter(|(need, _)| !need.met());
+    let still: Vec<&str> = still.map(|(_, package)| *package).collect();
+    if !still.is_empty() || qemu_major().is_none_or(|major| major < QEMU_MAJOR) {
+        bail!(
+            "installed, and still missing: {} (QEMU {:?})",
+            still.join(", "),
+            qemu_major()
+        );
+    }
+    Ok(())
+}
+
+/// The distribution's QEMU if it is new enough, else the one of its backports.
+fn install_qemu(cache: &Cache) -> Result<()> {
+    let new_enough = |version: &String| {
+        let upstream = version
+            .split_once(':')
+            .map_or(version.as_str(), |(_, rest)| rest);
+        leading_number(upstream).is_some_and(|major| major >= QEMU_MAJOR)
+    };
+    if apt::candidate("qemu-system-x86")
+        .as_ref()
+        .is_some_and(new_enough)
+    {
+        return apt::install(&["qemu-system-x86"]);
+    }
+    let backports = "bookworm-backports";
+    let apt = Apt::with_suites(
+        &cache.root().join("apt/host"),
+        &["bookworm", backports],
+        true,
+    )?;
+    apt.update()?;
+    apt.install(&["qemu-system-x86"], backports)
+}
+
+/// Whether a program is on the PATH.
+pub(crate) fn program(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/sbin", "/sbin"].map(Path::new);
+    let mut folders = env::split_paths(&path).collect::<Vec<_>>();
+    folders.extend(usual.map(Path::to_path_buf));
+    folders.iter().any(|folder| folder.join(name).is_file())
+}
+
+/// QEMU's major version, if there is a QEMU.
+pub(crate) fn qemu_major() -> Option<u32> {
+    let said = run::text(Command::new(QEMU).arg("--version")).ok()?;
+    leading_number(said.split_once("version ")?.1)
+}
+
+fn leading_number(text: &str) -> Option<u32> {
+    let digits = text.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_major_versions() {
+        assert_eq!(leading_number("10.0.2+ds"), Some(10));
+        assert_eq!(leading_number("7.2"), Some(7));
+        assert_eq!(leading_number("x"), None);
+    }
+}

@@ -1,0 +1,328 @@
+//! One virtual machine: booted, listened to, and gone when dropped.
+
+use crate::kernel::{Kernel, Manifest};
+use anyhow::{Context, Result, bail};
+use lab::{Event, Job};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const MEMORY_MIB: u32 = 2048;
+
+/// What the user's terminal is to the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Terminal {
+    /// Nothing.
+    Detached,
+    /// The guest's console, for a shell.
+    Attached,
+}
+
+/// Where a command's output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// To this program's own output, as it comes.
+    Shown,
+    /// Kept, for [`Vm::captured`].
+    Kept,
+}
+
+/// What came from the guest.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// The agent said this.
+    Event(Event),
+    /// The guest is gone; what its console said last, if it said why.
+    Gone(String),
+    /// Nothing came before the deadline.
+    Silent,
+}
+
+enum Heard {
+    Event(Event),
+    Stdout(Vec<u8>),
+    Stderr(Vec<u8>),
+    Closed,
+}
+
+/// A running guest.
+pub(crate) struct Vm {
+    qemu: Child,
+    folder: TempDir,
+    heard: Receiver<Heard>,
+    output: Output,
+    captured: Vec<u8>,
+}
+
+/// Which accelerator QEMU is to use: `$NETPRIMS_LAB_ACCEL`, else software emulation, which works
+/// on any machine.
+pub(crate) fn accelerator() -> String {
+    std::env::var("NETPRIMS_LAB_ACCEL").unwrap_or_else(|_| "tcg".to_owned())
+}
+
+impl Vm {
+    /// Boots a guest for one job.
+    pub(crate) fn boot(
+        manifest: &Manifest,
+        kernel: &Kernel,
+        job: &Job,
+        agent: &Path,
+        terminal: Terminal,
+        output: Output,
+    ) -> Result<Vm> {
+        let folder = tempfile::Builder::new()
+            .prefix("lab")
+            .tempdir()
+            .context("cannot create a folder for the guest")?;
+        let share = folder.path().join("share");
+        fs::create_dir(&share).context("cannot create the shared folder")?;
+        fs::copy(agent, share.join("agent")).context("cannot copy the agent")?;
+        let json = serde_json::to_vec(job).context("cannot write the job")?;
+        fs::write(share.join("job.json"), json).context("cannot write the job")?;
+        let initramfs = folder.path().join("initramfs");
+        kernel.write_initramfs(manifest, &initramfs)?;
+        let (speak, heard) = channel();
+        for port in ["events", "stdout", "stderr"] {
+            let listener = UnixListener::bind(folder.path().join(port))
+                .context("cannot listen for the guest")?;
+            let speak = speak.clone();
+            thread::spawn(move || {
+                if let Ok((stream, _)) = listener.accept() {
+                    listen(port, stream, &speak);
+                }
+            });
+        }
+        let mut command = command(kernel, folder.path(), terminal);
+        let log =
+            fs::File::create(folder.path().join("qemu.log")).context("cannot create QEMU's log")?;
+        let qemu = command
+            .stderr(log)
+            .spawn()
+            .context("cannot start QEMU (is qemu-system-x86_64 on the PATH?)")?;
+        Ok(Vm {
+            qemu,
+            folder,
+            heard,
+            output,
+            captured: Vec::new(),
+        })
+    }
+
+    /// The next event, however much output comes in between.
+    pub(crate) fn next(&mut self, deadline: Instant) -> Result<Message> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self
+                .heard
+                .recv_timeout(left.min(Duration::from_millis(200)))
+            {
+                Ok(Heard::Event(event)) => return Ok(Message::Event(event)),
+                Ok(Heard::Stdout(bytes)) => self.take(&bytes, false)?,
+                Ok(Heard::Stderr(bytes)) => self.take(&bytes, true)?,
+                Ok(Heard::Closed) => {}
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Ok(Message::Silent),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(status) = self.qemu.try_wait().context("cannot wait for QEMU")? {
+                        return Ok(Message::Gone(self.last_words(&status.to_string())));
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.qemu.wait().context("cannot wait for QEMU")?;
+                    return Ok(Message::Gone(self.last_words(&status.to_string())));
+                }
+            }
+        }
+    }
+
+    /// Waits for the guest to be up; returns its release, its age and what it lacks.
+    pub(crate) fn wait_up(&mut self, deadline: Instant) -> Result<(String, u64, Vec<String>)> {
+        match self.next(deadline)? {
+            Message::Event(Event::Up {
+                release,
+                uptime_ms,
+                missing,
+            }) => Ok((release, uptime_ms, missing)),
+            Message::Event(Event::Broken { why }) => bail!("the guest cannot do its job: {why}"),
+            Message::Event(other) => bail!("the guest said {other:?} before it was up"),
+            Message::Gone(why) => bail!("the guest did not come up: {why}"),
+            Message::Silent => bail!("the guest did not come up in time: {}", self.console_end()),
+        }
+    }
+
+    /// What the command printed, if it was kept.
+    pub(crate) fn captured(self) -> String {
+        String::from_utf8_lossy(&self.captured).into_owned()
+    }
+
+    /// The folder the guest sees at [`lab::SHARE`].
+    pub(crate) fn share(&self) -> PathBuf {
+        self.folder.path().join("share")
+    }
+
+    fn take(&mut self, bytes: &[u8], error: bool) -> Result<()> {
+        match (self.output, error) {
+            (Output::Kept, _) => self.captured.extend_from_slice(bytes),
+            (Output::Shown, false) => {
+                let mut stdout = std::io::stdout().lock();
+                stdout
+                    .write_all(bytes)
+                    .and_then(|()| stdout.flush())
+                    .context("cannot print")?;
+            }
+            (Output::Shown, true) => std::io::stderr().write_all(bytes).context("cannot print")?,
+        }
+        Ok(())
+    }
+
+    /// Why the guest is gone, as far as its console or QEMU itself say.
+    fn last_words(&self, status: &str) -> String {
+        let console = self.console();
+        let panic = console.lines().find(|line| line.contains("Kernel panic"));
+        let qemu = fs::read_to_string(self.folder.path().join("qemu.log")).unwrap_or_default();
+        let qemu = qemu.lines().next().map(str::to_owned);
+        match (panic, qemu) {
+            (Some(panic), _) => format!("the guest's kernel panicked: {}", panic.trim()),
+            (None, Some(qemu)) => format!("QEMU ended ({status}): {qemu}"),
+            (None, None) => format!("the guest went away ({status}): {}", self.console_end()),
+        }
+    }
+
+    fn console(&self) -> String {
+        let bytes = fs::read(self.folder.path().join("console")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn console_end(&self) -> String {
+        let console = self.console();
+        let last = console
+            .lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty());
+        last.unwrap_or("its console is empty").to_owned()
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+        if std::env::var_os("NETPRIMS_LAB_CONSOLE").is_some() {
+            eprintln!("{}", self.console());
+        }
+    }
+}
+
+/// QEMU's command line. `setpriv --pdeathsig` ends QEMU with this program, however that ends.
+fn command(kernel: &Kernel, folder: &Path, terminal: Terminal) -> Command {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+    let accelerator = match accelerator().as_str() {
+        "tcg" => "tcg,thread=multi".to_owned(),
+        other => other.to_owned(),
+    };
+    command.args([
+        "-M",
+        "q35,kernel-irqchip=split",
+        "-accel",
+        &accelerator,
+        "-cpu",
+        "max",
+    ]);
+    command.args(["-smp", "2", "-m", &MEMORY_MIB.to_string()]);
+    command.args([
+        "-display",
+        "none",
+        "-monitor",
+        "none",
+        "-vga",
+        "none",
+        "-nic",
+        "none",
+        "-no-reboot",
+    ]);
+    command
+        .arg("-kernel")
+        .arg(kernel.image())
+        .arg("-initrd")
+        .arg(folder.join("initramfs"));
+    command.args([
+        "-append",
+        "console=ttyS0 quiet panic=-1 rdinit=/init intel_iommu=on",
+    ]);
+    command.args(["-serial", &format!("file:{}", at("console"))]);
+    let filesystem = |id: &str, path: &str, rest: &str| {
+        format!("local,id={id},path={path},security_model=none,multidevs=remap{rest}")
+    };
+    command.args(["-fsdev", &filesystem("root", "/", ",readonly=on")]);
+    command.args(["-device", "virtio-9p-pci,fsdev=root,mount_tag=root"]);
+    command.args(["-fsdev", &filesystem("share", &at("share"), "")]);
+    command.args(["-device", "virtio-9p-pci,fsdev=share,mount_tag=share"]);
+    command.args(["-device", "virtio-serial-pci"]);
+    for port in ["events", "stdout", "stderr"] {
+        command.args(["-chardev", &format!("socket,id={port},path={}", at(port))]);
+        command.args([
+            "-device",
+            &format!("virtserialport,chardev={port},name=lab.{port}"),
+        ]);
+    }
+    command.args(["-device", "intel-iommu,intremap=on"]);
+    for (id, mac) in [("0", "52:54:00:12:34:98"), ("1", "52:54:00:12:34:99")] {
+        command.args([
+            "-device",
+            &format!("pcie-root-port,id=rp{id},slot={}{id}", 1),
+        ]);
+        command.args(["-netdev", &format!("user,id=n{id},restrict=on")]);
+        command.args(["-device", &format!("igb,bus=rp{id},netdev=n{id},mac={mac}")]);
+    }
+    match terminal {
+        Terminal::Detached => {
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+        }
+        Terminal::Attached => {
+            command.args([
+                "-chardev",
+                "stdio,id=tty,signal=off",
+                "-device",
+                "virtconsole,chardev=tty",
+            ]);
+        }
+    }
+    command
+}
+
+fn listen(port: &str, stream: UnixStream, speak: &Sender<Heard>) {
+    let say = |heard| speak.send(heard).is_ok();
+    if port == "events" {
+        for line in BufReader::new(stream).lines().map_while(|line| line.ok()) {
+            let event = serde_json::from_str(&line).unwrap_or_else(|error| Event::Broken {
+                why: format!("said {line:?}, which is no event: {error}"),
+            });
+            if !say(Heard::Event(event)) {
+                return;
+            }
+        }
+        say(Heard::Closed);
+        return;
+    }
+    let mut stream = stream;
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(n) = stream.read(&mut buffer) {
+        let bytes = buffer[..n].to_vec();
+        let heard = if port == "stdout" {
+            Heard::Stdout(bytes)
+        } else {
+            Heard::Stderr(bytes)
+        };
+        if n == 0 || !say(heard) {
+            return;
+        }
+    }
+}
