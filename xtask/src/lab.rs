@@ -46,7 +46,7 @@ impl Lab {
     pub(crate) fn boot(&self, work: Work, terminal: Terminal, output: Output) -> Result<Vm> {
         let job = Job {
             kernel: self.kernel.name.clone(),
-            fatal_log: self.manifest.log.fatal.clone(),
+            fatal_log: self.manifest.fatal_log.clone(),
             modules: self.kernel.modules(),
             work,
         };

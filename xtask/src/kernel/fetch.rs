@@ -43,24 +43,20 @@ pub(super) fn fill(cache: &Cache, spec: &KernelSpec, partial: &Path) -> Result<(
     let image = image_package(&apt, spec)?;
     let release = image.trim_start_matches("linux-image-").to_owned();
     let mut packages = vec![image.clone()];
-    // From 7.x on the image package is empty and names one package each for binary and modules.
+    // From 7.x on the image package is empty and names others for what it used to hold.
+    let others = ["binary", "modules", "base"].map(|part| format!("linux-{part}-{release}"));
     let parts = apt.depends(&image)?.into_iter();
-    packages.extend(
-        parts.filter(|p| p.starts_with("linux-binary-") || p.starts_with("linux-modules-")),
-    );
-    packages.push("busybox-static".to_owned());
+    packages.extend(parts.filter(|package| others.contains(package)));
     let sources = match spec.build.is_empty() {
         true => Vec::new(),
         false => modules::build_packages(&apt, &release)?,
     };
     let work = partial.join("work");
-    // busybox is no kernel package: backports suites may lack it, the machine's own suite has it.
-    let own = packages.pop().into_iter().collect::<Vec<_>>();
     let mut debs = apt.download(
         &[packages.clone(), sources.clone()].concat(),
         &work.join("debs"),
     )?;
-    debs.extend(busybox(cache, &own, &work.join("busybox-deb"))?);
+    debs.extend(busybox(cache, &work.join("busybox-deb"))?);
     let tree = work.join("tree");
     let (source_debs, debs): (Vec<PathBuf>, Vec<PathBuf>) = debs
         .into_iter()
@@ -107,11 +103,11 @@ fn image_package(apt: &Apt, spec: &KernelSpec) -> Result<String> {
     Ok(image)
 }
 
-/// busybox for the initramfs, from the machine's release of Debian or the first one that has it.
-fn busybox(cache: &Cache, packages: &[String], folder: &Path) -> Result<Vec<PathBuf>> {
+/// busybox for the initramfs; the backports suites do not carry it.
+fn busybox(cache: &Cache, folder: &Path) -> Result<Vec<PathBuf>> {
     let apt = Apt::with_suites(&cache.root().join("apt/bookworm"), &["bookworm"], false)?;
     apt.update()?;
-    apt.download(packages, folder)
+    apt.download(&["busybox-static".to_owned()], folder)
 }
 
 /// Moves what a boot needs out of the unpacked tree.

@@ -13,8 +13,6 @@ const INIT: &str = include_str!("../../../lab/init.sh");
 pub(super) fn write(kernel: &Kernel, manifest: &Manifest, path: &Path) -> Result<()> {
     let folder = kernel.modules().join(&kernel.resolved.release);
     let dependencies = Dependencies::read(&folder)?;
-    let lists = &manifest.modules;
-    let names = [&lists.boot[..], &lists.load[..]].concat();
     let unpacked = kernel.folder.join("unpacked");
     fs::create_dir_all(&unpacked).context("cannot create the folder for unpacked modules")?;
     let mut archive = Archive::default();
@@ -27,7 +25,7 @@ pub(super) fn write(kernel: &Kernel, manifest: &Manifest, path: &Path) -> Result
     archive.add("bin/sh", 0o120_777, b"busybox");
     archive.add("init", 0o100_755, INIT.as_bytes());
     let mut order = String::new();
-    for file in dependencies.load_order(&names, &lists.optional)? {
+    for file in dependencies.load_order(&manifest.modules)? {
         let name = format!("{}.ko", modules::module_name(&file.to_string_lossy()));
         let kept = unpacked.join(&name);
         if !kept.exists() {

@@ -9,10 +9,10 @@ pub(crate) struct Manifest {
     /// The kernels, oldest first.
     #[serde(rename = "kernel")]
     pub(crate) kernels: Vec<KernelSpec>,
-    /// What is loaded in every guest.
-    pub(crate) modules: ModuleLists,
-    /// What the kernel must not say.
-    pub(crate) log: LogRules,
+    /// Modules loaded in every guest; `?` marks those a kernel may lack.
+    pub(crate) modules: Vec<String>,
+    /// Kernel-log fragments that fail a test.
+    pub(crate) fatal_log: Vec<String>,
 }
 
 /// One kernel.
@@ -33,24 +33,6 @@ pub(crate) struct BuildSpec {
     pub(crate) folder: String,
     /// The option that asks for it.
     pub(crate) config: String,
-}
-
-/// Modules to load.
-#[derive(Debug, Deserialize)]
-pub(crate) struct ModuleLists {
-    /// Needed to reach the root file system.
-    pub(crate) boot: Vec<String>,
-    /// Loaded in every guest.
-    pub(crate) load: Vec<String>,
-    /// Loaded where the kernel has them.
-    pub(crate) optional: Vec<String>,
-}
-
-/// Rules for the kernel's log.
-#[derive(Debug, Deserialize)]
-pub(crate) struct LogRules {
-    /// Fragments that fail a test.
-    pub(crate) fatal: Vec<String>,
 }
 
 impl Manifest {

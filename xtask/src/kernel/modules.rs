@@ -155,12 +155,13 @@ impl Dependencies {
     }
 
     /// The files of these modules and of what they need, in an order in which they load.
-    /// A module that is neither a file nor built in is missing: an error unless it is optional.
-    pub(super) fn load_order(&self, names: &[String], optional: &[String]) -> Result<Vec<PathBuf>> {
+    /// A module that is neither a file nor built in is an error unless its name ends in `?`.
+    pub(super) fn load_order(&self, names: &[String]) -> Result<Vec<PathBuf>> {
         let mut order = Vec::new();
         let mut seen = BTreeSet::new();
-        for name in names.iter().chain(optional) {
-            let key = module_name(name);
+        for name in names {
+            let required = name.trim_end_matches('?');
+            let key = module_name(required);
             match self.by_name.get(&key) {
                 // modules.dep lists what a module needs with the deepest need last.
                 Some((path, needs)) => {
@@ -170,7 +171,7 @@ impl Dependencies {
                         }
                     }
                 }
-                None if self.builtin.contains(&key) || optional.contains(name) => {}
+                None if self.builtin.contains(&key) || required != name => {}
                 None => bail!("this kernel has no module {name}"),
             }
         }
@@ -207,11 +208,11 @@ mod tests {
         let dependencies = Dependencies::read(folder.path()).unwrap();
         let names = |list: &[&str]| list.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
         let order = dependencies
-            .load_order(&names(&["c_d", "b", "in_side"]), &names(&["absent"]))
+            .load_order(&names(&["c_d", "b", "in_side", "absent?"]))
             .unwrap();
         let expected = ["kernel/a.ko.xz", "kernel/b.ko.xz", "updates/c-d.ko"];
         assert_eq!(order, expected.map(|file| folder.path().join(file)));
-        let error = dependencies.load_order(&names(&["gone"]), &[]).unwrap_err();
+        let error = dependencies.load_order(&names(&["gone"])).unwrap_err();
         assert_eq!(error.to_string(), "this kernel has no module gone");
     }
 }
