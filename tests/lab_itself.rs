@@ -1,1 +1,72 @@
-//! Lab tests: lab_itself.
+//! Seeded faults: what the lab must report as failures, each within its deadline. They are run by
+//! `cargo xtask test`, which knows the verdict each must get; none of them may pass.
+
+use lab_tests::gate;
+use std::fs::{self, File};
+use std::process::Command;
+use std::time::Duration;
+
+#[test]
+fn hangs() {
+    gate(|_| std::thread::sleep(Duration::from_secs(3600)));
+}
+
+#[test]
+fn leaks_a_descriptor() {
+    gate(|_| std::mem::forget(File::open("/proc/self/status").unwrap()));
+}
+
+#[test]
+fn leaves_a_vf() {
+    gate(|lab| {
+        let device = lab.netdevsim(1);
+        fs::write(device.sysfs().join("sriov_numvfs"), "2").unwrap();
+        std::mem::forget(device);
+    });
+}
+
+/// The VF appears only when the test's own process is gone.
+#[test]
+fn leaves_a_vf_behind_its_process() {
+    gate(|lab| {
+        let vf = &lab.igb().pfs()[0].sysfs().join("sriov_numvfs");
+        let line = format!(
+            "setsid sh -c 'sleep 1; echo 1 > {}' >/dev/null 2>&1 &",
+            vf.display()
+        );
+        lab.sh(&line);
+        std::thread::sleep(Duration::from_millis(900));
+    });
+}
+
+#[test]
+fn provokes_a_kernel_warning() {
+    gate(|_| fs::write("/dev/kmsg", "WARNING: CPU: 0 PID: 1 at seeded\n").unwrap());
+}
+
+#[test]
+fn panics_the_guest() {
+    gate(|_| {
+        fs::write("/proc/sysrq-trigger", "c").unwrap();
+        std::thread::sleep(Duration::from_secs(60));
+    });
+}
+
+#[test]
+fn runs_outside_the_gate() {}
+
+#[test]
+fn exits_in_the_middle() {
+    gate(|_| std::process::exit(0));
+}
+
+#[test]
+fn skips_without_leave() {
+    gate(|lab| lab.skip("because it likes to"));
+}
+
+/// The one good test: the faults before it must not spoil it.
+#[test]
+fn zz_still_works_after_all_that() {
+    gate(|_| assert!(Command::new("true").status().unwrap().success()));
+}

@@ -49,7 +49,7 @@ fn work(events: &mut EventPort) -> Result<()> {
             let code = command::shell(cwd)?;
             events.send(&Event::Exited { code });
         }
-        Work::Tests(cases) => tests::run(cases, &job.fatal_log, events)?,
+        Work::Tests { cases, full } => tests::run(cases, *full, &job.fatal_log, events)?,
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::command::{Waited, wait};
 use crate::klog::KernelLog;
 use crate::port::EventPort;
 use anyhow::{Context, Result, bail};
-use lab::{Census, Event, GateReport, REPORT_ENV, TestCase, Verdict};
+use lab::{Census, Event, FULL_ENV, GateReport, REPORT_ENV, TestCase, Verdict};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,13 +16,18 @@ const OUTPUT: &str = "/run/lab-output";
 const SHOWN: usize = 16 * 1024;
 
 /// Runs the tests in order and sends a verdict for each.
-pub(crate) fn run(cases: &[TestCase], fatal: &[String], events: &mut EventPort) -> Result<()> {
+pub(crate) fn run(
+    cases: &[TestCase],
+    full: bool,
+    fatal: &[String],
+    events: &mut EventPort,
+) -> Result<()> {
     let mut log = KernelLog::open()?;
     for case in cases {
         events.send(&Event::Started { id: case.id() });
         let before = Census::of_machine();
         let began = Instant::now();
-        let ended = execute(case)?;
+        let ended = execute(case, full)?;
         let stuck = matches!(ended, Ended::Stuck(_));
         let mut verdict = judge(ended, report());
         let left = before.difference(&Census::of_machine());
@@ -58,13 +63,14 @@ enum Ended {
     Stuck(u64),
 }
 
-fn execute(case: &TestCase) -> Result<Ended> {
+fn execute(case: &TestCase, full: bool) -> Result<Ended> {
     let _ = fs::remove_file(REPORT);
     let output = File::create(OUTPUT).context("create the output file")?;
     let mut child: Child = Command::new(&case.binary)
         .args(["--exact", &case.name, "--test-threads=1", "--nocapture"])
         .env(REPORT_ENV, REPORT)
         .env("RUST_BACKTRACE", "0")
+        .envs(full.then_some((FULL_ENV, "1")))
         .current_dir("/run")
         .stdin(Stdio::null())
         .stdout(output.try_clone().context("share the output file")?)

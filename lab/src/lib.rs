@@ -8,4 +8,4 @@ mod census;
 mod protocol;
 
 pub use census::{Census, Difference};
-pub use protocol::{Event, GateReport, Job, REPORT_ENV, SHARE, TestCase, Verdict, Work};
+pub use protocol::{Event, FULL_ENV, GateReport, Job, REPORT_ENV, SHARE, TestCase, Verdict, Work};

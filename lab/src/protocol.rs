@@ -7,6 +7,9 @@ pub const SHARE: &str = "/run/lab";
 /// The variable that tells a test's process where to leave its [`GateReport`].
 pub const REPORT_ENV: &str = "LAB_REPORT";
 
+/// Set for a test's process when the run is one of full volume (`cargo xtask test --full`).
+pub const FULL_ENV: &str = "LAB_FULL";
+
 /// What one boot of the guest is for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
@@ -38,7 +41,12 @@ pub enum Work {
         cwd: PathBuf,
     },
     /// Run tests, each in a process of its own.
-    Tests(Vec<TestCase>),
+    Tests {
+        /// The tests, in order.
+        cases: Vec<TestCase>,
+        /// Whether they run at full volume.
+        full: bool,
+    },
 }
 
 /// One test of one test binary.

@@ -1,12 +1,20 @@
 //! `cargo xtask`: the lab, the demo, the tests and the benchmarks.
 
 mod apt;
+mod bench;
 mod cache;
+mod demo;
 mod host;
 mod kernel;
 mod lab;
+mod ledger;
+mod outside;
 mod run;
+mod selftest;
+mod suite;
+mod test;
 mod ui;
+mod unsafety;
 mod vm;
 
 use anyhow::{Context, Result};
@@ -27,6 +35,27 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Set everything up and do the main job in the lab: RoCE traffic, VFs, zero-copy sends
+    Demo,
+    /// Formatting, lints, documentation, host tests, and the lab's tests on 6.12 and 7.2
+    Test {
+        /// All kernels, at full volume; resumes where an earlier run at this commit stopped
+        #[arg(long)]
+        full: bool,
+        /// Only these kernels
+        #[arg(long)]
+        kernel: Vec<String>,
+        /// Only lab tests whose name contains this
+        filter: Option<String>,
+    },
+    /// Measure against named peers
+    Bench {
+        /// Which benchmarks; all of them if none is named
+        names: Vec<String>,
+        /// Also write the rows here
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
     /// Boot kernels that have RDMA, SR-IOV and zero-copy devices, and run things there
     #[command(subcommand)]
     Lab(LabTask),
@@ -61,7 +90,8 @@ fn main() -> ExitCode {
     match perform(arguments.command) {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let line = format!("{error:#}").replace('\n', " ");
+            eprintln!("error: {line}");
             ExitCode::FAILURE
         }
     }
@@ -70,6 +100,13 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> Result<i32> {
     let checkout = checkout()?;
     match task {
+        Task::Demo => demo::run(&checkout),
+        Task::Test {
+            full,
+            kernel,
+            filter,
+        } => test::run(&checkout, full, filter.as_deref(), &kernel),
+        Task::Bench { names, json } => bench::run(&checkout, &names, json.as_deref()),
         Task::Lab(LabTask::Run {
             kernel,
             deadline,

@@ -6,7 +6,7 @@ use lab::{Event, Job};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -158,11 +158,6 @@ impl Vm {
     /// What the command printed, if it was kept.
     pub(crate) fn captured(self) -> String {
         String::from_utf8_lossy(&self.captured).into_owned()
-    }
-
-    /// The folder the guest sees at [`lab::SHARE`].
-    pub(crate) fn share(&self) -> PathBuf {
-        self.folder.path().join("share")
     }
 
     fn take(&mut self, bytes: &[u8], error: bool) -> Result<()> {
