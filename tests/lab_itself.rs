@@ -25,17 +25,10 @@ fn leaves_a_vf() {
     });
 }
 
-/// The VF appears only when the test's own process is gone.
 #[test]
-fn leaves_a_vf_behind_its_process() {
+fn leaves_a_process() {
     gate(|lab| {
-        let vf = &lab.igb().pfs()[0].sysfs().join("sriov_numvfs");
-        let line = format!(
-            "setsid sh -c 'sleep 1; echo 1 > {}' >/dev/null 2>&1 &",
-            vf.display()
-        );
-        lab.sh(&line);
-        std::thread::sleep(Duration::from_millis(900));
+        lab.sh("setsid sleep 300 >/dev/null 2>&1 &");
     });
 }
 

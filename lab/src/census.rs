@@ -128,7 +128,7 @@ fn mapping_path(line: &str) -> Option<String> {
     (hex(from) && hex(to)).then(|| words.skip(4).collect::<Vec<_>>().join(" "))
 }
 
-/// RDMA resources, virtual functions, network namespaces and network devices of the machine.
+/// RDMA resources, virtual functions, processes, network namespaces and network devices.
 fn machine_objects() -> BTreeMap<String, u64> {
     let mut found = BTreeMap::new();
     let rdma = Command::new("rdma")
@@ -149,6 +149,9 @@ fn machine_objects() -> BTreeMap<String, u64> {
             }
         }
     }
+    for process in processes() {
+        *found.entry(format!("process {process}")).or_default() += 1;
+    }
     for (folder, what) in [
         ("/run/netns", "netns"),
         ("/sys/class/net", "netdev"),
@@ -160,6 +163,19 @@ fn machine_objects() -> BTreeMap<String, u64> {
         }
     }
     found
+}
+
+/// The names of the processes that live, without the kernel's own threads.
+fn processes() -> Vec<String> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.join("cmdline").exists());
+    // The kernel's threads and the dead have no command line.
+    let living =
+        pids.filter(|path| fs::read(path.join("cmdline")).is_ok_and(|line| !line.is_empty()));
+    let names = living.filter_map(|path| fs::read_to_string(path.join("comm")).ok());
+    names.map(|name| name.trim().to_owned()).collect()
 }
 
 /// Adds the counts of `rdma -j resource show`.

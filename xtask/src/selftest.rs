@@ -15,11 +15,11 @@ const FAULTS: &[(&str, &str)] = &[
     ("hangs", "ran over its 10 s"),
     ("leaks_a_descriptor", "leaked: fd /proc/"),
     ("leaks_a_queue_pair", " qp: 0 before, 1 after"),
-    ("leaves_a_vf", "leaked: VFs of netdevsim"),
     (
-        "leaves_a_vf_behind_its_process",
-        "left behind after its process ended",
+        "leaves_a_process",
+        "leaked: process sleep: 0 before, 1 after",
     ),
+    ("leaves_a_vf", "leaked: VFs of netdevsim"),
     ("panics_the_guest", "kernel panicked"),
     (
         "provokes_a_kernel_warning",
