@@ -1,1 +1,91 @@
 //! Safe RDMA verbs.
+//!
+//! Post sends and receives without `unsafe`, and without the NIC ever touching memory that was
+//! freed: buffers are owned, move into the queue pair when posted, and move back with their
+//! completion.
+//!
+//! ```no_run
+//! use netprims_rdma::{Device, GidIndex, Mtu, Endpoint, PortNum, Psn, QpDepth, RtrAttr, RtsAttr};
+//! # fn exchange(_: Endpoint) -> Endpoint { unimplemented!() }
+//! # fn main() -> Result<(), netprims_rdma::Error> {
+//! let context = Device::first()?.open()?;
+//! let port = PortNum::FIRST;
+//! let chosen = context.select_gid(port)?;
+//! println!("{chosen}");
+//!
+//! let pd = context.alloc_pd()?;
+//! let memory = pd.register_local(2, 4096)?;
+//! let mut cq = context.create_cq(16)?;
+//! let mut qp = pd.create_qp(&cq, &cq, QpDepth { send: 1, recv: 1 })?.init(port)?;
+//! qp.post_recv(memory.take().expect("two slots"), 0)?;
+//!
+//! let psn = Psn::new(0x1234)?;
+//! let mine = Endpoint { lid: context.query_port(port)?.lid, qpn: qp.number(), psn, gid: Some(chosen.entry.gid) };
+//! let theirs = exchange(mine);
+//! let mut qp = qp
+//!     .rtr(&RtrAttr::new(theirs, port, Mtu::B1024).via_gid(GidIndex::try_from(chosen.entry.index)?))?
+//!     .rts(&RtsAttr::new(psn))?;
+//!
+//! let mut message = memory.take().expect("two slots");
+//! message[..5].copy_from_slice(b"hello");
+//! message.set_len(5);
+//! qp.post_send(message, 1)?;
+//! let mut open = 2;
+//! while open > 0 {
+//!     for mut completion in cq.poll()? {
+//!         while let Some(done) = qp.complete(&mut completion)? {
+//!             done.check()?;
+//!             println!("{}: {} bytes", done.queue, done.buf.len());
+//!             open -= 1;
+//!         }
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it needs
+//!
+//! Nothing to build. At run time the crate loads `libibverbs.so.1` (rdma-core 32 or newer); where
+//! that is absent, [`Device::list`] returns [`Error::LibraryMissing`], and where no device is,
+//! [`Error::NoDevice`]. A binary that uses the crate starts anywhere.
+//!
+//! # What it promises
+//!
+//! - Safe code cannot make the device read or write memory that is not, at that time, the device's:
+//!   whatever is dropped, forgotten or kept, in whatever order, and whatever a driver reports.
+//! - Completion queues do not overrun: creating a queue pair reserves its room.
+//! - Posting and polling allocate nothing and take no lock of this crate's.
+
+mod context;
+mod cq;
+mod device;
+mod error;
+mod gid;
+mod limits;
+mod mr;
+mod pd;
+mod port;
+mod qp;
+mod raw;
+#[expect(
+    unsafe_code,
+    reason = "the C library, and memory that a device reaches by address"
+)]
+mod sys;
+mod timer;
+
+pub use context::Context;
+pub use cq::{Completion, Completions, Cq, WcStatus};
+pub use device::{Device, NodeType, Transport};
+pub use error::{Error, Result};
+pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
+pub use limits::DeviceLimits;
+pub use mr::{Buf, Mr};
+pub use pd::Pd;
+pub use port::{Lid, LinkLayer, Mtu, PortInfo, PortNum, PortState};
+pub use qp::{
+    Done, Endpoint, Failed, Init, Psn, Qp, QpDepth, QpInfo, QpState, Qpn, Queue, Receives,
+    Rejected, Reset, Rtr, RtrAttr, Rts, RtsAttr, State, Stopped,
+};
+pub use timer::{AckTimeout, RnrTimer};

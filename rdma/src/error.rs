@@ -1,0 +1,165 @@
+//! What can go wrong.
+
+use std::io;
+
+use crate::qp::Queue;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong: the operation, the object, the system's error, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The dynamic linker did not find libibverbs.
+    #[error(
+        "libibverbs.so.1 cannot be loaded ({reason}); install rdma-core's libraries (Debian and \
+         Ubuntu: libibverbs1 ibverbs-providers; Fedora: libibverbs)"
+    )]
+    LibraryMissing {
+        /// What the dynamic linker said.
+        reason: String,
+    },
+    /// The library is there, but older than rdma-core 32.
+    #[error("libibverbs.so.1 has no `{symbol}`; rdma-core 32 or newer is needed")]
+    LibraryTooOld {
+        /// The function that it lacks.
+        symbol: &'static str,
+    },
+    /// The library is there, and no device.
+    #[error(
+        "no RDMA device; see `rdma link`, and whether ib_uverbs is loaded. Soft-RoCE gives any \
+         network device one: rdma link add rxe0 type rxe netdev NETDEV"
+    )]
+    NoDevice,
+    /// No device has this name.
+    #[error("no RDMA device named {name}; there are: {}", available.join(", "))]
+    NoSuchDevice {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        available: Vec<String>,
+    },
+    /// A call into the library failed.
+    #[error("{operation} {object}: {source}{hint}")]
+    Verb {
+        /// The C function.
+        operation: &'static str,
+        /// What it was called on.
+        object: String,
+        /// The system's error.
+        source: io::Error,
+        /// What is probably wrong, or empty; begins with a space.
+        hint: String,
+    },
+    /// The port has no GID that traffic could use.
+    #[error("port {port} of {device} has no GID; on RoCE, give its network device an IP address")]
+    NoGid {
+        /// The device.
+        device: String,
+        /// The port.
+        port: u8,
+    },
+    /// A number outside the range of what it counts.
+    #[error("{what} {value}: must be {rule}")]
+    OutOfRange {
+        /// What the number counts.
+        what: &'static str,
+        /// The number.
+        value: u64,
+        /// The numbers allowed.
+        rule: &'static str,
+    },
+    /// A text that is no address.
+    #[error("{text:?} is no {what}")]
+    Malformed {
+        /// What was expected.
+        what: &'static str,
+        /// The text.
+        text: String,
+    },
+    /// The completion queue has not enough entries left for the queue pair.
+    #[error(
+        "the {queue} needs {wanted} entries of its completion queue, which has {free} of \
+         {capacity} left; create it larger, or poll it empty after destroying queue pairs"
+    )]
+    CqFull {
+        /// Whose completions they would be.
+        queue: Queue,
+        /// Entries needed.
+        wanted: u32,
+        /// Entries left.
+        free: u32,
+        /// Entries it was created with.
+        capacity: u32,
+    },
+    /// The objects belong to different open devices.
+    #[error("the completion queue for the {queue} belongs to another open device")]
+    OtherContext {
+        /// Whose completions it should take.
+        queue: Queue,
+    },
+    /// So many queue pairs are alive, or destroyed and possibly still in a completion queue, that
+    /// they cannot be told apart any more.
+    #[error("2^31 queue pairs are alive or not yet polled out of their completion queues")]
+    TooManyQps,
+    /// The queue holds as much as it may; completions make room.
+    #[error("{queue} full: {depth} in flight; poll for completions first")]
+    QueueFull {
+        /// The queue.
+        queue: Queue,
+        /// How much it may hold.
+        depth: u32,
+    },
+    /// The buffer is registered in another protection domain than the queue pair's.
+    #[error("the buffer belongs to another protection domain than QP {qpn}")]
+    OtherPd {
+        /// The queue pair.
+        qpn: u32,
+    },
+    /// Something failed on this queue pair before; no more can be posted to it.
+    #[error("QP {qpn} is in the error state after an earlier failure; connect a new one")]
+    QpFailed {
+        /// The queue pair.
+        qpn: u32,
+    },
+    /// The device reported work that this queue pair never posted, or reported it twice. Its
+    /// buffers are lost on purpose: nobody knows which of them the device still uses.
+    #[error(
+        "QP {qpn} got a completion that fits nothing in flight; its driver is broken, and its \
+         buffers stay allocated for safety"
+    )]
+    QpPoisoned {
+        /// The queue pair.
+        qpn: u32,
+    },
+    /// The post failed without a word about what was queued, so everything counts as queued: the
+    /// queue pair is put in the error state, and the buffer comes back by a completion.
+    #[error(
+        "{operation} on QP {qpn} failed ({source}) and may have been queued; QP put in error state"
+    )]
+    PostUncertain {
+        /// The C function.
+        operation: &'static str,
+        /// The queue pair.
+        qpn: u32,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A completion was offered to a queue pair that did not post its work.
+    #[error("the completion is not of QP {qpn}")]
+    OtherQp {
+        /// The queue pair it was offered to.
+        qpn: u32,
+    },
+    /// Work ended without success.
+    #[error("work on the {queue} failed: {status} (vendor error {vendor_error:#x})")]
+    WorkFailed {
+        /// The queue.
+        queue: Queue,
+        /// How it ended.
+        status: crate::WcStatus,
+        /// A number of the driver's own.
+        vendor_error: u32,
+    },
+}

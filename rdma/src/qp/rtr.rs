@@ -1,0 +1,114 @@
+//! What a queue pair must know to receive.
+
+use super::Endpoint;
+use crate::gid::{Gid, GidIndex};
+use crate::port::{Mtu, PortNum};
+use crate::sys::{GlobalNumbers, RtrNumbers};
+use crate::timer::RnrTimer;
+
+/// What a queue pair must know to receive: whom from, and by which path.
+#[derive(Clone, Copy, Debug)]
+pub struct RtrAttr {
+    remote: Endpoint,
+    port: PortNum,
+    mtu: Mtu,
+    gid_index: Option<GidIndex>,
+    hop_limit: u8,
+    traffic_class: u8,
+    service_level: u8,
+    rnr_timer: RnrTimer,
+    incoming_reads: u8,
+}
+
+impl RtrAttr {
+    /// To reach `remote` from `port`, with packets of `mtu` bytes at most; both sides must use the
+    /// same MTU.
+    #[must_use]
+    pub const fn new(remote: Endpoint, port: PortNum, mtu: Mtu) -> Self {
+        RtrAttr {
+            remote,
+            port,
+            mtu,
+            gid_index: None,
+            hop_limit: 64,
+            traffic_class: 0,
+            service_level: 0,
+            rnr_timer: RnrTimer::DEFAULT,
+            incoming_reads: 1,
+        }
+    }
+
+    /// Addresses the peer by GID, with this line of the own table as the source. Needed on
+    /// Ethernet; without it, the peer's LID is the address. Default: none.
+    #[doc(alias = "sgid_index")]
+    #[must_use]
+    pub const fn via_gid(mut self, index: GidIndex) -> Self {
+        self.gid_index = Some(index);
+        self
+    }
+
+    /// How many routers a packet may pass. Default: 64.
+    #[must_use]
+    pub const fn hop_limit(mut self, hops: u8) -> Self {
+        self.hop_limit = hops;
+        self
+    }
+
+    /// The traffic class of the packets; on RoCE v2 the upper six bits are the DSCP. Default: 0.
+    #[must_use]
+    pub const fn traffic_class(mut self, class: u8) -> Self {
+        self.traffic_class = class;
+        self
+    }
+
+    /// The InfiniBand service level, 0 to 15. Default: 0.
+    #[doc(alias = "sl")]
+    #[must_use]
+    pub const fn service_level(mut self, level: u8) -> Self {
+        self.service_level = level;
+        self
+    }
+
+    /// How long the peer shall wait when no receive is posted. Default: 0.64 ms.
+    #[doc(alias = "min_rnr_timer")]
+    #[must_use]
+    pub const fn rnr_timer(mut self, timer: RnrTimer) -> Self {
+        self.rnr_timer = timer;
+        self
+    }
+
+    pub(super) const fn remote(&self) -> &Endpoint {
+        &self.remote
+    }
+
+    pub(super) const fn port(&self) -> PortNum {
+        self.port
+    }
+
+    pub(super) const fn mtu(&self) -> Mtu {
+        self.mtu
+    }
+
+    pub(super) const fn gid_index(&self) -> Option<GidIndex> {
+        self.gid_index
+    }
+
+    pub(super) fn numbers(&self) -> RtrNumbers {
+        RtrNumbers {
+            port: self.port.number(),
+            path_mtu: self.mtu.raw(),
+            dest_qpn: self.remote.qpn.number(),
+            rq_psn: self.remote.psn.number(),
+            max_dest_rd_atomic: self.incoming_reads,
+            min_rnr_timer: self.rnr_timer.code(),
+            dlid: self.remote.lid.0,
+            service_level: self.service_level,
+            global: self.gid_index.map(|index| GlobalNumbers {
+                dgid: self.remote.gid.map_or([0; 16], Gid::bytes),
+                sgid_index: index.number(),
+                hop_limit: self.hop_limit,
+                traffic_class: self.traffic_class,
+            }),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a queue pair must know to send.
+
+use std::fmt;
+
+use super::Psn;
+use crate::sys::RtsNumbers;
+use crate::timer::AckTimeout;
+
+/// What a queue pair must know to send: its first packet's number, and how patient to be.
+#[derive(Clone, Copy, Debug)]
+pub struct RtsAttr {
+    psn: Psn,
+    timeout: AckTimeout,
+    retries: u8,
+    rnr_retries: u8,
+    outgoing_reads: u8,
+}
+
+impl RtsAttr {
+    /// To send with `psn` as the first packet's number: the one that the peer was told.
+    #[must_use]
+    pub const fn new(psn: Psn) -> Self {
+        RtsAttr {
+            psn,
+            timeout: AckTimeout::DEFAULT,
+            retries: 7,
+            rnr_retries: 7,
+            outgoing_reads: 1,
+        }
+    }
+
+    /// How long to wait for an acknowledgement. Default: 67 ms.
+    #[doc(alias = "timeout")]
+    #[must_use]
+    pub const fn ack_timeout(mut self, timeout: AckTimeout) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How often to send again when no acknowledgement comes, 0 to 7. Default: 7.
+    #[doc(alias = "retry_cnt")]
+    #[must_use]
+    pub const fn retries(mut self, retries: u8) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// How often to send again when the peer has no receive posted, 0 to 6; 7 means for ever.
+    /// Default: 7.
+    #[doc(alias = "rnr_retry")]
+    #[must_use]
+    pub const fn rnr_retries(mut self, retries: u8) -> Self {
+        self.rnr_retries = retries;
+        self
+    }
+
+    pub(super) const fn numbers(&self) -> RtsNumbers {
+        RtsNumbers {
+            sq_psn: self.psn.number(),
+            timeout: self.timeout.code(),
+            retry_count: self.retries,
+            rnr_retry: self.rnr_retries,
+            max_rd_atomic: self.outgoing_reads,
+        }
+    }
+}
+
+impl fmt::Display for RtsAttr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RtsAttr {
+            timeout,
+            retries,
+            rnr_retries,
+            ..
+        } = self;
+        let step = timeout.code();
+        write!(
+            f,
+            " (ack timeout step {step}, {retries} retries, {rnr_retries} RNR retries)"
+        )
+    }
+}

@@ -1,0 +1,197 @@
+//! An open device.
+
+use std::fmt;
+use std::mem;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::device::text;
+use super::errno::Errno;
+use super::ffi;
+use super::verbs::Verbs;
+
+/// An open device.
+///
+/// # Invariants
+///
+/// `raw` is open and closed once, by `Drop`. Whatever was made from it holds an `Arc` of this.
+pub(crate) struct ContextHandle {
+    verbs: Arc<dyn Verbs>,
+    raw: NonNull<ffi::Context>,
+    device: String,
+}
+
+// SAFETY: verbs may be called from any thread (promise 2 of `Verbs`); the fields read here (`ops`)
+// do not change while the device is open.
+unsafe impl Send for ContextHandle {}
+// SAFETY: as above.
+unsafe impl Sync for ContextHandle {}
+
+/// Limits of a device, as the driver gives them.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceLimits {
+    pub(crate) firmware: String,
+    pub(crate) node_guid: u64,
+    pub(crate) attr: Box<RawLimits>,
+}
+
+/// The numbers of [`DeviceLimits`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawLimits {
+    pub(crate) vendor_id: u32,
+    pub(crate) vendor_part_id: u32,
+    pub(crate) max_mr_size: u64,
+    pub(crate) max_qp: i32,
+    pub(crate) max_qp_wr: i32,
+    pub(crate) max_sge: i32,
+    pub(crate) max_cq: i32,
+    pub(crate) max_cqe: i32,
+    pub(crate) max_mr: i32,
+    pub(crate) max_pd: i32,
+    pub(crate) ports: u8,
+}
+
+/// A port, as the driver gives it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortNumbers {
+    pub(crate) state: u32,
+    pub(crate) max_mtu: u32,
+    pub(crate) active_mtu: u32,
+    pub(crate) gid_table_len: i32,
+    pub(crate) max_message: u32,
+    pub(crate) lid: u16,
+    pub(crate) link_layer: u8,
+}
+
+/// A line of the GID table, as the driver gives it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawGid {
+    pub(crate) gid: [u8; 16],
+    pub(crate) index: u32,
+    pub(crate) port: u32,
+    pub(crate) kind: u32,
+    pub(crate) ifindex: u32,
+}
+
+impl ContextHandle {
+    /// # Safety
+    /// `raw` was just opened through `verbs`, and nobody else closes it.
+    pub(super) unsafe fn from_open(
+        verbs: Arc<dyn Verbs>,
+        raw: NonNull<ffi::Context>,
+        device: String,
+    ) -> Self {
+        ContextHandle { verbs, raw, device }
+    }
+
+    pub(crate) fn device(&self) -> &str {
+        &self.device
+    }
+
+    pub(super) fn verbs(&self) -> &dyn Verbs {
+        &*self.verbs
+    }
+
+    pub(super) fn raw(&self) -> NonNull<ffi::Context> {
+        self.raw
+    }
+
+    pub(super) fn poll_cq(&self) -> Option<ffi::PollCq> {
+        // SAFETY: the context is open (invariant) and `ops` does not change.
+        unsafe { (*self.raw.as_ptr()).ops.poll_cq }
+    }
+
+    pub(super) fn post_send(&self) -> Option<ffi::PostSend> {
+        // SAFETY: the context is open (invariant) and `ops` does not change.
+        unsafe { (*self.raw.as_ptr()).ops.post_send }
+    }
+
+    pub(super) fn post_recv(&self) -> Option<ffi::PostRecv> {
+        // SAFETY: the context is open (invariant) and `ops` does not change.
+        unsafe { (*self.raw.as_ptr()).ops.post_recv }
+    }
+
+    pub(crate) fn query_device(&self) -> Result<DeviceLimits, Errno> {
+        // SAFETY: integers and arrays of them: zero is a valid value.
+        let mut attr: ffi::DeviceAttr = unsafe { mem::zeroed() };
+        // SAFETY: the context is open (invariant).
+        unsafe { self.verbs.query_device(self.raw, &mut attr) }?;
+        Ok(DeviceLimits {
+            firmware: text(&attr.fw_ver),
+            node_guid: u64::from_be_bytes(attr.node_guid),
+            attr: Box::new(RawLimits {
+                vendor_id: attr.vendor_id,
+                vendor_part_id: attr.vendor_part_id,
+                max_mr_size: attr.max_mr_size,
+                max_qp: attr.max_qp,
+                max_qp_wr: attr.max_qp_wr,
+                max_sge: attr.max_sge,
+                max_cq: attr.max_cq,
+                max_cqe: attr.max_cqe,
+                max_mr: attr.max_mr,
+                max_pd: attr.max_pd,
+                ports: attr.phys_port_cnt,
+            }),
+        })
+    }
+
+    pub(crate) fn query_port(&self, port: u8) -> Result<PortNumbers, Errno> {
+        // SAFETY: integers only: zero is a valid value.
+        let mut attr: ffi::PortAttr = unsafe { mem::zeroed() };
+        // SAFETY: the context is open (invariant).
+        unsafe { self.verbs.query_port(self.raw, port, &mut attr) }?;
+        Ok(PortNumbers {
+            state: attr.state,
+            max_mtu: attr.max_mtu,
+            active_mtu: attr.active_mtu,
+            gid_table_len: attr.gid_tbl_len,
+            max_message: attr.max_msg_sz,
+            lid: attr.lid,
+            link_layer: attr.link_layer,
+        })
+    }
+
+    pub(crate) fn query_gid(&self, port: u8, index: u32) -> Result<RawGid, Errno> {
+        let mut entry = ffi::GidEntry::default();
+        // SAFETY: the context is open (invariant).
+        unsafe {
+            self.verbs
+                .query_gid(self.raw, u32::from(port), index, &mut entry)
+        }?;
+        Ok(raw_gid(&entry))
+    }
+
+    /// Every filled line, of every port; at most `max`.
+    pub(crate) fn query_gid_table(&self, max: usize) -> Result<Vec<RawGid>, Errno> {
+        let mut entries = vec![ffi::GidEntry::default(); max];
+        // SAFETY: the context is open (invariant).
+        let written = unsafe { self.verbs.query_gid_table(self.raw, &mut entries) }?;
+        Ok(entries.iter().take(written).map(raw_gid).collect())
+    }
+}
+
+impl Drop for ContextHandle {
+    fn drop(&mut self) {
+        // An error leaves the device open, which harms nobody but the count of open files.
+        // SAFETY: open until here (invariant), and whatever was made from it held an `Arc` of this.
+        let _ = unsafe { self.verbs.close_device(self.raw) };
+    }
+}
+
+impl fmt::Debug for ContextHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContextHandle")
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+fn raw_gid(entry: &ffi::GidEntry) -> RawGid {
+    RawGid {
+        gid: entry.gid.raw,
+        index: entry.gid_index,
+        port: entry.port_num,
+        kind: entry.gid_type,
+        ifindex: entry.ndev_ifindex,
+    }
+}

@@ -1,0 +1,20 @@
+//! The C side of libibverbs, written down by hand.
+//!
+//! Only structs whose layout rdma-core keeps stable are here, and only as much of them as the crate
+//! uses. Every number a driver fills in is a plain integer, never a Rust enum: an unknown value
+//! must be a value, not undefined behaviour. All structs are valid when zeroed.
+//!
+//! Source: `libibverbs/verbs.h` of rdma-core; `layout.rs` holds the sizes and offsets that file
+//! gives on 64-bit Linux.
+
+mod device;
+#[cfg(test)]
+mod layout;
+mod memory;
+mod queue;
+mod work;
+
+pub(crate) use device::*;
+pub(crate) use memory::*;
+pub(crate) use queue::*;
+pub(crate) use work::*;

@@ -1,0 +1,51 @@
+//! The only place with `unsafe`: the C library and everything it may reach by address.
+//!
+//! What is here owns. [`Buf`] owns one slot of registered memory, [`QpHandle`] owns the buffers of
+//! its work requests until their completions, and so on: each safe function is sound for any caller
+//! in the crate, takes no raw pointer, and trusts no length, id or lifetime it was not itself the
+//! author of.
+//!
+//! [`Verbs`] is the seam: the real library implements it, and so does the fake one of the tests.
+
+mod buf;
+mod context;
+mod cq;
+#[cfg(test)]
+mod defect;
+mod device;
+mod errno;
+#[cfg(test)]
+pub(crate) mod fake;
+mod ffi;
+mod flight;
+mod free_list;
+mod libibverbs;
+mod memory;
+mod modify;
+mod netdev;
+mod pd;
+mod qp;
+mod region;
+mod room;
+mod tag;
+#[cfg(test)]
+mod tests;
+mod verbs;
+mod wr_id;
+
+pub use buf::Buf;
+pub(crate) use context::{ContextHandle, DeviceLimits, PortNumbers, RawGid};
+pub use cq::{Completion, Completions};
+pub(crate) use cq::{CqHandle, Poller};
+pub(crate) use device::{DeviceInfo, DeviceList, DeviceRef};
+pub(crate) use errno::Errno;
+pub(crate) use libibverbs::{Libibverbs, LoadError};
+pub(crate) use modify::{GlobalNumbers, Modify, RtrNumbers, RtsNumbers};
+pub(crate) use netdev::netdev_name;
+pub(crate) use pd::PdHandle;
+pub(crate) use qp::{
+    CreateError, Depths, Health, QpHandle, QpSnapshot, Refused, Retired, Unclaimed, Why,
+};
+pub(crate) use region::Region;
+pub(crate) use verbs::Verbs;
+pub use wr_id::Queue;

@@ -1,0 +1,149 @@
+//! The seam between this crate and libibverbs.
+
+use std::ffi::c_int;
+use std::fmt;
+use std::ptr::NonNull;
+
+use super::errno::Errno;
+use super::ffi;
+
+/// The control path of libibverbs. The data path (post, poll) goes through the function pointers in
+/// [`ffi::Context::ops`].
+///
+/// # Safety
+///
+/// The implementor promises, for every object it returns:
+/// 1. the pointer is valid and its object stays in place until the matching free, close, dealloc,
+///    dereg or destroy returned `Ok`; an `Err` from those leaves it valid;
+/// 2. all functions, and those in `ops`, may be called from any thread, and at once from several;
+/// 3. `poll_cq` in `ops` writes at most as many entries as it was asked for; `post_send` and
+///    `post_recv` read the work request and its scatter list only during the call;
+/// 4. memory is accessed only through a region registered over it, within the range and the rights
+///    of the region, and not any more once `dereg_mr` returned `Ok`;
+/// 5. memory named by a work request is not accessed any more once `destroy_qp` of its QP returned
+///    `Ok`, or once its completion was polled.
+///
+/// No promise is made that completions are in order, arrive once, or carry a `wr_id` that was ever
+/// posted.
+pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
+    /// The devices, as an array and its length.
+    fn device_list(&self) -> Result<(NonNull<*mut ffi::Device>, usize), Errno>;
+
+    /// # Safety
+    /// `list` came from `device_list`, was not freed, and no device of it is used afterwards.
+    unsafe fn free_device_list(&self, list: NonNull<*mut ffi::Device>);
+
+    /// # Safety
+    /// `device` is in a list that was not freed.
+    unsafe fn open_device(
+        &self,
+        device: NonNull<ffi::Device>,
+    ) -> Result<NonNull<ffi::Context>, Errno>;
+
+    /// # Safety
+    /// `context` is open and nothing made from it is left.
+    unsafe fn close_device(&self, context: NonNull<ffi::Context>) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `context` is open.
+    unsafe fn query_device(
+        &self,
+        context: NonNull<ffi::Context>,
+        attr: &mut ffi::DeviceAttr,
+    ) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `context` is open.
+    unsafe fn query_port(
+        &self,
+        context: NonNull<ffi::Context>,
+        port: u8,
+        attr: &mut ffi::PortAttr,
+    ) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `context` is open.
+    unsafe fn query_gid(
+        &self,
+        context: NonNull<ffi::Context>,
+        port: u32,
+        index: u32,
+        entry: &mut ffi::GidEntry,
+    ) -> Result<(), Errno>;
+
+    /// Fills `entries` from its start and says how many were written.
+    ///
+    /// # Safety
+    /// `context` is open.
+    unsafe fn query_gid_table(
+        &self,
+        context: NonNull<ffi::Context>,
+        entries: &mut [ffi::GidEntry],
+    ) -> Result<usize, Errno>;
+
+    /// # Safety
+    /// `context` is open.
+    unsafe fn alloc_pd(&self, context: NonNull<ffi::Context>) -> Result<NonNull<ffi::Pd>, Errno>;
+
+    /// # Safety
+    /// `pd` is allocated.
+    unsafe fn dealloc_pd(&self, pd: NonNull<ffi::Pd>) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `pd` is allocated, and `addr..addr + length` is mapped and stays so until `dereg_mr`
+    /// returned `Ok`.
+    unsafe fn reg_mr(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        addr: NonNull<u8>,
+        length: usize,
+        access: c_int,
+    ) -> Result<NonNull<ffi::Mr>, Errno>;
+
+    /// # Safety
+    /// `mr` is registered.
+    unsafe fn dereg_mr(&self, mr: NonNull<ffi::Mr>) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `context` is open.
+    unsafe fn create_cq(
+        &self,
+        context: NonNull<ffi::Context>,
+        entries: c_int,
+    ) -> Result<NonNull<ffi::Cq>, Errno>;
+
+    /// # Safety
+    /// `cq` exists and no event of it is unacknowledged.
+    unsafe fn destroy_cq(&self, cq: NonNull<ffi::Cq>) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `pd` is allocated, and the CQs in `attr` exist in its context.
+    unsafe fn create_qp(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        attr: &mut ffi::QpInitAttr,
+    ) -> Result<NonNull<ffi::Qp>, Errno>;
+
+    /// # Safety
+    /// `qp` exists.
+    unsafe fn modify_qp(
+        &self,
+        qp: NonNull<ffi::Qp>,
+        attr: &mut ffi::QpAttr,
+        mask: c_int,
+    ) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `qp` exists.
+    unsafe fn query_qp(
+        &self,
+        qp: NonNull<ffi::Qp>,
+        attr: &mut ffi::QpAttr,
+        mask: c_int,
+        init: &mut ffi::QpInitAttr,
+    ) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `qp` exists and no event of it is unacknowledged.
+    unsafe fn destroy_qp(&self, qp: NonNull<ffi::Qp>) -> Result<(), Errno>;
+}
