@@ -1,1 +1,57 @@
-//! Sockets, tuning and io_uring for Linux.
+//! RAII sockets, tuning that tells what the kernel granted, and zero-copy sends over io_uring.
+//!
+//! # What it does
+//!
+//! - [`tuning`]: one plain [`Tuning`](tuning::Tuning) value for the socket options a service sets. Applying it to
+//!   anything [`AsFd`](std::os::fd::AsFd) returns a [`Report`](tuning::Report): per option what was requested, what is
+//!   in effect and, where they differ, which sysctl, privilege or kernel rule did it and what would lift it.
+//! - [`socket`]: TCP sockets that are close-on-exec, own their descriptor, and are tuned before the moment passes.
+//! - [`ring`] (feature `ring`, on by default): one thread's io_uring with buffers the crate owns. A buffer moves in
+//!   when it is sent and comes back when the kernel is done with it, together with the truth about the copy.
+//! - [`sysctl`]: network sysctls as the calling thread's network namespace sees them.
+//! - [`fd`]: closing a descriptor and seeing the error.
+//!
+//! # What it does not do
+//!
+//! It is no async runtime and starts no threads. It sets no option that was not asked for, with one exception that
+//! [`TcpBuilder::listen`](socket::TcpBuilder::listen) names. It runs on Linux only.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `ring` | yes | the [`ring`] module |
+//! | `serde` | no | `Serialize` and `Deserialize` for `Tuning`, `Serialize` for its report |
+//!
+//! # Example
+//!
+//! ```
+//! use netprims::socket::TcpBuilder;
+//! use netprims::tuning::Tuning;
+//!
+//! const TUNING: Tuning = Tuning::new().receive_buffer(256 * 1024).nodelay(true);
+//!
+//! let (listener, report) = TcpBuilder::new().tuning(TUNING).listen("127.0.0.1:0".parse()?)?;
+//! println!("{report}");
+//! for difference in report.differences() {
+//!     eprintln!("not granted: {difference}");
+//! }
+//! listener.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod fd;
+#[cfg(feature = "ring")]
+pub mod ring;
+pub mod socket;
+pub mod sysctl;
+pub mod tuning;
+
+mod error;
+#[expect(
+    unsafe_code,
+    reason = "the kernel edge: the only module tree that may be unsafe"
+)]
+mod sys;
+
+pub use error::{Error, Result};

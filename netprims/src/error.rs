@@ -1,0 +1,108 @@
+use std::io;
+
+use crate::tuning::Report;
+
+/// What went wrong, on what, and what to do about it.
+///
+/// The text of every variant names the operation and its object; [`Error::raw_os_error`] gives the errno where there
+/// is one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A system call failed.
+    #[error("{operation} {object}: {source}{}", in_brackets(.advice))]
+    System {
+        /// What was attempted, named after the system call.
+        operation: &'static str,
+        /// On what: an address, an option, a path.
+        object: String,
+        /// The kernel's answer.
+        source: io::Error,
+        /// What would help, where that is known.
+        advice: Option<&'static str>,
+    },
+
+    /// A value was refused before the kernel was asked; nothing was changed.
+    #[error("{option} = {value}: {reason}")]
+    InvalidValue {
+        /// The option, by its C name, or the argument.
+        option: &'static str,
+        /// The value as it was given.
+        value: String,
+        /// Why it cannot be.
+        reason: &'static str,
+    },
+
+    /// A strict [`Tuning`](crate::tuning::Tuning) was not granted in full. The report says which options are in
+    /// effect all the same: the socket is tuned as far as the kernel allowed.
+    #[error("tuning not granted in full:\n{0}")]
+    NotGranted(Box<Report>),
+
+    /// This process may not, or this kernel cannot, create an io_uring.
+    #[cfg(feature = "ring")]
+    #[error("io_uring_setup: {0}")]
+    RingRefused(crate::ring::Refusal),
+
+    /// As many sends are in flight as the ring was built for. Poll the ring and try again, or build it with a larger
+    /// [`in_flight`](crate::ring::RingBuilder::in_flight).
+    #[cfg(feature = "ring")]
+    #[error("the ring is full: poll it, or build it with a larger in_flight")]
+    RingFull,
+
+    /// The socket handle is of another ring, or its socket was removed.
+    #[cfg(feature = "ring")]
+    #[error("no such socket in this ring: it was removed, or belongs to another ring")]
+    UnknownSocket,
+
+    /// The buffer is from another ring's pool.
+    #[cfg(feature = "ring")]
+    #[error("the buffer belongs to another ring's pool")]
+    ForeignBuffer,
+}
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// The kernel's errno, if the kernel was what failed.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        match self {
+            Self::System { source, .. } => source.raw_os_error(),
+            #[cfg(feature = "ring")]
+            Self::RingRefused(refusal) => refusal.raw_os_error(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn system(
+        operation: &'static str,
+        object: impl ToString,
+        source: io::Error,
+    ) -> Self {
+        Self::System {
+            operation,
+            object: object.to_string(),
+            source,
+            advice: None,
+        }
+    }
+
+    #[cfg(feature = "ring")]
+    pub(crate) fn advised(
+        operation: &'static str,
+        object: impl ToString,
+        source: io::Error,
+        advice: &'static str,
+    ) -> Self {
+        Self::System {
+            operation,
+            object: object.to_string(),
+            source,
+            advice: Some(advice),
+        }
+    }
+}
+
+fn in_brackets(text: &Option<&'static str>) -> String {
+    text.map(|text| format!(" ({text})")).unwrap_or_default()
+}

@@ -1,0 +1,83 @@
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use crate::sys::memory::Slot;
+use crate::{Error, Result};
+
+/// One slot of a [`TxPool`](super::TxPool), with one owner. Dereferences to its bytes.
+///
+/// A fresh slot is zeroed; one that was used holds what its last owner wrote. Its length is that of the slot unless
+/// [`set_len`](TxBuf::set_len) says less; it is what will be sent.
+///
+/// It may be filled on any thread. Dropping it makes the slot free; `mem::forget` loses the slot until the process
+/// ends, and nothing worse.
+pub struct TxBuf {
+    slot: Slot,
+}
+
+impl TxBuf {
+    /// Sets how many bytes count, from the start of the slot. The bytes themselves stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidValue`] if it is more than [`capacity`](TxBuf::capacity); nothing is changed.
+    pub fn set_len(&mut self, len: usize) -> Result<()> {
+        if self.slot.set_len(len) {
+            return Ok(());
+        }
+        let reason = "the slot is shorter";
+        Err(Error::InvalidValue {
+            option: "TxBuf length",
+            value: len.to_string(),
+            reason,
+        })
+    }
+
+    /// The length of the slot in bytes.
+    pub fn capacity(&self) -> usize {
+        self.slot.capacity()
+    }
+
+    pub(super) fn new(slot: Slot) -> Self {
+        Self { slot }
+    }
+
+    pub(super) fn into_slot(self) -> Slot {
+        self.slot
+    }
+}
+
+impl Deref for TxBuf {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.slot.bytes()
+    }
+}
+
+impl DerefMut for TxBuf {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.slot.bytes_mut()
+    }
+}
+
+impl AsRef<[u8]> for TxBuf {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl AsMut<[u8]> for TxBuf {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self
+    }
+}
+
+impl fmt::Debug for TxBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TxBuf")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .finish()
+    }
+}

@@ -1,0 +1,115 @@
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::{Event, Ticket, Totals, TxBuf, Wait};
+use crate::sys::uring::{self, Engine, Kernel, Outcome};
+use crate::{Error, Result};
+
+/// What a ring does with its engine, whichever kernel it runs on.
+pub(super) struct Core<K: Kernel> {
+    pub(super) engine: Engine<K>,
+    pub(super) totals: Totals,
+}
+
+impl<K: Kernel> Core<K> {
+    pub(super) fn new(engine: Engine<K>) -> Self {
+        Self {
+            engine,
+            totals: Totals::default(),
+        }
+    }
+
+    /// See [`Ring::poll`](super::Ring::poll).
+    pub(super) fn poll(&mut self, wait: Wait, mut handler: impl FnMut(Event)) -> Result<usize> {
+        let deadline = match wait {
+            // A time beyond what an Instant can hold is for ever.
+            Wait::AtMost(limit) => Instant::now().checked_add(limit),
+            Wait::No | Wait::Forever => None,
+        };
+        let mut events = self.deliver(&mut handler);
+        loop {
+            let block = if events > 0 || self.engine.in_flight() == 0 {
+                None
+            } else {
+                blocking(wait, deadline)
+            };
+            let interrupted = self.enter(block)?;
+            events += self.deliver(&mut handler);
+            if events > 0 || interrupted || block.is_none() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Enters the kernel; true if a signal, or completions that must be taken first, cut the wait short.
+    fn enter(&mut self, block: Option<uring::Wait>) -> Result<bool> {
+        match self.engine.enter(block) {
+            Ok(()) => Ok(false),
+            Err(error) if is_passing(&error) => Ok(true),
+            Err(error) => Err(Error::system("io_uring_enter", "ring", error)),
+        }
+    }
+
+    /// Tells what has happened. One completion is taken at a time, and a send stays in the engine until it is told, so a
+    /// panicking handler loses nothing but the event it was given.
+    fn deliver(&mut self, handler: &mut impl FnMut(Event)) -> usize {
+        let mut events = 0;
+        while let Some(outcome) = self.engine.next() {
+            let event = self.event(outcome);
+            handler(event);
+            events += 1;
+        }
+        events
+    }
+
+    fn event(&mut self, outcome: Outcome) -> Event {
+        match outcome {
+            Outcome::Sent { key, result } => {
+                let result = result
+                    .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+                    .map_err(io::Error::from_raw_os_error);
+                Event::Sent {
+                    ticket: Ticket(key.to_bits()),
+                    result,
+                }
+            }
+            Outcome::Released {
+                key,
+                slot,
+                len,
+                bytes,
+                usage,
+            } => {
+                self.totals.add(len, bytes, usage);
+                Event::Released {
+                    ticket: Ticket(key.to_bits()),
+                    buf: TxBuf::new(slot),
+                    usage,
+                }
+            }
+        }
+    }
+}
+
+/// How to block now; `None` once the time is over.
+fn blocking(wait: Wait, deadline: Option<Instant>) -> Option<uring::Wait> {
+    match (wait, deadline) {
+        (Wait::No, _) => None,
+        (_, None) => Some(uring::Wait::Forever),
+        (_, Some(deadline)) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            (left > Duration::ZERO).then_some(uring::Wait::AtMost(left))
+        }
+    }
+}
+
+/// EINTR: a signal. EBUSY and EAGAIN: take completions, or let the kernel find memory, and come again.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)
+    )
+}
+
+#[cfg(test)]
+mod tests;

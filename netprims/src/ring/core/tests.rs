@@ -1,0 +1,121 @@
+//! Polling against a scripted kernel.
+
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::super::Usage;
+use super::*;
+use crate::sys::memory::{Pool, Shape};
+use crate::sys::uring::fake::Fake;
+
+fn core(sends: usize) -> (Core<Fake>, Pool) {
+    let mut engine = Engine::new(Fake::new(), 8, Duration::from_millis(1));
+    let pool = engine.pool(Shape::new(4, 100).unwrap()).unwrap().unwrap();
+    let socket = engine.add(UnixStream::pair().unwrap().0.into()).unwrap();
+    for _ in 0..sends {
+        assert!(engine.send(socket, pool.take().unwrap(), true).is_ok());
+    }
+    (Core::new(engine), pool)
+}
+
+fn free(pool: &Pool) -> usize {
+    let held: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
+    held.len()
+}
+
+#[test]
+fn a_plain_result_is_told_as_sent_then_released() {
+    let (mut core, _pool) = core(1);
+    core.engine.kernel_mut().result(0, 60, false);
+    let mut told = Vec::new();
+    let events = core.poll(Wait::No, |event| told.push(event)).unwrap();
+    assert_eq!(events, 2);
+    assert!(matches!(&told[0], Event::Sent { result: Ok(60), .. }));
+    assert!(
+        matches!(&told[1], Event::Released { usage: Usage::Copied, buf, .. } if buf.len() == 100)
+    );
+    assert_eq!((core.totals.copied, core.totals.not_sent), (60, 40));
+}
+
+#[test]
+fn a_panicking_handler_loses_nothing() {
+    let (mut core, pool) = core(3);
+    for nth in 0..3 {
+        core.engine.kernel_mut().result(nth, 100, false);
+    }
+    // Sent 0 (panic), Released 0 (panic), Sent 1 (panic), ...
+    let mut told = 0;
+    for _ in 0..6 {
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            core.poll(Wait::No, |_| {
+                told += 1;
+                panic!("the user's handler");
+            })
+        }));
+        assert!(panicked.is_err());
+    }
+    assert_eq!((told, core.engine.in_flight(), free(&pool)), (6, 0, 4));
+    assert_eq!(core.totals.sends, 3);
+}
+
+#[test]
+fn nothing_in_flight_does_not_block() {
+    let (mut core, _pool) = core(0);
+    assert_eq!(core.poll(Wait::Forever, |_| ()).unwrap(), 0);
+    assert_eq!(core.engine.kernel_mut().entered, [None]);
+}
+
+#[test]
+fn a_time_limit_is_kept_and_is_no_error() {
+    let (mut core, _pool) = core(1);
+    let start = Instant::now();
+    assert_eq!(
+        core.poll(Wait::AtMost(Duration::from_millis(30)), |_| ())
+            .unwrap(),
+        0
+    );
+    assert!(start.elapsed() >= Duration::from_millis(30));
+}
+
+#[test]
+fn a_completion_without_an_event_does_not_end_the_wait() {
+    let (mut core, _pool) = core(1);
+    let kernel = core.engine.kernel_mut();
+    kernel.result(0, -libc::EOPNOTSUPP, false);
+    let start = Instant::now();
+    assert_eq!(
+        core.poll(Wait::AtMost(Duration::from_millis(30)), |_| ())
+            .unwrap(),
+        0
+    );
+    assert!(start.elapsed() >= Duration::from_millis(30));
+    assert_eq!(
+        core.engine.kernel_mut().pushed.len(),
+        2,
+        "it was sent again in between"
+    );
+}
+
+#[test]
+fn a_signal_ends_the_wait_without_an_error() {
+    let (mut core, _pool) = core(1);
+    let interrupted = io::Error::from_raw_os_error(libc::EINTR);
+    core.engine
+        .kernel_mut()
+        .enter_results
+        .push_back(Err(interrupted));
+    assert_eq!(core.poll(Wait::Forever, |_| ()).unwrap(), 0);
+}
+
+#[test]
+fn a_refused_call_names_itself_and_loses_nothing() {
+    let (mut core, _pool) = core(1);
+    let kernel = core.engine.kernel_mut();
+    kernel
+        .enter_results
+        .push_back(Err(io::Error::from_raw_os_error(libc::EEXIST)));
+    let error = core.poll(Wait::No, |_| ()).unwrap_err();
+    assert!(error.to_string().contains("io_uring_enter"), "{error}");
+    core.engine.kernel_mut().result(0, 100, false);
+    assert_eq!(core.poll(Wait::No, |_| ()).unwrap(), 2);
+}

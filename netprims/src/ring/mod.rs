@@ -1,0 +1,90 @@
+//! Zero-copy sends over io_uring that cannot touch freed memory, and that tell whether they copied.
+//!
+//! A [`Ring`] belongs to one thread. It owns its sockets ([`Ring::add`]) and the memory it sends from: a [`TxPool`]
+//! maps and registers it, a [`TxBuf`] is one slot of it with one owner. Sending moves the buffer in; it comes back at
+//! the kernel's *last* completion:
+//!
+//! 1. [`Event::Sent`]: the result is known. The buffer is not yet free: packets, or the socket's retransmission queue,
+//!    still refer to it.
+//! 2. [`Event::Released`]: here is the buffer, and what became of its bytes ([`Usage`]).
+//!
+//! [`Ring::send`] that could not queue gives the buffer back at once, in [`Rejected`]. A buffer is never lost, and never
+//! reused or unmapped while the kernel may read it; that holds when values are dropped in any order, when they are
+//! passed to `mem::forget`, and when the handler panics.
+//!
+//! # Does it pay?
+//!
+//! Over loopback and veth every byte is copied, and a zero-copy send costs more than a plain one. Over a device with
+//! scatter-gather it starts to pay at some ten kilobytes per send. The ring tells which it was: look at
+//! [`Ring::totals`], and use [`ZcPolicy::Never`] where it says `copied`.
+//!
+//! # Short sends and order
+//!
+//! On a stream socket [`Event::Sent`] may report fewer bytes than the buffer has; the rest was not sent and is the
+//! caller's to send again. Therefore queue the next send on a stream only after `Sent` of the one before: two that are
+//! queued together may be cut and interleaved. There is no need to wait for `Released`; having many buffers between the
+//! two is what makes zero-copy fast. Datagrams are sent whole and may be queued freely.
+//!
+//! # Kernels
+//!
+//! Linux 5.19 or newer. Zero-copy sends need 6.0, their usage report 6.2 (before, it is [`Usage::Unknown`]), and
+//! deferred task work, which keeps completions on the caller's thread, 6.1. What is missing is done without, and
+//! [`Ring::capabilities`] says so. Where io_uring itself is refused, [`Refusal`] says by whom.
+//!
+//! # Example
+//!
+//! ```
+//! use std::net::{TcpListener, TcpStream};
+//! use netprims::ring::{Event, Ring, Wait, ZcPolicy};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let stream = TcpStream::connect(listener.local_addr()?)?;
+//!
+//! let mut ring = Ring::builder().build()?;
+//! let pool = ring.tx_pool(16, 64 * 1024)?;
+//! let socket = ring.add(stream)?;
+//!
+//! let mut buf = pool.take().expect("a fresh pool has free slots");
+//! buf.set_len(5)?;
+//! buf.copy_from_slice(b"hello");
+//! ring.send(socket, buf, ZcPolicy::Always)?;
+//!
+//! let mut back = None;
+//! while back.is_none() {
+//!     ring.poll(Wait::Forever, |event| match event {
+//!         Event::Sent { result, .. } => println!("sent {result:?}"),
+//!         Event::Released { buf, usage, .. } => {
+//!             println!("{usage:?}");
+//!             back = Some(buf);
+//!         }
+//!         _ => {}
+//!     })?;
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod buf;
+mod builder;
+mod capabilities;
+mod core;
+mod event;
+mod pool;
+mod refusal;
+mod rejected;
+#[expect(
+    clippy::module_inception,
+    reason = "the folder's main type has its own file"
+)]
+mod ring;
+mod totals;
+
+pub use crate::sys::uring::{Strays, Usage};
+pub use buf::TxBuf;
+pub use builder::RingBuilder;
+pub use capabilities::Capabilities;
+pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
+pub use pool::TxPool;
+pub use refusal::Refusal;
+pub use rejected::Rejected;
+pub use ring::{Ring, leaked_bytes};
+pub use totals::Totals;

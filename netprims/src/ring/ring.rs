@@ -1,0 +1,230 @@
+use std::fmt;
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+
+use super::core::Core;
+use super::{
+    Capabilities, Event, Rejected, RingBuilder, Socket, Strays, Ticket, Totals, TxBuf, TxPool,
+    Wait, ZcPolicy,
+};
+use crate::sys::memory::{self, Shape};
+use crate::sys::uring::{Live, SendError};
+use crate::{Error, Result};
+
+/// An io_uring of one thread, with the sockets and the buffers that are in flight on it.
+///
+/// It can be neither sent to nor shared with another thread: the kernel refuses a ring of this kind to any thread but
+/// the one that made it, even for cancelling.
+///
+/// # Drop
+///
+/// Dropping the ring hands queued sends to the kernel, cancels what is not finished, and waits for at most
+/// [`drain_limit`](RingBuilder::drain_limit). It then closes its sockets. What the kernel has not given back by then is
+/// leaked and counted ([`leaked_bytes`]). Events are not delivered any more; buffers return to their pool.
+/// `mem::forget` of a ring leaks its descriptors and the buffers in flight.
+pub struct Ring {
+    core: Core<Live>,
+    id: u64,
+    capabilities: Capabilities,
+    /// Neither `Send` nor `Sync`.
+    one_thread: PhantomData<*const ()>,
+}
+
+/// The kernel registers at most 1 GiB as one buffer.
+const LARGEST_POOL: usize = 1 << 30;
+
+/// Bytes of pools that this process will never unmap, because a ring was dropped and the kernel did not give a buffer
+/// back in time. See [`RingBuilder::drain_limit`].
+pub fn leaked_bytes() -> u64 {
+    memory::leaked_bytes()
+}
+
+impl Ring {
+    /// A builder, for all that can be chosen.
+    pub const fn builder() -> RingBuilder {
+        RingBuilder::new()
+    }
+
+    pub(super) fn new(core: Core<Live>, capabilities: Capabilities) -> Self {
+        let id = core.engine.id();
+        Self {
+            core,
+            id,
+            capabilities,
+            one_thread: PhantomData,
+        }
+    }
+
+    /// What the kernel offered.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// Maps memory for `slots` buffers of `slot_len` bytes each and registers it with the ring.
+    ///
+    /// The memory is pinned, which counts against `RLIMIT_MEMLOCK` for a process without CAP_IPC_LOCK. A ring can have
+    /// 64 pools at a time.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidValue`]: no slots, empty slots, more than 1 GiB in total, or a 65th pool.
+    /// - [`Error::System`]: `ENOMEM` when memory or the limit is short.
+    ///
+    /// Source: io_uring_register(2), `IORING_REGISTER_BUFFERS_UPDATE`.
+    pub fn tx_pool(&mut self, slots: u32, slot_len: u32) -> Result<TxPool> {
+        let invalid = |reason| Error::InvalidValue {
+            option: "tx_pool",
+            value: format!("{slots} slots of {slot_len} bytes"),
+            reason,
+        };
+        let shape = Shape::new(slots, slot_len)
+            .ok_or_else(|| invalid("a pool needs slots, and slots need bytes"))?;
+        if shape.bytes().get() > LARGEST_POOL {
+            return Err(invalid("the kernel registers at most 1 GiB as one buffer"));
+        }
+        let pool = self.core.engine.pool(shape).map_err(|error| {
+            let advice =
+                "on ENOMEM raise RLIMIT_MEMLOCK, grant CAP_IPC_LOCK, or take a smaller pool";
+            let object = format_args!("a pool of {} bytes", shape.bytes());
+            Error::advised("io_uring_register", object, error, advice)
+        })?;
+        pool.map(TxPool::new)
+            .ok_or_else(|| invalid("the ring has 64 pools already; drop one"))
+    }
+
+    /// Gives a socket to the ring. Takes anything that owns a descriptor: std's sockets, this crate's, an `OwnedFd`.
+    ///
+    /// Whether it is a connected socket shows when it is sent to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RingFull`] if the ring has more sockets than it can number.
+    pub fn add(&mut self, socket: impl Into<OwnedFd>) -> Result<Socket> {
+        let key = self
+            .core
+            .engine
+            .add(socket.into())
+            .map_err(|_| Error::RingFull)?;
+        Ok(Socket { ring: self.id, key })
+    }
+
+    /// Takes a socket back. Sends in flight on it go on and tell their events; sends that are queued are handed to the
+    /// kernel first.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::UnknownSocket`]: it was removed before, or is another ring's.
+    /// - [`Error::System`]: queued sends could not be handed to the kernel. The ring keeps the socket; poll, and try
+    ///   again.
+    pub fn remove(&mut self, socket: Socket) -> Result<OwnedFd> {
+        if socket.ring != self.id {
+            return Err(Error::UnknownSocket);
+        }
+        self.core
+            .engine
+            .remove(socket.key)
+            .map_err(|error| Error::system("io_uring_enter", "ring", error))?
+            .ok_or(Error::UnknownSocket)
+    }
+
+    /// Queues a send of the buffer's bytes to a connected socket. The kernel sees it at the next
+    /// [`poll`](Ring::poll). Allocates nothing and takes no lock.
+    ///
+    /// On a stream, wait for [`Event::Sent`] before the next send; see [the module](super#short-sends-and-order).
+    /// A closed peer is the error `EPIPE`, never a signal.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] with the buffer, if nothing was queued. What goes wrong later is told by [`Event::Sent`].
+    ///
+    /// Source: io_uring_enter(2), `IORING_OP_SEND_ZC`.
+    #[doc(alias = "send_zc")]
+    #[doc(alias = "IORING_OP_SEND_ZC")]
+    pub fn send(
+        &mut self,
+        socket: Socket,
+        buf: TxBuf,
+        policy: ZcPolicy,
+    ) -> Result<Ticket, Rejected> {
+        if socket.ring != self.id {
+            return Err(Rejected {
+                buf,
+                error: Error::UnknownSocket,
+            });
+        }
+        let zero_copy = matches!(policy, ZcPolicy::Always);
+        match self
+            .core
+            .engine
+            .send(socket.key, buf.into_slot(), zero_copy)
+        {
+            Ok(key) => Ok(Ticket(key.to_bits())),
+            Err((slot, error)) => {
+                let error = match error {
+                    SendError::Full => Error::RingFull,
+                    SendError::UnknownSocket => Error::UnknownSocket,
+                    SendError::ForeignSlot => Error::ForeignBuffer,
+                    SendError::Enter(error) => Error::system("io_uring_enter", "ring", error),
+                };
+                Err(Rejected {
+                    buf: TxBuf::new(slot),
+                    error,
+                })
+            }
+        }
+    }
+
+    /// Hands queued sends to the kernel, waits as told for the first event, and tells the handler each event there is.
+    /// Returns how many.
+    ///
+    /// A signal ends the wait early, with 0. If the handler panics, the event it was given is dropped (its buffer
+    /// returns to the pool) and all others are told by the next poll. Allocates nothing and takes no lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`] if the kernel refuses the call. Nothing is lost; the next poll tries again.
+    ///
+    /// Source: io_uring_enter(2).
+    #[doc(alias = "io_uring_enter")]
+    pub fn poll(&mut self, wait: Wait, handler: impl FnMut(Event)) -> Result<usize> {
+        self.core.poll(wait, handler)
+    }
+
+    /// How many sends are in flight, from [`send`](Ring::send) to [`Event::Released`].
+    pub fn in_flight(&self) -> u32 {
+        self.core.engine.in_flight()
+    }
+
+    /// What became of the bytes so far.
+    pub fn totals(&self) -> Totals {
+        self.core.totals
+    }
+
+    /// Completions that fit no send. Zero, unless something is wrong.
+    pub fn strays(&self) -> Strays {
+        self.core.engine.strays()
+    }
+
+    /// Whether a socket has refused a zero-copy send, so that the ring sends to it plainly: Unix sockets, and TCP with
+    /// an upper-layer protocol such as kernel TLS.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownSocket`]: it was removed, or is another ring's.
+    pub fn is_plain_only(&self, socket: Socket) -> Result<bool> {
+        let known = Some(socket).filter(|socket| socket.ring == self.id);
+        known
+            .and_then(|socket| self.core.engine.is_plain_only(socket.key))
+            .ok_or(Error::UnknownSocket)
+    }
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring")
+            .field("in_flight", &self.in_flight())
+            .field("capabilities", &self.capabilities)
+            .field("totals", &self.totals())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::{TcpListener, TcpStream};
+use crate::tuning::{Report, Tuning};
+use crate::{Error, Result};
+
+/// Opens TCP sockets, tuned.
+///
+/// ```
+/// use netprims::socket::TcpBuilder;
+/// use netprims::tuning::Tuning;
+///
+/// const TCP: TcpBuilder = TcpBuilder::new().tuning(Tuning::new().nodelay(true).strict(true));
+///
+/// let (listener, _) = TCP.listen("127.0.0.1:0".parse()?)?;
+/// let (stream, report) = TCP.connect(listener.local_addr()?)?;
+/// println!("{report}");
+/// stream.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct TcpBuilder {
+    tuning: Tuning,
+    backlog: u16,
+}
+
+/// What the kernel's own default for `net.core.somaxconn` is since Linux 5.4.
+const DEFAULT_BACKLOG: u16 = 4096;
+
+impl TcpBuilder {
+    /// A builder without tuning.
+    pub const fn new() -> Self {
+        Self {
+            tuning: Tuning::new(),
+            backlog: DEFAULT_BACKLOG,
+        }
+    }
+
+    /// What to ask of each socket it opens. Default: nothing.
+    pub const fn tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
+        self
+    }
+
+    /// How many connections may wait to be accepted. Default: 4096. The kernel cuts it at `net.core.somaxconn` without
+    /// a word.
+    pub const fn backlog(mut self, connections: u16) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// Opens a socket, tunes it, and connects it. Blocks until the peer answers or the kernel gives up.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::System`] naming the call and the address: `ECONNREFUSED`, `ETIMEDOUT`, `EHOSTUNREACH`, …
+    /// - those of [`Tuning::apply`]; the socket is closed and nothing was sent.
+    ///
+    /// Source: connect(2).
+    pub fn connect(&self, peer: SocketAddr) -> Result<(TcpStream, Report)> {
+        let (socket, mut report) = self.open(peer)?;
+        let address = SockAddr::from(peer);
+        // An interrupted connect goes on in the kernel; calling again waits for it.
+        retry(|| socket.connect(&address))
+            .map_err(|error| Error::system("connect", peer, error))?;
+        self.tuning.review(&socket, &mut report);
+        Ok((TcpStream::from(OwnedFd::from(socket)), report))
+    }
+
+    /// Opens a socket, tunes it, binds it, and listens. Accepted connections inherit the options.
+    ///
+    /// Sets `SO_REUSEADDR`, as std does: without it a service cannot restart while connections of its predecessor are
+    /// in TIME_WAIT.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::System`] naming the call and the address: `EADDRINUSE`, `EACCES` for a port below
+    ///   `net.ipv4.ip_unprivileged_port_start`, …
+    /// - those of [`Tuning::apply`]; the socket is closed.
+    ///
+    /// Source: bind(2), listen(2).
+    #[doc(alias = "bind")]
+    pub fn listen(&self, local: SocketAddr) -> Result<(TcpListener, Report)> {
+        let (socket, report) = self.open(local)?;
+        socket
+            .set_reuse_address(true)
+            .map_err(|error| Error::system("setsockopt SO_REUSEADDR", local, error))?;
+        socket
+            .bind(&SockAddr::from(local))
+            .map_err(|error| Error::system("bind", local, error))?;
+        socket
+            .listen(i32::from(self.backlog))
+            .map_err(|error| Error::system("listen", local, error))?;
+        Ok((TcpListener::from(OwnedFd::from(socket)), report))
+    }
+
+    fn open(&self, address: SocketAddr) -> Result<(Socket, Report)> {
+        // socket2 opens with SOCK_CLOEXEC.
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )
+        .map_err(|error| Error::system("socket", address, error))?;
+        let report = self.tuning.apply(&socket)?;
+        Ok((socket, report))
+    }
+}
+
+impl Default for TcpBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Calls again while a signal interrupts.
+pub(super) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

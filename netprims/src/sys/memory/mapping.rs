@@ -1,0 +1,77 @@
+use std::io;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
+
+/// Zeroed memory of its own, not inherited by a forked child (`MADV_DONTFORK`): a child's copy-on-write would move the
+/// parent's pages away from under the kernel.
+///
+/// # Invariants
+///
+/// `base` is the start of a readable and writable mapping of `len` bytes that `mmap` returned and nothing else has
+/// unmapped. Only this value unmaps it, once, in `Drop`.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    base: NonNull<u8>,
+    len: NonZeroUsize,
+}
+
+// SAFETY: a mapping belongs to the process, not to a thread, and `Mapping` is the only owner of this one.
+unsafe impl Send for Mapping {}
+// SAFETY: through a shared reference a `Mapping` gives out its address and length and reads or writes no byte.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps at least `len` bytes, zeroed.
+    pub(crate) fn anonymous(len: NonZeroUsize) -> io::Result<Self> {
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: without an address and MAP_FIXED the kernel chooses a range that nothing uses.
+        let base = unsafe { mmap_anonymous(None, len, access, MapFlags::MAP_PRIVATE) }?;
+        // From here on `Drop` unmaps, whatever fails.
+        let mapping = Self {
+            base: base.cast(),
+            len,
+        };
+        mapping.keep_from_children()?;
+        Ok(mapping)
+    }
+
+    /// Maps a file that is mapped elsewhere too, so that a test sees the memory without going through its owner.
+    #[cfg(test)]
+    pub(crate) fn of_file(file: &std::fs::File, len: NonZeroUsize) -> io::Result<Self> {
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: without an address and MAP_FIXED the kernel chooses a range that nothing uses.
+        let base =
+            unsafe { nix::sys::mman::mmap(None, len, access, MapFlags::MAP_SHARED, file, 0) }?;
+        let mapping = Self {
+            base: base.cast(),
+            len,
+        };
+        mapping.keep_from_children()?;
+        Ok(mapping)
+    }
+
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.get()
+    }
+
+    fn keep_from_children(&self) -> io::Result<()> {
+        // SAFETY: the range is this mapping (invariant), and MADV_DONTFORK changes nothing in this process.
+        unsafe { madvise(self.base.cast(), self.len.get(), MmapAdvise::MADV_DONTFORK) }?;
+        Ok(())
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range is this mapping and mapped (invariant). Nothing refers to it: references into it come only
+        // from slots, and each slot keeps the owner of the mapping alive.
+        let unmapped = unsafe { munmap(self.base.cast(), self.len.get()) };
+        debug_assert!(unmapped.is_ok(), "munmap of an own mapping");
+    }
+}

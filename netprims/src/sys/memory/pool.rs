@@ -1,0 +1,315 @@
+use std::fmt;
+use std::mem;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use super::Mapping;
+use super::free_list::FreeList;
+
+/// Slots of equal size carved from one mapping. Cloning shares it; the mapping lives until the last slot and the last
+/// clone are gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+}
+
+/// One slot, owned: no other value gives access to its bytes. Dropping it makes it free again.
+///
+/// # Invariants
+///
+/// `index` was popped from `shared.free` and is pushed back only by this value's `Drop`. It is below
+/// `shared.shape.slots`. `len` is at most `shared.shape.slot_len`.
+pub(crate) struct Slot {
+    shared: Arc<Shared>,
+    index: u32,
+    len: usize,
+}
+
+/// Tells whether a pool is in use.
+#[derive(Debug)]
+pub(crate) struct WeakPool {
+    shared: Weak<Shared>,
+}
+
+/// Which engine a pool is registered with, and as which of its fixed buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home {
+    pub(crate) engine: u64,
+    pub(crate) buffer: u16,
+}
+
+/// How a mapping is divided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    slots: u32,
+    slot_len: usize,
+    stride: usize,
+}
+
+/// # Invariants
+///
+/// `mapping.len() >= shape.bytes()`, and `free` holds only indices below `shape.slots`.
+#[derive(Debug)]
+struct Shared {
+    mapping: Mapping,
+    shape: Shape,
+    free: FreeList,
+    home: Home,
+    leaked: AtomicBool,
+}
+
+static LEAKED: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes of mappings that can never be unmapped because the kernel did not give a slot back in time.
+pub(crate) fn leaked_bytes() -> u64 {
+    LEAKED.load(Ordering::Relaxed)
+}
+
+impl Shape {
+    /// `None` if the slots do not fit an address space, or there are none.
+    pub(crate) fn new(slots: u32, slot_len: u32) -> Option<Self> {
+        const PAGE: usize = 4096;
+        const CACHE_LINE: usize = 64;
+        let slot_len = usize::try_from(slot_len).ok()?;
+        // A slot of a page or more starts on one, so that it touches as few pages as it can: the kernel sends at most
+        // 17 fragments at a time. A small one at least shares no cache line.
+        let align = if slot_len >= PAGE { PAGE } else { CACHE_LINE };
+        let stride = slot_len.checked_next_multiple_of(align)?;
+        let shape = Self {
+            slots,
+            slot_len,
+            stride,
+        };
+        (slots != 0 && slots != u32::MAX && slot_len != 0).then_some(shape)?;
+        shape.stride.checked_mul(usize::try_from(slots).ok()?)?;
+        Some(shape)
+    }
+
+    /// The bytes all slots take. It does not overflow: `new` has tried.
+    pub(crate) fn bytes(&self) -> NonZeroUsize {
+        let slots = usize::try_from(self.slots).unwrap_or(usize::MAX);
+        NonZeroUsize::new(self.stride.saturating_mul(slots)).unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+impl Pool {
+    /// Divides a mapping; `None` if it is too small for the shape.
+    pub(crate) fn new(mapping: Mapping, shape: Shape, home: Home) -> Option<Self> {
+        if mapping.len() < shape.bytes().get() {
+            return None;
+        }
+        let free = FreeList::full(shape.slots);
+        let shared = Shared {
+            mapping,
+            shape,
+            free,
+            home,
+            leaked: AtomicBool::new(false),
+        };
+        Some(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Takes a free slot, its length that of the whole slot.
+    pub(crate) fn take(&self) -> Option<Slot> {
+        let index = self.shared.free.pop()?;
+        Some(Slot {
+            shared: Arc::clone(&self.shared),
+            index,
+            len: self.shared.shape.slot_len,
+        })
+    }
+
+    /// Whether the pool is still in use, without keeping it so.
+    pub(crate) fn downgrade(&self) -> WeakPool {
+        WeakPool {
+            shared: Arc::downgrade(&self.shared),
+        }
+    }
+
+    pub(crate) fn slots(&self) -> u32 {
+        self.shared.shape.slots
+    }
+
+    pub(crate) fn slot_len(&self) -> usize {
+        self.shared.shape.slot_len
+    }
+}
+
+impl WeakPool {
+    /// Whether a clone of the pool or one of its slots still exists.
+    pub(crate) fn in_use(&self) -> bool {
+        self.shared.strong_count() != 0
+    }
+}
+
+impl Slot {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: `start` points to `slot_len >= len` initialised bytes (mapped memory is zeroed or written). The slot
+        // has a single owner, so while `self` is borrowed shared nobody writes them: other slots do not overlap, and
+        // the kernel only reads from a pool. They stay mapped for the borrow because `self.shared` owns the mapping.
+        unsafe { std::slice::from_raw_parts(self.start().as_ptr(), self.len) }
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`; and with `self` borrowed exclusively nobody else reads or writes them. The kernel does
+        // not read them either: a slot it may read is owned by the table of sends in flight, which lends it to nobody.
+        unsafe { std::slice::from_raw_parts_mut(self.start().as_ptr(), self.len) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.shared.shape.slot_len
+    }
+
+    /// Sets how many bytes count; false, and nothing changed, if the slot is shorter.
+    #[must_use]
+    pub(crate) fn set_len(&mut self, len: usize) -> bool {
+        let fits = len <= self.capacity();
+        if fits {
+            self.len = len;
+        }
+        fits
+    }
+
+    pub(crate) fn home(&self) -> Home {
+        self.shared.home
+    }
+
+    /// Where the slot's bytes start.
+    fn start(&self) -> NonNull<u8> {
+        let index = usize::try_from(self.index).unwrap_or(usize::MAX);
+        let offset = index.saturating_mul(self.shared.shape.stride);
+        // SAFETY: index < slots (invariant of `Slot`), so offset + stride <= slots * stride <= mapping.len() (invariant
+        // of `Shared`): the result is inside the one mapping that `base` starts, and the offset is below isize::MAX
+        // because mmap gives no larger mapping.
+        unsafe { self.shared.mapping.base().add(offset) }
+    }
+
+    /// The address for a request to the kernel.
+    pub(crate) fn address(&self) -> *const u8 {
+        self.start().as_ptr()
+    }
+
+    /// Gives the slot up for good, because the kernel may still read it: its mapping is never unmapped, and counted.
+    pub(crate) fn leak(self) {
+        if !self.shared.leaked.swap(true, Ordering::Relaxed) {
+            let bytes = u64::try_from(self.shared.mapping.len()).unwrap_or(u64::MAX);
+            LEAKED.fetch_add(bytes, Ordering::Relaxed);
+        }
+        // The slot's share of the pool is what keeps the mapping from being unmapped.
+        mem::forget(self);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.shared.free.push(self.index);
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot")
+            .field("index", &self.index)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const HOME: Home = Home {
+        engine: 0,
+        buffer: 0,
+    };
+
+    fn pool(slots: u32, slot_len: u32) -> Pool {
+        let shape = Shape::new(slots, slot_len).unwrap();
+        Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, HOME).unwrap()
+    }
+
+    #[rstest]
+    #[case(0, 10)]
+    #[case(10, 0)]
+    #[case(u32::MAX, 10)]
+    fn shapes_without_slots_are_refused(#[case] slots: u32, #[case] slot_len: u32) {
+        assert!(Shape::new(slots, slot_len).is_none());
+    }
+
+    #[test]
+    fn a_mapping_that_is_too_small_is_refused() {
+        let mapping = Mapping::anonymous(NonZeroUsize::new(4096).unwrap()).unwrap();
+        assert!(Pool::new(mapping, Shape::new(2, 4096).unwrap(), HOME).is_none());
+    }
+
+    #[rstest]
+    #[case(5, 1)]
+    #[case(3, 64)]
+    #[case(4, 5000)]
+    fn slots_do_not_overlap(#[case] slots: u32, #[case] slot_len: u32) {
+        let pool = pool(slots, slot_len);
+        let mut held: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
+        assert_eq!(held.len(), slots as usize);
+        for (mark, slot) in (1..).zip(&mut held) {
+            assert!(
+                slot.bytes().iter().all(|byte| *byte == 0),
+                "fresh memory is zeroed"
+            );
+            slot.bytes_mut().fill(mark);
+        }
+        for (mark, slot) in (1..).zip(&held) {
+            assert!(slot.bytes().iter().all(|byte| *byte == mark));
+        }
+    }
+
+    #[test]
+    fn a_dropped_slot_can_be_taken_again_from_any_thread() {
+        let pool = pool(1, 16);
+        let mut slot = pool.take().unwrap();
+        assert!(pool.take().is_none());
+        slot.bytes_mut()[0] = 7;
+        std::thread::spawn(move || drop(slot)).join().unwrap();
+        assert_eq!(pool.take().unwrap().bytes()[0], 7);
+    }
+
+    #[test]
+    fn a_slot_outlives_its_pool() {
+        let mut slot = pool(1, 16).take().unwrap();
+        slot.bytes_mut().fill(1);
+        assert_eq!(slot.bytes(), [1; 16]);
+    }
+
+    #[test]
+    fn the_length_cannot_pass_the_slot() {
+        let mut slot = pool(1, 16).take().unwrap();
+        assert!(slot.set_len(3));
+        assert!(!slot.set_len(17));
+        assert_eq!(slot.bytes().len(), 3);
+    }
+
+    #[test]
+    fn leaking_counts_the_mapping_once_and_keeps_it() {
+        let pool = pool(2, 4096);
+        let before = leaked_bytes();
+        pool.take().unwrap().leak();
+        pool.take().unwrap().leak();
+        // Other tests of this process leak too, so this is a lower bound.
+        assert!(leaked_bytes() - before >= 8192);
+        let mapping = Arc::downgrade(&pool.shared);
+        drop(pool);
+        assert!(
+            mapping.upgrade().is_some(),
+            "the leaked slots keep the mapping"
+        );
+    }
+}

@@ -1,0 +1,107 @@
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
+
+/// A kernel that does nothing but what a test's script says. It reads no memory.
+pub(crate) struct Fake {
+    /// What was pushed, in order, for good.
+    pub(crate) pushed: Vec<Request>,
+    /// How many of them wait for an `enter`.
+    pub(crate) queued: usize,
+    /// Room in the queue.
+    pub(crate) room: usize,
+    /// What `completion` returns next.
+    pub(crate) posted: VecDeque<Completion>,
+    /// What `enter` answers; afterwards, `Ok`.
+    pub(crate) enter_results: VecDeque<io::Result<()>>,
+    /// How it was entered.
+    pub(crate) entered: Vec<Option<Wait>>,
+    pub(crate) cancelled: usize,
+    pub(crate) zero_copy: bool,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Self {
+        Self {
+            pushed: Vec::new(),
+            queued: 0,
+            room: 64,
+            posted: VecDeque::new(),
+            enter_results: VecDeque::new(),
+            entered: Vec::new(),
+            cancelled: 0,
+            zero_copy: true,
+        }
+    }
+
+    /// Posts a first completion of the `nth` request.
+    pub(crate) fn result(&mut self, nth: usize, result: i32, more: bool) {
+        let user_data = self.pushed[nth].user_data;
+        self.posted.push_back(Completion {
+            user_data,
+            result,
+            more,
+            notification: false,
+        });
+    }
+
+    /// Posts the notification of the `nth` request.
+    pub(crate) fn notify(&mut self, nth: usize, result: i32) {
+        let user_data = self.pushed[nth].user_data;
+        self.posted.push_back(Completion {
+            user_data,
+            result,
+            more: false,
+            notification: true,
+        });
+    }
+}
+
+// SAFETY: it touches no memory at all, so whatever a script makes it say, no memory is read after it was given back.
+unsafe impl Kernel for Fake {
+    unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
+        if self.queued == self.room {
+            return Err(QueueFull);
+        }
+        self.queued += 1;
+        self.pushed.push(*request);
+        Ok(())
+    }
+
+    fn queued(&mut self) -> usize {
+        self.queued
+    }
+
+    fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
+        self.entered.push(wait);
+        self.enter_results.pop_front().unwrap_or(Ok(()))?;
+        self.queued = 0;
+        if let (Some(Wait::AtMost(limit)), true) = (wait, self.posted.is_empty()) {
+            std::thread::sleep(limit);
+        }
+        Ok(())
+    }
+
+    fn completion(&mut self) -> Option<Completion> {
+        self.posted.pop_front()
+    }
+
+    fn cancel_all(&mut self, _: Duration) -> io::Result<()> {
+        self.cancelled += 1;
+        Ok(())
+    }
+
+    unsafe fn register(&mut self, _: u16, _: *mut u8, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sends_zero_copy(&self) -> bool {
+        self.zero_copy
+    }
+
+    fn reports_usage(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,204 @@
+use std::io;
+use std::ptr;
+use std::time::Duration;
+
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue, opcode, squeue};
+
+use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
+
+/// io_uring itself.
+pub(crate) struct Live {
+    ring: IoUring,
+    setup: Setup,
+}
+
+/// What the kernel offered when the ring was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setup {
+    /// `IORING_SETUP_DEFER_TASKRUN` and `IORING_SETUP_SINGLE_ISSUER` (Linux 6.1).
+    pub(crate) deferred: bool,
+    /// `IORING_OP_SEND_ZC` (Linux 6.0).
+    pub(crate) zero_copy: bool,
+    /// `IORING_SEND_ZC_REPORT_USAGE` (Linux 6.2).
+    pub(crate) usage: bool,
+}
+
+/// `IORING_SEND_ZC_REPORT_USAGE`. Source: `include/uapi/linux/io_uring.h`; the io-uring crate keeps it private.
+const REPORT_USAGE: u16 = 1 << 3;
+
+/// Fixed buffers a ring has room for. Each pool is one.
+pub(super) const BUFFERS: u16 = 64;
+
+/// How long a probe of a request that fails at once may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+
+impl Live {
+    /// Makes a ring for `requests` at a time, each with up to two completions waiting.
+    pub(crate) fn new(requests: u32) -> io::Result<Self> {
+        let (ring, deferred) = match build(requests, true) {
+            // The one errno for a flag that is not known.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                (build(requests, false)?, false)
+            }
+            ring => (ring?, true),
+        };
+        if !ring.params().is_feature_ext_arg() {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        ring.submitter()
+            .register_buffers_sparse(u32::from(BUFFERS))?;
+        let setup = Setup {
+            deferred,
+            zero_copy: false,
+            usage: false,
+        };
+        let mut live = Self { ring, setup };
+        live.setup.usage = live.knows_send_zc(REPORT_USAGE)?;
+        live.setup.zero_copy = live.setup.usage || live.knows_send_zc(0)?;
+        Ok(live)
+    }
+
+    pub(crate) fn setup(&self) -> Setup {
+        self.setup
+    }
+
+    /// Whether the kernel takes a zero-copy send with these flags: a send of nothing to no file is refused with EINVAL
+    /// if it does not, and for the file if it does.
+    fn knows_send_zc(&mut self, flags: u16) -> io::Result<bool> {
+        let probe = opcode::SendZc::new(Fd(-1), ptr::null(), 0)
+            .zc_flags(flags)
+            .build();
+        // SAFETY: a request without memory has none that could go away.
+        let pushed = unsafe { self.ring.submission().push(&probe) };
+        if pushed.is_err() {
+            return Err(io::Error::from_raw_os_error(libc::EBUSY));
+        }
+        let mut known = false;
+        loop {
+            self.enter(Some(Wait::AtMost(PROBE_LIMIT)))?;
+            let Some(completion) = self.completion() else {
+                return Err(io::Error::from_raw_os_error(libc::ETIME));
+            };
+            if !completion.notification {
+                known = completion.result != -libc::EINVAL;
+            }
+            if !completion.more {
+                return Ok(known);
+            }
+        }
+    }
+}
+
+fn build(requests: u32, deferred: bool) -> io::Result<IoUring> {
+    let mut builder = IoUring::builder();
+    // A child that forks must not see the queues. Room for both completions of every request: the queue cannot overflow.
+    builder
+        .dontfork()
+        .setup_clamp()
+        .setup_cqsize(requests.next_power_of_two().saturating_mul(2));
+    if deferred {
+        builder
+            .setup_submit_all()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_taskrun_flag();
+    }
+    builder.build(requests.next_power_of_two())
+}
+
+// SAFETY: completions come from the completion queue that the io-uring crate reads, once each, with nothing changed.
+// The kernel posts a send's last completion when it no longer reads the memory; requests queued here are sends only, and
+// sends read. Memory that a zero-copy packet still refers to after the ring is gone is pinned by its registration.
+unsafe impl Kernel for Live {
+    unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
+        let entry = entry(request, self.setup.usage).user_data(request.user_data);
+        // SAFETY: the entry is a send of the caller's memory on the caller's descriptor, and the caller promises for
+        // both what the kernel needs.
+        unsafe { self.ring.submission().push(&entry) }.map_err(|_| QueueFull)
+    }
+
+    fn queued(&mut self) -> usize {
+        self.ring.submission().len()
+    }
+
+    fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
+        let submitter = self.ring.submitter();
+        let entered = match wait {
+            None => submitter.submit(),
+            Some(Wait::Forever) => submitter.submit_and_wait(1),
+            Some(Wait::AtMost(limit)) => {
+                let limit = Timespec::from(limit);
+                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&limit))
+            }
+        };
+        match entered {
+            Ok(_) => Ok(()),
+            // The time is over: no error of the ring.
+            Err(error) if error.raw_os_error() == Some(libc::ETIME) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn completion(&mut self) -> Option<Completion> {
+        let entry = self.ring.completion().next()?;
+        Some(Completion {
+            user_data: entry.user_data(),
+            result: entry.result(),
+            more: cqueue::more(entry.flags()),
+            notification: cqueue::notif(entry.flags()),
+        })
+    }
+
+    fn cancel_all(&mut self, limit: Duration) -> io::Result<()> {
+        let limit = Timespec::from(limit);
+        self.ring
+            .submitter()
+            .register_sync_cancel(Some(limit), CancelBuilder::any())
+    }
+
+    unsafe fn register(&mut self, buffer: u16, address: *mut u8, len: usize) -> io::Result<()> {
+        let range = [libc::iovec {
+            iov_base: address.cast(),
+            iov_len: len,
+        }];
+        // SAFETY: the range is mapped (the caller's promise). The call wants it to stay valid while it is registered:
+        // the kernel pins the pages in the call and uses those from then on, so unmapping the range leaves the pages
+        // with the kernel and takes nothing away from under it.
+        unsafe {
+            self.ring
+                .submitter()
+                .register_buffers_update(u32::from(buffer), &range, None)
+        }
+    }
+
+    fn sends_zero_copy(&self) -> bool {
+        self.setup.zero_copy
+    }
+
+    fn reports_usage(&self) -> bool {
+        self.setup.usage
+    }
+}
+
+/// `MSG_NOSIGNAL`: a closed peer is an error, not a signal.
+fn entry(request: &Request, usage: bool) -> squeue::Entry {
+    let Request {
+        fd,
+        address,
+        len,
+        buffer,
+        ..
+    } = *request;
+    if request.zero_copy {
+        opcode::SendZc::new(Fd(fd), address, len)
+            .buf_index(Some(buffer))
+            .flags(libc::MSG_NOSIGNAL)
+            .zc_flags(if usage { REPORT_USAGE } else { 0 })
+            .build()
+    } else {
+        opcode::Send::new(Fd(fd), address, len)
+            .flags(libc::MSG_NOSIGNAL)
+            .build()
+    }
+}

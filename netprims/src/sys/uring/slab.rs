@@ -1,0 +1,261 @@
+/// A table whose keys go out of date: a key names an entry *and* how often its place was used before, so
+/// a completion that comes late finds nothing rather than the wrong entry.
+#[derive(Debug)]
+pub(super) struct Slab<T> {
+    entries: Vec<Entry<T>>,
+    /// The first free place, `NONE` if there is none.
+    free: u32,
+    used: u32,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    generation: u32,
+    next_free: u32,
+    value: Option<T>,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// Names an entry for as long as it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    index: u32,
+    generation: u32,
+}
+
+/// Why a key finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The entry it named is gone.
+    Late,
+    /// It never named one of this table.
+    Unknown,
+}
+
+impl Key {
+    pub(crate) fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "takes a packed key apart into its halves"
+    )]
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self {
+            index: bits as u32,
+            generation: (bits >> 32) as u32,
+        }
+    }
+}
+
+impl<T> Slab<T> {
+    pub(super) fn new(capacity: u32) -> Self {
+        let capacity = capacity.min(NONE - 1);
+        let entries = (0..capacity).map(|index| {
+            let next_free = if index + 1 < capacity {
+                index + 1
+            } else {
+                NONE
+            };
+            Entry {
+                generation: 0,
+                next_free,
+                value: None,
+            }
+        });
+        Self {
+            entries: entries.collect(),
+            free: if capacity == 0 { NONE } else { 0 },
+            used: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> u32 {
+        self.used
+    }
+
+    /// Puts a value in; gives it back if the table is full.
+    pub(super) fn insert(&mut self, value: T) -> Result<Key, T> {
+        let index = self.free;
+        let Some(entry) = entry_mut(&mut self.entries, index) else {
+            return Err(value);
+        };
+        self.free = entry.next_free;
+        entry.value = Some(value);
+        self.used += 1;
+        Ok(Key {
+            index,
+            generation: entry.generation,
+        })
+    }
+
+    /// Puts a value in, with more room if there is none. Allocates; not for the data path.
+    pub(super) fn insert_growing(&mut self, value: T) -> Result<Key, T> {
+        if self.free == NONE {
+            let Ok(index) = u32::try_from(self.entries.len()) else {
+                return Err(value);
+            };
+            if index >= NONE - 1 {
+                return Err(value);
+            }
+            self.entries.push(Entry {
+                generation: 0,
+                next_free: NONE,
+                value: None,
+            });
+            self.free = index;
+        }
+        self.insert(value)
+    }
+
+    pub(super) fn find(&self, key: Key) -> Option<&T> {
+        let entry = self.entries.get(usize::try_from(key.index).ok()?)?;
+        if entry.generation == key.generation {
+            entry.value.as_ref()
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn find_mut(&mut self, key: Key) -> Result<&mut T, Missing> {
+        let entry = entry_mut(&mut self.entries, key.index).ok_or(Missing::Unknown)?;
+        match &mut entry.value {
+            Some(value) if entry.generation == key.generation => Ok(value),
+            // The place was used before with any generation up to the current one.
+            None if entry.generation == key.generation => Err(Missing::Unknown),
+            _ if entry.generation.wrapping_sub(key.generation) <= u32::MAX / 2 => {
+                Err(Missing::Late)
+            }
+            _ => Err(Missing::Unknown),
+        }
+    }
+
+    /// Takes a value out; its key finds nothing from now on.
+    pub(super) fn remove(&mut self, key: Key) -> Option<T> {
+        let entry = entry_mut(&mut self.entries, key.index)?;
+        if entry.generation != key.generation {
+            return None;
+        }
+        let value = entry.value.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
+        entry.next_free = self.free;
+        self.free = key.index;
+        self.used -= 1;
+        Some(value)
+    }
+
+    /// Takes all values out.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = T> + '_ {
+        self.used = 0;
+        self.free = NONE;
+        // Closed for insertion: the table is about to go.
+        self.entries.iter_mut().filter_map(|entry| {
+            entry.generation = entry.generation.wrapping_add(1);
+            entry.value.take()
+        })
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().filter_map(|entry| entry.value.as_ref())
+    }
+}
+
+fn entry_mut<T>(entries: &mut [Entry<T>], index: u32) -> Option<&mut Entry<T>> {
+    entries.get_mut(usize::try_from(index).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Insert(u16),
+        Remove(usize),
+        Find(usize),
+        FindForged(u64),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            any::<u16>().prop_map(Op::Insert),
+            any::<usize>().prop_map(Op::Remove),
+            any::<usize>().prop_map(Op::Find),
+            any::<u64>().prop_map(Op::FindForged),
+        ]
+    }
+
+    proptest! {
+        /// Against a map: live keys find their value, dead and forged ones find nothing.
+        #[test]
+        fn keys_find_their_own_value_or_nothing(capacity in 0_u32..12, ops in prop::collection::vec(op(), 0..300)) {
+            let mut slab = Slab::new(capacity);
+            let mut live: HashMap<Key, u16> = HashMap::new();
+            let mut issued: Vec<Key> = Vec::new();
+            for op in ops {
+                match op {
+                    Op::Insert(value) => match slab.insert(value) {
+                        Ok(key) => {
+                            prop_assert!(!issued.contains(&key), "a key is never issued twice");
+                            issued.push(key);
+                            live.insert(key, value);
+                        }
+                        Err(back) => {
+                            prop_assert_eq!(back, value);
+                            prop_assert_eq!(live.len(), capacity as usize);
+                        }
+                    },
+                    Op::Remove(which) if !issued.is_empty() => {
+                        let key = issued[which % issued.len()];
+                        prop_assert_eq!(slab.remove(key), live.remove(&key));
+                    }
+                    Op::Find(which) if !issued.is_empty() => {
+                        let key = issued[which % issued.len()];
+                        prop_assert_eq!(slab.find(key), live.get(&key));
+                        match live.get(&key) {
+                            Some(value) => prop_assert_eq!(slab.find_mut(key), Ok(&mut value.clone())),
+                            None => prop_assert_eq!(slab.find_mut(key), Err(Missing::Late)),
+                        }
+                    }
+                    Op::FindForged(bits) => {
+                        let key = Key::from_bits(bits);
+                        prop_assert_eq!(key.to_bits(), bits);
+                        if !issued.contains(&key) {
+                            prop_assert!(slab.find_mut(key).is_err() && slab.remove(key).is_none());
+                        }
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(slab.len() as usize, live.len());
+                prop_assert_eq!(slab.iter().count(), live.len());
+            }
+        }
+    }
+
+    #[test]
+    fn grows_when_asked_to() {
+        let mut slab = Slab::new(0);
+        let keys: Vec<_> = (0..5)
+            .map(|value| slab.insert_growing(value).unwrap())
+            .collect();
+        slab.remove(keys[2]);
+        let again = slab.insert_growing(9).unwrap();
+        assert_eq!((again.index, again.generation), (2, 1));
+        assert_eq!(slab.find(keys[4]), Some(&4));
+    }
+
+    #[test]
+    fn generations_wrap_without_confusion() {
+        let mut slab = Slab::new(1);
+        slab.entries[0].generation = u32::MAX;
+        let old = slab.insert('a').unwrap();
+        slab.remove(old);
+        let new = slab.insert('b').unwrap();
+        assert_eq!(slab.find_mut(old), Err(Missing::Late));
+        assert_eq!(slab.find(new), Some(&'b'));
+    }
+}

@@ -1,0 +1,195 @@
+use std::fmt;
+use std::io;
+
+use super::{Moment, Value};
+
+/// An option that is not in effect as it was requested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Difference {
+    pub(super) option: &'static str,
+    pub(super) requested: Value,
+    pub(super) effective: Option<Value>,
+    pub(super) cause: Cause,
+    pub(super) remedy: Option<String>,
+}
+
+/// What made the effective value differ from the requested one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Cause {
+    /// A sysctl limits it.
+    Sysctl {
+        /// Its dotted name.
+        name: &'static str,
+        /// Its value; `None` if the thread's network namespace does not show it.
+        value: Option<String>,
+    },
+    /// The process lacks a capability, named here.
+    Capability(&'static str),
+    /// A rule of the kernel that no setting lifts.
+    KernelRule(&'static str),
+    /// The congestion control algorithm is there and this process may not choose it.
+    CongestionNotAllowed {
+        /// What the kernel has loaded.
+        available: Vec<String>,
+        /// What a process without privilege may choose.
+        allowed: Vec<String>,
+    },
+    /// There is no such congestion control algorithm, or its module is not loaded.
+    CongestionNotLoaded {
+        /// What the kernel has loaded.
+        available: Vec<String>,
+        /// What a process without privilege may choose.
+        allowed: Vec<String>,
+    },
+    /// This kind of socket, or this kernel, does not have the option.
+    NotSupported,
+    /// The option was not set because it no longer has an effect.
+    TooLate {
+        /// The last moment at which it has.
+        latest: Moment,
+        /// Where the socket was.
+        moment: Moment,
+    },
+    /// The kernel refused with an errno that says no more.
+    Errno(i32),
+}
+
+/// A cause and what would lift it, before they are part of a [`Difference`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Explanation {
+    pub(super) cause: Cause,
+    pub(super) remedy: Option<String>,
+}
+
+impl From<Cause> for Explanation {
+    /// Nothing would lift it.
+    fn from(cause: Cause) -> Self {
+        Self {
+            cause,
+            remedy: None,
+        }
+    }
+}
+
+impl Difference {
+    /// The option, by its C name.
+    pub fn option(&self) -> &'static str {
+        self.option
+    }
+
+    /// What was asked for.
+    pub fn requested(&self) -> Value {
+        self.requested
+    }
+
+    /// What reading the option back gave; `None` if it cannot be read.
+    pub fn effective(&self) -> Option<Value> {
+        self.effective
+    }
+
+    /// Why they differ.
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// What would lift it, where anything would.
+    pub fn remedy(&self) -> Option<&str> {
+        self.remedy.as_deref()
+    }
+}
+
+impl Cause {
+    /// With what would lift it.
+    pub(super) fn lifted_by(self, remedy: impl Into<String>) -> Explanation {
+        Explanation {
+            cause: self,
+            remedy: Some(remedy.into()),
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} requested, ", self.option, self.requested)?;
+        match self.effective {
+            Some(effective) => write!(f, "{effective} in effect")?,
+            None => f.write_str("not readable")?,
+        }
+        write!(f, ": {}", self.cause)?;
+        match &self.remedy {
+            Some(remedy) => write!(f, "; {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sysctl {
+                name,
+                value: Some(value),
+            } => write!(f, "{name} is {value}"),
+            Self::Sysctl { name, value: None } => {
+                write!(
+                    f,
+                    "{name} limits it (this network namespace does not show its value)"
+                )
+            }
+            Self::Capability(name) => write!(f, "needs {name}"),
+            Self::KernelRule(rule) => f.write_str(rule),
+            Self::CongestionNotAllowed { available, allowed } => {
+                write!(
+                    f,
+                    "not allowed without CAP_NET_ADMIN ({})",
+                    Lists(available, allowed)
+                )
+            }
+            Self::CongestionNotLoaded { available, allowed } => {
+                write!(
+                    f,
+                    "no such algorithm loaded ({})",
+                    Lists(available, allowed)
+                )
+            }
+            Self::NotSupported => {
+                f.write_str("this kind of socket or this kernel does not have it")
+            }
+            Self::TooLate { latest, moment } => {
+                write!(
+                    f,
+                    "not set: it has an effect while the socket is {latest}, this one is {moment}"
+                )
+            }
+            Self::Errno(errno) => io::Error::from_raw_os_error(*errno).fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "not yet bound",
+            Self::Bound => "bound",
+            Self::Listening => "listening",
+            Self::Connected => "connected",
+        })
+    }
+}
+
+struct Lists<'a>(&'a [String], &'a [String]);
+
+impl fmt::Display for Lists<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "available: {}; allowed: {}",
+            self.0.join(" "),
+            self.1.join(" ")
+        )
+    }
+}

@@ -1,0 +1,72 @@
+use std::io;
+
+use socket2::SockRef;
+
+/// How far a socket is on its way; some options take effect only up to a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Moment {
+    /// Opened and nothing else.
+    Open,
+    /// It has a local address.
+    Bound,
+    /// It listens.
+    Listening,
+    /// It has a peer.
+    Connected,
+}
+
+impl Moment {
+    pub(super) fn of(socket: &SockRef<'_>) -> io::Result<Self> {
+        // The first question is one that every socket answers: anything else is no socket.
+        if socket.is_listener()? {
+            return Ok(Self::Listening);
+        }
+        if socket.peer_addr().is_ok() {
+            return Ok(Self::Connected);
+        }
+        let bound = socket.local_addr().ok().and_then(|local| local.as_socket());
+        Ok(if bound.is_some_and(|local| local.port() != 0) {
+            Self::Bound
+        } else {
+            Self::Open
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+
+    #[test]
+    fn is_what_the_socket_did_last() {
+        let open =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        assert_eq!(Moment::of(&SockRef::from(&open)).unwrap(), Moment::Open);
+
+        let bound = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(Moment::of(&SockRef::from(&bound)).unwrap(), Moment::Bound);
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(
+            Moment::of(&SockRef::from(&listener)).unwrap(),
+            Moment::Listening
+        );
+
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(
+            Moment::of(&SockRef::from(&stream)).unwrap(),
+            Moment::Connected
+        );
+    }
+
+    #[test]
+    fn of_a_file_is_an_error() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let error = Moment::of(&SockRef::from(&file)).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOTSOCK));
+    }
+}

@@ -1,0 +1,152 @@
+//! What `SO_RCVBUF` and `SO_SNDBUF` have in common: the kernel cuts the value at a sysctl, doubles it, and keeps a
+//! minimum. Source: `sk_setsockopt` in `net/core/sock.c`, socket(7).
+
+use std::io;
+
+use super::super::difference::Explanation;
+use super::super::environment::Environment;
+use super::super::spec::Attempt;
+use super::super::{Cause, Value};
+
+/// The sysctl that cuts the value, and the option that ignores it.
+pub(super) struct Limit {
+    pub(super) sysctl: &'static str,
+    pub(super) force: &'static str,
+}
+
+pub(super) fn validate(value: Value) -> Result<(), &'static str> {
+    match value {
+        Value::Bytes(0) => Err("a buffer needs at least one byte"),
+        Value::Bytes(bytes) if i32::try_from(bytes).is_err() => {
+            Err("the kernel takes at most 2147483647 bytes")
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn explain(
+    attempt: &Attempt,
+    environment: &dyn Environment,
+    limit: &Limit,
+) -> Option<Explanation> {
+    if let Some(errno) = attempt.refused {
+        return Some(Cause::Errno(errno).into());
+    }
+    let (Value::Bytes(requested), Some(Value::Bytes(effective))) =
+        (attempt.requested, attempt.effective)
+    else {
+        return Some(Cause::KernelRule("its value cannot be read back").into());
+    };
+    let doubled = 2 * u64::from(requested);
+    let effective = u64::from(effective);
+    if effective == doubled {
+        return None;
+    }
+    if effective > doubled {
+        return Some(Cause::KernelRule("it is the least the kernel keeps").into());
+    }
+    let maximum = environment.number(limit.sysctl);
+    // A limit that does not explain what is in effect is not named as the cause.
+    if maximum.is_some_and(|maximum| maximum >= u64::from(requested)) {
+        return Some(Cause::KernelRule("the kernel keeps less and does not say why").into());
+    }
+    let cause = Cause::Sysctl {
+        name: limit.sysctl,
+        value: maximum.map(|value| value.to_string()),
+    };
+    let remedy = format!(
+        "raise {} to {requested} (in the first network namespace), or use {} with CAP_NET_ADMIN",
+        limit.sysctl, limit.force
+    );
+    Some(cause.lifted_by(remedy))
+}
+
+/// What the kernel reads back as an `int` that is never negative.
+pub(super) fn bytes(size: usize) -> io::Result<Value> {
+    u32::try_from(size)
+        .map(Value::Bytes)
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+/// `u32` always fits: the crate is for 64-bit and 32-bit Linux.
+pub(super) fn size(bytes: u32) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::environment::fake::Fake;
+    use super::*;
+    use rstest::rstest;
+
+    const LIMIT: Limit = Limit {
+        sysctl: "net.core.rmem_max",
+        force: "SO_RCVBUFFORCE",
+    };
+    const FOUR_MIB: &[(&str, &str)] = &[("net.core.rmem_max", "4194304")];
+
+    fn sysctl(value: Option<&str>) -> Option<Cause> {
+        Some(Cause::Sysctl {
+            name: "net.core.rmem_max",
+            value: value.map(str::to_owned),
+        })
+    }
+
+    #[rstest]
+    #[case::doubled_is_granted(100_000, 200_000, FOUR_MIB, None)]
+    #[case::at_the_limit_is_granted(4_194_304, 8_388_608, FOUR_MIB, None)]
+    #[case::over_the_limit(50_000_000, 8_388_608, FOUR_MIB, sysctl(Some("4194304")))]
+    #[case::one_over_the_limit(4_194_305, 8_388_608, FOUR_MIB, sysctl(Some("4194304")))]
+    #[case::limit_out_of_sight(50_000_000, 8_388_608, &[], sysctl(None))]
+    #[case::minimum(
+        1000,
+        2304,
+        FOUR_MIB,
+        Some(Cause::KernelRule("it is the least the kernel keeps"))
+    )]
+    #[case::a_limit_that_explains_nothing(
+        1000,
+        1500,
+        FOUR_MIB,
+        Some(Cause::KernelRule("the kernel keeps less and does not say why"))
+    )]
+    #[case::largest(2_147_483_647, 8_388_608, FOUR_MIB, sysctl(Some("4194304")))]
+    fn names_the_cause(
+        #[case] requested: u32,
+        #[case] effective: u32,
+        #[case] sysctls: &'static [(&'static str, &'static str)],
+        #[case] want: Option<Cause>,
+    ) {
+        let attempt = Attempt {
+            requested: Value::Bytes(requested),
+            refused: None,
+            effective: Some(Value::Bytes(effective)),
+        };
+        let got = explain(&attempt, &Fake(sysctls), &LIMIT).map(|explanation| explanation.cause);
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn a_clamp_says_what_lifts_it() {
+        let attempt = Attempt {
+            requested: Value::Bytes(50_000_000),
+            refused: None,
+            effective: Some(Value::Bytes(8_388_608)),
+        };
+        let remedy = explain(&attempt, &Fake(FOUR_MIB), &LIMIT)
+            .unwrap()
+            .remedy
+            .unwrap();
+        assert!(remedy.contains("net.core.rmem_max to 50000000"), "{remedy}");
+        assert!(remedy.contains("SO_RCVBUFFORCE"), "{remedy}");
+    }
+
+    #[rstest]
+    #[case(0, false)]
+    #[case(1, true)]
+    #[case(i32::MAX.unsigned_abs(), true)]
+    #[case(i32::MAX.unsigned_abs() + 1, false)]
+    fn takes_what_an_int_can_hold(#[case] bytes: u32, #[case] valid: bool) {
+        assert_eq!(validate(Value::Bytes(bytes)).is_ok(), valid);
+    }
+}

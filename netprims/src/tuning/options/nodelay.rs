@@ -1,0 +1,32 @@
+use super::super::spec::{Spec, any_value, no_warning, taken_or_refused, wrong_kind};
+use super::super::{Moment, Tuning, Value};
+
+impl Tuning {
+    /// Whether small segments are sent at once instead of waiting for the acknowledgement of earlier ones (Nagle's
+    /// algorithm).
+    ///
+    /// - Default: off. TCP only.
+    /// - When: at any time. Accepted sockets inherit it from the listener.
+    /// - Privilege: none.
+    ///
+    /// Source: tcp(7).
+    #[doc(alias = "TCP_NODELAY")]
+    pub const fn nodelay(mut self, on: bool) -> Self {
+        self.nodelay = Some(on);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "TCP_NODELAY",
+    latest: Moment::Connected,
+    requested: |tuning| tuning.nodelay.map(Value::Flag),
+    validate: any_value,
+    set: |socket, value| match value {
+        Value::Flag(on) => socket.set_tcp_nodelay(on),
+        _ => Err(wrong_kind()),
+    },
+    read: |socket| socket.tcp_nodelay().map(Value::Flag),
+    explain: taken_or_refused,
+    warn: no_warning,
+};

@@ -1,0 +1,32 @@
+use super::super::spec::{Spec, any_value, no_warning, taken_or_refused, wrong_kind};
+use super::super::{Moment, Tuning, Value};
+
+impl Tuning {
+    /// Whether several sockets of the same user may be bound to one address, the kernel spreading connections or
+    /// datagrams over them.
+    ///
+    /// - Default: off. Every socket of the group must set it.
+    /// - When: before bind; on a socket that is bound it is not set and reported as too late.
+    /// - Privilege: none; the sockets must belong to one effective user.
+    ///
+    /// Source: socket(7).
+    #[doc(alias = "SO_REUSEPORT")]
+    pub const fn reuse_port(mut self, on: bool) -> Self {
+        self.reuse_port = Some(on);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "SO_REUSEPORT",
+    latest: Moment::Open,
+    requested: |tuning| tuning.reuse_port.map(Value::Flag),
+    validate: any_value,
+    set: |socket, value| match value {
+        Value::Flag(on) => socket.set_reuse_port(on),
+        _ => Err(wrong_kind()),
+    },
+    read: |socket| socket.reuse_port().map(Value::Flag),
+    explain: taken_or_refused,
+    warn: no_warning,
+};
