@@ -21,6 +21,8 @@ use crate::sys::memory::{Mapping, Shape};
 
 const SLOT: usize = 64 * 1024;
 const SLOTS: usize = 16;
+/// The same, as the pool takes them.
+const SHAPE: (u32, u32) = (16, 64 * 1024);
 const SCRIBBLE: u8 = 0xee;
 
 /// What the oracle saw.
@@ -37,23 +39,22 @@ struct Verdict {
 /// Sends every slot to a reader that sleeps first, overwriting each slot once it is released.
 fn watch(kernel: impl Kernel) -> Verdict {
     let file = File::from(memfd_create("oracle", MFdFlags::MFD_CLOEXEC).unwrap());
-    let shape = Shape::new(SLOTS as u32, SLOT as u32).unwrap();
-    file.set_len(shape.bytes().get() as u64).unwrap();
-    let mut engine = Engine::new(kernel, SLOTS as u32, Duration::from_secs(2));
+    let shape = Shape::new(SHAPE.0, SHAPE.1).unwrap();
+    file.set_len(at(SHAPE.0)).unwrap();
+    let mut engine = Engine::new(kernel, SHAPE.0, Duration::from_secs(2));
     let mapping = Mapping::of_file(&file, shape.bytes()).unwrap();
     let pool = engine.pool_in(mapping, shape).unwrap().unwrap();
 
     let (near, mut far) = stream_with_room_on_one_side();
     let socket = engine.add(near.into()).unwrap();
     let mut places = HashMap::new();
-    for place in 0..SLOTS {
+    for place in 0..SHAPE.0 {
         let mut slot = pool.take().unwrap();
-        slot.bytes_mut().fill(place as u8);
+        slot.bytes_mut().fill(u8::try_from(place).unwrap());
         // The slots are taken in the order they lie: what was written is where the file has it.
         let mut byte = [0];
-        file.read_exact_at(&mut byte, (place * SLOT) as u64)
-            .unwrap();
-        assert_eq!(usize::from(byte[0]), place);
+        file.read_exact_at(&mut byte, at(place)).unwrap();
+        assert_eq!(u32::from(byte[0]), place);
         let key = engine.send(socket, slot, true).map_err(|_| ()).unwrap();
         places.insert(key, place);
     }
@@ -67,11 +68,10 @@ fn watch(kernel: impl Kernel) -> Verdict {
                 .unwrap();
             while let Some(outcome) = engine.next() {
                 match outcome {
-                    Outcome::Sent { result, .. } => assert_eq!(result, Ok(SLOT as u32)),
+                    Outcome::Sent { result, .. } => assert_eq!(result, Ok(SHAPE.1)),
                     Outcome::Released { key, slot, .. } => {
                         let place = places.remove(&key).unwrap();
-                        file.write_all_at(&[SCRIBBLE; SLOT], (place * SLOT) as u64)
-                            .unwrap();
+                        file.write_all_at(&[SCRIBBLE; SLOT], at(place)).unwrap();
                         released.push((place, slot));
                     }
                 }
@@ -110,6 +110,11 @@ fn watch(kernel: impl Kernel) -> Verdict {
     }
 }
 
+/// Where a slot lies in the file.
+fn at(place: u32) -> u64 {
+    u64::from(place) * u64::from(SHAPE.1)
+}
+
 /// A connection that takes all slots at one end while the other end has room for a few.
 fn stream_with_room_on_one_side() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -121,7 +126,7 @@ fn stream_with_room_on_one_side() -> (TcpStream, TcpStream) {
 
 #[test]
 fn released_slots_are_neither_read_nor_written_by_the_kernel() {
-    let verdict = watch(Live::new(SLOTS as u32).unwrap());
+    let verdict = watch(Live::new(SHAPE.0).unwrap());
     assert!(
         verdict.released_early < SLOTS,
         "the reader did not stall the sender: no test"
@@ -134,7 +139,7 @@ fn released_slots_are_neither_read_nor_written_by_the_kernel() {
 #[test]
 fn the_oracle_sees_a_slot_that_is_released_at_the_first_completion() {
     let verdict = watch(Lying {
-        kernel: Live::new(SLOTS as u32).unwrap(),
+        kernel: Live::new(SHAPE.0).unwrap(),
     });
     assert_eq!(verdict.released_early, SLOTS);
     assert!(

@@ -1,0 +1,65 @@
+//! No allocation per operation in steady state.
+#![cfg(feature = "ring")]
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use netprims::ring::{Event, Ring, TxBuf, Wait, ZcPolicy};
+use sys::counting_allocator::{Counting, allocations};
+
+#[expect(unsafe_code, reason = "a counting allocator")]
+mod sys {
+    pub(crate) mod counting_allocator;
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn the_counter_counts() {
+    let before = allocations();
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(allocations() - before, 1);
+}
+
+#[test]
+fn sending_allocates_nothing() {
+    for policy in [ZcPolicy::Always, ZcPolicy::Never] {
+        let near = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+        near.connect(far.local_addr().unwrap()).unwrap();
+        let mut ring = Ring::builder().in_flight(8).build().unwrap();
+        let pool = ring.tx_pool(8, 2048).unwrap();
+        let socket = ring.add(near).unwrap();
+        let mut back: Vec<TxBuf> = Vec::with_capacity(8);
+
+        let before = allocations();
+        let mut released = 0_u64;
+        for round in 0..1000 {
+            // Half of the buffers are kept and sent again, half go through the pool, and the last is one too many.
+            for nth in 0..9 {
+                let buf = if nth % 2 == 0 { back.pop() } else { None };
+                let Some(mut buf) = buf.or_else(|| pool.take()) else {
+                    continue;
+                };
+                buf.fill(1);
+                if let Err(rejected) = ring.send(socket, buf, policy) {
+                    drop(rejected);
+                }
+            }
+            while ring.in_flight() > 0 {
+                ring.poll(Wait::AtMost(Duration::from_secs(5)), |event| {
+                    if let Event::Released { buf, .. } = event {
+                        released += 1;
+                        if round % 2 == 0 && back.len() < 4 {
+                            back.push(buf);
+                        }
+                    }
+                })
+                .unwrap();
+            }
+        }
+        assert_eq!(allocations() - before, 0, "{policy:?}");
+        assert_eq!(released, 8000, "{policy:?}");
+    }
+}

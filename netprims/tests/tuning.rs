@@ -1,0 +1,364 @@
+//! What real sockets of this kernel answer, and what the report says about it.
+
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use netprims::Error;
+use netprims::socket::{self, TcpBuilder};
+use netprims::sysctl::Sysctl;
+use netprims::tuning::{Cause, Moment, Outcome, Report, Tuning, Value, Warning};
+use rstest::rstest;
+use socket2::SockRef;
+
+fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
+fn connected() -> (TcpStream, TcpStream) {
+    let listener = listener();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (near, listener.accept().unwrap().0)
+}
+
+fn number(sysctl: &'static str) -> u64 {
+    Sysctl::new(sysctl)
+        .read()
+        .unwrap()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+fn cause<'a>(report: &'a Report, option: &str) -> &'a Cause {
+    match report.outcome(option) {
+        Some(Outcome::Differs(difference)) => difference.cause(),
+        other => panic!("{option}: {other:?}"),
+    }
+}
+
+#[test]
+fn an_empty_tuning_touches_nothing() {
+    let (stream, _peer) = connected();
+    let before = SockRef::from(&stream).recv_buffer_size().unwrap();
+    let report = Tuning::new().strict(true).apply(&stream).unwrap();
+    assert_eq!(report, Report::default());
+    assert_eq!(SockRef::from(&stream).recv_buffer_size().unwrap(), before);
+}
+
+#[test]
+fn every_option_of_the_slice_is_set_and_read_back() {
+    let congestion = Sysctl::new("net.ipv4.tcp_congestion_control")
+        .read()
+        .unwrap()
+        .unwrap();
+    let tuning = Tuning::new()
+        .receive_buffer(100_000)
+        .send_buffer(90_000)
+        .nodelay(true)
+        .reuse_port(true)
+        .busy_poll(Duration::from_micros(30))
+        .congestion(congestion.parse().unwrap());
+    let open = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let report = tuning.apply(&open).unwrap();
+    assert!(report.is_granted(), "{report}");
+    let effective: Vec<_> = report
+        .outcomes()
+        .iter()
+        .map(|outcome| (outcome.option(), outcome.effective().unwrap()))
+        .collect();
+    assert_eq!(
+        effective,
+        [
+            ("SO_RCVBUF", Value::Bytes(200_000)),
+            ("SO_SNDBUF", Value::Bytes(180_000)),
+            ("SO_REUSEPORT", Value::Flag(true)),
+            ("TCP_NODELAY", Value::Flag(true)),
+            ("SO_BUSY_POLL", Value::Time(Duration::from_micros(30))),
+            (
+                "TCP_CONGESTION",
+                Value::Congestion(congestion.parse().unwrap())
+            ),
+        ]
+    );
+    // Not only in the report: the socket says so too.
+    assert_eq!(open.recv_buffer_size().unwrap(), 200_000);
+    assert!(open.tcp_nodelay().unwrap() && open.reuse_port().unwrap());
+}
+
+#[rstest]
+#[case("SO_RCVBUF", "net.core.rmem_max", Tuning::new().receive_buffer(2_147_483_647))]
+#[case("SO_SNDBUF", "net.core.wmem_max", Tuning::new().send_buffer(2_147_483_647))]
+fn a_clamped_buffer_names_the_sysctl_and_its_value(
+    #[case] option: &'static str,
+    #[case] sysctl: &'static str,
+    #[case] tuning: Tuning,
+) {
+    let limit = number(sysctl);
+    assert!(limit < 1 << 30, "this host has no limit to hit");
+    let (stream, _peer) = connected();
+    let report = tuning.apply(&stream).unwrap();
+    let want = Cause::Sysctl {
+        name: sysctl,
+        value: Some(limit.to_string()),
+    };
+    assert_eq!(cause(&report, option), &want);
+    let effective = report.outcome(option).unwrap().effective();
+    assert_eq!(
+        effective,
+        Some(Value::Bytes(u32::try_from(2 * limit).unwrap()))
+    );
+    let text = report.to_string();
+    assert!(
+        text.contains(sysctl) && text.contains("2147483647 bytes requested"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_buffer_below_the_minimum_is_the_kernels_rule() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let report = Tuning::new()
+        .receive_buffer(1)
+        .send_buffer(1)
+        .apply(&socket)
+        .unwrap();
+    for option in ["SO_RCVBUF", "SO_SNDBUF"] {
+        assert!(
+            matches!(cause(&report, option), Cause::KernelRule(_)),
+            "{report}"
+        );
+    }
+}
+
+#[rstest]
+#[case("SO_RCVBUF", Tuning::new().receive_buffer(0))]
+#[case("SO_RCVBUF", Tuning::new().receive_buffer(1 << 31))]
+#[case("SO_SNDBUF", Tuning::new().send_buffer(0))]
+#[case("SO_BUSY_POLL", Tuning::new().busy_poll(Duration::from_nanos(1)))]
+#[case("SO_BUSY_POLL", Tuning::new().busy_poll(Duration::from_secs(3600)))]
+fn an_impossible_value_is_refused_before_anything_is_set(
+    #[case] name: &str,
+    #[case] tuning: Tuning,
+) {
+    let (stream, _peer) = connected();
+    let error = tuning.nodelay(true).apply(&stream).unwrap_err();
+    assert!(
+        matches!(error, Error::InvalidValue { option, .. } if option == name),
+        "{error}"
+    );
+    assert!(!stream.nodelay().unwrap());
+}
+
+#[test]
+fn strict_makes_a_difference_an_error_that_carries_the_report() {
+    let (stream, _peer) = connected();
+    let tuning = Tuning::new()
+        .nodelay(true)
+        .receive_buffer(2_147_483_647)
+        .strict(true);
+    let Err(Error::NotGranted(report)) = tuning.apply(&stream) else {
+        panic!("granted")
+    };
+    assert_eq!(report.differences().count(), 1);
+    assert!(
+        stream.nodelay().unwrap(),
+        "what was granted is in effect, as the report says"
+    );
+    let error = TcpBuilder::new()
+        .tuning(tuning)
+        .connect(listener().local_addr().unwrap());
+    assert!(matches!(error, Err(Error::NotGranted(_))));
+}
+
+#[test]
+fn an_unknown_congestion_control_lists_what_there_is() {
+    let (stream, _peer) = connected();
+    let report = Tuning::new()
+        .congestion("nope".parse().unwrap())
+        .apply(&stream)
+        .unwrap();
+    let Cause::CongestionNotLoaded { available, allowed } = cause(&report, "TCP_CONGESTION") else {
+        panic!("{report}")
+    };
+    let list = |name| Sysctl::new(name).read().unwrap().unwrap();
+    assert_eq!(
+        available.join(" "),
+        list("net.ipv4.tcp_available_congestion_control")
+    );
+    assert_eq!(
+        allowed.join(" "),
+        list("net.ipv4.tcp_allowed_congestion_control")
+    );
+}
+
+#[test]
+fn a_tcp_option_on_another_socket_is_not_supported() {
+    let tuning = Tuning::new()
+        .nodelay(true)
+        .congestion("reno".parse().unwrap());
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (unix, _peer) = UnixStream::pair().unwrap();
+    for report in [tuning.apply(&udp).unwrap(), tuning.apply(&unix).unwrap()] {
+        assert_eq!(cause(&report, "TCP_NODELAY"), &Cause::NotSupported);
+        assert_eq!(cause(&report, "TCP_CONGESTION"), &Cause::NotSupported);
+    }
+}
+
+#[test]
+fn a_descriptor_that_is_no_socket_is_an_error() {
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let error = Tuning::new().nodelay(true).apply(&file).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(88), "ENOTSOCK: {error}");
+}
+
+#[test]
+fn reuse_port_on_a_bound_socket_is_too_late_and_not_set() {
+    let listener = listener();
+    let report = Tuning::new().reuse_port(true).apply(&listener).unwrap();
+    let want = Cause::TooLate {
+        latest: Moment::Open,
+        moment: Moment::Listening,
+    };
+    assert_eq!(cause(&report, "SO_REUSEPORT"), &want);
+    assert!(!SockRef::from(&listener).reuse_port().unwrap());
+}
+
+#[test]
+fn reuse_port_lets_two_listeners_share_an_address() {
+    let builder = TcpBuilder::new().tuning(Tuning::new().reuse_port(true).strict(true));
+    let (first, _) = builder.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = first.local_addr().unwrap();
+    builder.listen(address).unwrap().0.close().unwrap();
+    let error = TcpBuilder::new().listen(address).unwrap_err();
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[test]
+fn a_receive_buffer_below_what_autotuning_reaches_warns() {
+    let ceiling: u64 = {
+        let list = Sysctl::new("net.ipv4.tcp_rmem").read().unwrap().unwrap();
+        list.split_ascii_whitespace()
+            .nth(2)
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    let (stream, _peer) = connected();
+    let report = Tuning::new().receive_buffer(10_000).apply(&stream).unwrap();
+    let want = Warning::AutotuningOff {
+        option: "SO_RCVBUF",
+        effective: 20_000,
+        sysctl: "net.ipv4.tcp_rmem",
+        ceiling,
+    };
+    assert_eq!(report.warnings(), [want, Warning::WindowScaleFixed]);
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let report = Tuning::new().receive_buffer(10_000).apply(&udp).unwrap();
+    assert_eq!(report.warnings(), [], "UDP has no autotuning");
+}
+
+#[test]
+fn busy_poll_over_loopback_warns_that_there_is_no_queue() {
+    let tuning = Tuning::new().busy_poll(Duration::from_micros(50));
+    let (listener, report) = TcpBuilder::new()
+        .tuning(tuning)
+        .listen("127.0.0.1:0".parse().unwrap())
+        .unwrap();
+    assert_eq!(report.warnings(), [], "no packet could have come yet");
+    let builder = TcpBuilder::new().tuning(tuning);
+    let (stream, report) = builder.connect(listener.local_addr().unwrap()).unwrap();
+    assert_eq!(report.warnings(), [Warning::NoNapi]);
+    assert_eq!(tuning.apply(&stream).unwrap().warnings(), [Warning::NoNapi]);
+    let off = Tuning::new()
+        .busy_poll(Duration::ZERO)
+        .apply(&stream)
+        .unwrap();
+    assert_eq!(off.warnings(), []);
+}
+
+#[test]
+fn accepted_connections_inherit_and_convert_both_ways() {
+    let tuning = Tuning::new().nodelay(true).send_buffer(50_000);
+    let (listener, _) = TcpBuilder::new()
+        .tuning(tuning)
+        .listen("127.0.0.1:0".parse().unwrap())
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    let (near, _) = TcpBuilder::new().connect(address).unwrap();
+    let (far, peer) = listener.accept().unwrap();
+    assert_eq!(near.local_addr().unwrap(), peer);
+    assert_eq!(far.peer_addr().unwrap(), peer);
+    for fd in [near.as_fd(), far.as_fd(), listener.as_fd()] {
+        let flags = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD).unwrap();
+        assert_eq!(flags, 1, "close-on-exec");
+    }
+    let far: TcpStream = far.into();
+    assert!(far.nodelay().unwrap());
+    assert_eq!(SockRef::from(&far).send_buffer_size().unwrap(), 100_000);
+    let far = OwnedFd::from(socket::TcpStream::from(far));
+    socket::TcpStream::from(far).close().unwrap();
+    near.close().unwrap();
+    let listener: TcpListener = listener.into();
+    socket::TcpListener::from(OwnedFd::from(listener))
+        .close()
+        .unwrap();
+}
+
+#[test]
+fn errors_name_the_call_and_the_address() {
+    let listener = listener();
+    let address = listener.local_addr().unwrap();
+    let error = TcpBuilder::new().listen(address).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("bind {address}: ")), "{error}");
+    drop(listener);
+    let error = TcpBuilder::new().connect(address).unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("connect {address}: ")),
+        "{error}"
+    );
+}
+
+#[cfg(feature = "serde")]
+mod serde {
+    use super::*;
+
+    #[test]
+    fn a_tuning_survives_a_configuration_file() {
+        const TUNING: Tuning = Tuning::new()
+            .busy_poll(Duration::from_micros(50))
+            .nodelay(true);
+        let tuning = TUNING.congestion("bbr".parse().unwrap());
+        let text = serde_json::to_string(&tuning).unwrap();
+        assert_eq!(
+            text,
+            r#"{"strict":false,"nodelay":true,"busy_poll_us":50,"congestion":"bbr"}"#
+        );
+        assert_eq!(serde_json::from_str::<Tuning>(&text).unwrap(), tuning);
+    }
+
+    #[rstest]
+    #[case(r#"{"recieve_buffer": 1}"#, "unknown field")]
+    #[case(r#"{"congestion": "a name that is too long"}"#, "not printable")]
+    #[case(r#"{"receive_buffer": -1}"#, "invalid value")]
+    fn a_wrong_configuration_is_refused(#[case] text: &str, #[case] why: &str) {
+        let error = serde_json::from_str::<Tuning>(text)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(why), "{error}");
+    }
+
+    #[test]
+    fn a_report_is_written_with_its_causes() {
+        let (stream, _peer) = connected();
+        let report = Tuning::new()
+            .receive_buffer(2_147_483_647)
+            .apply(&stream)
+            .unwrap();
+        let json = serde_json::to_value(&report).unwrap();
+        let differs = &json["outcomes"][0]["differs"];
+        assert_eq!(differs["option"], "SO_RCVBUF");
+        assert_eq!(differs["cause"]["sysctl"]["name"], "net.core.rmem_max");
+    }
+}

@@ -1,0 +1,126 @@
+//! Sends that really are zero-copy, in a network namespace of their own.
+//!
+//! Loopback and veth copy everything. An ifb or dummy device takes packets as they are and drops them, so UDP to a
+//! static neighbour behind it is zero-copied, with no hardware.
+#![cfg(feature = "ring")]
+
+use std::net::UdpSocket;
+use std::process::Command;
+use std::time::Duration;
+
+use netprims::ring::{Event, Ring, Usage, Wait, ZcPolicy};
+use netprims::sysctl::Sysctl;
+use netprims::tuning::Tuning;
+
+/// Runs the test's body in a process of its own, in a fresh user and network namespace: no privilege needed, and
+/// nothing of the host's network is touched.
+fn in_fresh_netns(test: &str, body: impl FnOnce()) {
+    const INSIDE: &str = "NETPRIMS_TEST_NETNS";
+    if std::env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("unshare, of util-linux");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "in a namespace of its own:\n{text}"
+    );
+    assert!(text.contains("1 passed"), "the body did not run:\n{text}");
+}
+
+fn ip(arguments: &str) {
+    let output = Command::new("ip")
+        .args(arguments.split(' '))
+        .output()
+        .expect("ip, of iproute2");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {arguments}: {text}");
+}
+
+/// A device that takes everything and delivers nothing, with a neighbour at 10.7.0.2. Which of the two kinds there is
+/// depends on the kernel's configuration.
+fn black_hole() {
+    let kinds = ["ifb", "dummy"];
+    let added = kinds.iter().any(|kind| {
+        let added = Command::new("ip")
+            .args(["link", "add", "hole", "type", kind])
+            .output();
+        added.expect("ip, of iproute2").status.success()
+    });
+    assert!(added, "this kernel has neither of {kinds:?}");
+    ip("link set hole mtu 65535 up");
+    ip("addr add 10.7.0.1/24 dev hole");
+    ip("neigh add 10.7.0.2 lladdr 02:00:00:00:00:02 dev hole");
+}
+
+#[test]
+fn udp_over_a_device_that_does_not_copy_is_all_zero_copied() {
+    in_fresh_netns(
+        "udp_over_a_device_that_does_not_copy_is_all_zero_copied",
+        || {
+            const LEN: u32 = 60_000;
+            black_hole();
+            let socket = UdpSocket::bind("10.7.0.1:0").unwrap();
+            socket.connect("10.7.0.2:9").unwrap();
+            let mut ring = Ring::builder().build().unwrap();
+            assert!(
+                ring.capabilities().usage_report,
+                "this kernel does not tell: no test"
+            );
+            let pool = ring.tx_pool(32, LEN).unwrap();
+            let socket = ring.add(socket).unwrap();
+            for _ in 0..10 {
+                while let Some(buf) = pool.take() {
+                    ring.send(socket, buf, ZcPolicy::Always).unwrap();
+                }
+                while ring.in_flight() > 0 {
+                    let limit = Wait::AtMost(Duration::from_secs(10));
+                    let events = ring.poll(limit, |event| match event {
+                        Event::Sent { result, .. } => assert_eq!(result.unwrap(), 60_000),
+                        Event::Released { usage, .. } => assert_eq!(usage, Usage::ZeroCopied),
+                        other => panic!("{other:?}"),
+                    });
+                    assert!(events.unwrap() > 0, "nothing for ten seconds");
+                }
+            }
+            let totals = ring.totals();
+            assert_eq!(
+                (totals.sends, totals.zero_copied),
+                (320, 320 * u64::from(LEN))
+            );
+            assert_eq!((totals.copied, totals.not_sent, totals.unknown), (0, 0, 0));
+        },
+    );
+}
+
+#[test]
+fn a_sysctl_of_the_first_namespace_is_absent_in_another() {
+    // Only the first namespace has it; whether this process is in it is not ours to say.
+    in_fresh_netns(
+        "a_sysctl_of_the_first_namespace_is_absent_in_another",
+        || {
+            assert_eq!(Sysctl::new("net.core.busy_poll").read().unwrap(), None);
+            assert!(Sysctl::new("net.core.somaxconn").read().unwrap().is_some());
+        },
+    );
+}
+
+#[test]
+fn a_clamp_is_explained_in_a_child_namespace_too() {
+    in_fresh_netns("a_clamp_is_explained_in_a_child_namespace_too", || {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let report = Tuning::new()
+            .receive_buffer(2_147_483_647)
+            .apply(&socket)
+            .unwrap();
+        let text = report.to_string();
+        assert_eq!(report.differences().count(), 1);
+        assert!(text.contains("net.core.rmem_max"), "{text}");
+    });
+}
