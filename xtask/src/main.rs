@@ -5,6 +5,7 @@ mod bench;
 mod cache;
 mod demo;
 mod host;
+mod interrupt;
 mod kernel;
 mod lab;
 mod ledger;
@@ -87,7 +88,14 @@ enum LabTask {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match perform(arguments.command) {
+    let result = interrupt::listen().and_then(|()| perform(arguments.command));
+    match result {
+        Err(_) if interrupt::seen() => {
+            eprintln!(
+                "error: interrupted; the cache is as it was, and a next run goes on from there"
+            );
+            ExitCode::from(130)
+        }
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
             let line = format!("{error:#}").replace('\n', " ");

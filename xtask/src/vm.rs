@@ -1,5 +1,6 @@
 //! One virtual machine: booted, listened to, and gone when dropped.
 
+use crate::interrupt;
 use crate::kernel::{Kernel, Manifest};
 use anyhow::{Context, Result, bail};
 use lab::{Event, Job};
@@ -117,6 +118,9 @@ impl Vm {
     /// The next event, however much output comes in between.
     pub(crate) fn next(&mut self, deadline: Instant) -> Result<Message> {
         loop {
+            if interrupt::seen() {
+                bail!("interrupted");
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             match self
                 .heard
