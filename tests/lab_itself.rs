@@ -2,6 +2,7 @@
 //! `cargo xtask test`, which knows the verdict each must get; none of them may pass.
 
 use lab_tests::gate;
+use netprims_rdma::{Device, QpDepth};
 use std::fs::{self, File};
 use std::process::Command;
 use std::time::Duration;
@@ -22,6 +23,17 @@ fn leaves_a_vf() {
         let device = lab.netdevsim(1);
         fs::write(device.sysfs().join("sriov_numvfs"), "2").unwrap();
         std::mem::forget(device);
+    });
+}
+
+#[test]
+fn leaks_a_queue_pair() {
+    gate(|_| {
+        let context = Device::by_name("rxe0").unwrap().open().unwrap();
+        let pd = context.alloc_pd().unwrap();
+        let cq = context.create_cq(16).unwrap();
+        let depth = QpDepth { send: 1, recv: 1 };
+        std::mem::forget(pd.create_qp(&cq, &cq, depth).unwrap());
     });
 }
 
