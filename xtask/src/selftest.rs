@@ -14,7 +14,7 @@ const FAULTS: &[(&str, &str)] = &[
     ("exits_in_the_middle", "exited in the middle"),
     ("hangs", "ran over its 10 s"),
     ("leaks_a_descriptor", "leaked: fd /proc/"),
-    ("leaks_a_queue_pair", " qp: 0 before, 1 after"),
+    ("leaks_a_queue_pair", "rxe0 qp: 1 before, 2 after"),
     (
         "leaves_a_process",
         "leaked: process sleep: 0 before, 1 after",
