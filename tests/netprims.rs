@@ -1,1 +1,209 @@
-//! Lab tests: netprims.
+//! netprims on the lab's kernels: what only root may set up, and zero-copy where it really happens.
+
+use std::net::UdpSocket;
+use std::process::Command;
+use std::time::Duration;
+
+use lab_tests::{Lab, gate};
+use netprims::Error;
+use netprims::ring::{Event, Refusal, Ring, Strays, Usage, Wait, ZcPolicy};
+use netprims::sysctl::Sysctl;
+use netprims::tuning::{Cause, Tuning, Value};
+
+/// A sysctl changed for the length of a test.
+struct Changed<'lab> {
+    lab: &'lab Lab,
+    name: &'static str,
+    before: String,
+}
+
+impl<'lab> Changed<'lab> {
+    fn to(lab: &'lab Lab, name: &'static str, value: &str) -> Self {
+        let before = Sysctl::new(name)
+            .read()
+            .expect("read")
+            .expect("the sysctl is there");
+        lab.sh(&format!("sysctl -q -w '{name}={value}'"));
+        Self { lab, name, before }
+    }
+}
+
+impl Drop for Changed<'_> {
+    fn drop(&mut self) {
+        self.lab
+            .sh(&format!("sysctl -q -w '{}={}'", self.name, self.before));
+    }
+}
+
+/// A device that takes everything and delivers nothing, with a neighbour at 10.7.0.2.
+struct BlackHole<'lab> {
+    lab: &'lab Lab,
+}
+
+impl<'lab> BlackHole<'lab> {
+    fn new(lab: &'lab Lab) -> Self {
+        lab.sh("ip link add hole type dummy || ip link add hole type ifb");
+        let hole = Self { lab };
+        lab.sh("ip link set hole mtu 65535 up && ip addr add 10.7.0.1/24 dev hole");
+        lab.sh("ip neigh add 10.7.0.2 lladdr 02:00:00:00:00:02 dev hole");
+        hole
+    }
+}
+
+impl Drop for BlackHole<'_> {
+    fn drop(&mut self) {
+        self.lab.sh("ip link del hole");
+    }
+}
+
+/// The last line `zc_send` prints.
+fn zc_send(lab: &Lab, arguments: &str) -> String {
+    let said = lab.sh(&format!("{} {arguments}", lab.program("zc_send").display()));
+    said.lines().last().unwrap_or_default().to_owned()
+}
+
+/// What a user without privilege gets to read, and whether the program succeeded.
+fn zc_send_unprivileged(lab: &Lab, before: &str, arguments: &[&str]) -> (bool, String) {
+    let program = lab.program("zc_send");
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            &format!("{before} exec setpriv --reuid=65534 --clear-groups \"$@\""),
+            "sh",
+        ])
+        .arg(program)
+        .args(arguments)
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("run sh");
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
+#[test]
+fn a_clamped_buffer_names_the_sysctl_and_its_value() {
+    gate(|lab| {
+        let _limit = Changed::to(lab, "net.core.rmem_max", "300000");
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let report = Tuning::new()
+            .receive_buffer(300_001)
+            .apply(&socket)
+            .unwrap();
+        let difference = report.differences().next().expect("it is clamped");
+        assert_eq!(difference.effective(), Some(Value::Bytes(600_000)));
+        let value = Some("300000".to_owned());
+        assert_eq!(
+            difference.cause(),
+            &Cause::Sysctl {
+                name: "net.core.rmem_max",
+                value
+            }
+        );
+        let report = Tuning::new()
+            .receive_buffer(300_000)
+            .apply(&socket)
+            .unwrap();
+        assert!(report.is_granted(), "doubling is no difference: {report}");
+    });
+}
+
+#[test]
+fn a_congestion_control_that_is_not_allowed_lists_those_that_are() {
+    gate(|lab| {
+        let _allowed = Changed::to(lab, "net.ipv4.tcp_allowed_congestion_control", "reno");
+        let _default = Changed::to(lab, "net.ipv4.tcp_congestion_control", "reno");
+        let arguments = ["--congestion", "cubic", "--count", "1"];
+        let (succeeded, text) = zc_send_unprivileged(lab, "", &arguments);
+        assert!(succeeded, "{text}");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("TCP_CONGESTION"))
+            .expect(&text);
+        let start =
+            "TCP_CONGESTION: cubic requested, reno in effect: not allowed without CAP_NET_ADMIN";
+        assert!(line.starts_with(start), "{line}");
+        assert!(line.contains("allowed: reno)"), "{line}");
+    });
+}
+
+#[test]
+fn udp_over_a_device_that_does_not_copy_is_all_zero_copied() {
+    gate(|lab| {
+        const LEN: u32 = 60_000;
+        let _hole = BlackHole::new(lab);
+        let socket = UdpSocket::bind("10.7.0.1:0").unwrap();
+        socket.connect("10.7.0.2:9").unwrap();
+        let mut ring = Ring::builder().build().unwrap();
+        let told = ring.capabilities().usage_report;
+        let pool = ring.tx_pool(8, LEN).unwrap();
+        let socket = ring.add(socket).unwrap();
+        let rounds = lab.volume(20, 2000);
+        for _ in 0..rounds {
+            while let Some(buf) = pool.take() {
+                ring.send(socket, buf, ZcPolicy::Always).unwrap();
+            }
+            while ring.in_flight() > 0 {
+                let events =
+                    ring.poll(Wait::AtMost(Duration::from_secs(10)), |event| match event {
+                        Event::Sent { result, .. } => assert_eq!(result.unwrap(), 60_000),
+                        Event::Released { usage, .. } if told => {
+                            assert_eq!(usage, Usage::ZeroCopied)
+                        }
+                        Event::Released { usage, .. } => assert_eq!(usage, Usage::Unknown),
+                        other => panic!("{other:?}"),
+                    });
+                assert!(events.unwrap() > 0, "nothing for ten seconds");
+            }
+        }
+        let totals = ring.totals();
+        let bytes = rounds * 8 * u64::from(LEN);
+        let want = if told { (bytes, 0) } else { (0, bytes) };
+        assert_eq!((totals.zero_copied, totals.unknown), want);
+        assert_eq!((totals.copied, totals.not_sent), (0, 0));
+        assert_eq!(ring.strays(), Strays::default());
+    });
+}
+
+#[test]
+fn the_example_tells_zero_copied_from_copied() {
+    gate(|lab| {
+        let copied = "zc_send: tcp sends=50 bytes=3000000 zero_copied=0 copied=3000000 not_sent=0";
+        assert_eq!(zc_send(lab, "--count 50"), copied);
+        let _hole = BlackHole::new(lab);
+        let zero = "zc_send: udp sends=50 bytes=3000000 zero_copied=3000000 copied=0 not_sent=0";
+        assert_eq!(zc_send(lab, "--udp 10.7.0.2:9 --count 50"), zero);
+        let plain = "zc_send: udp sends=50 bytes=3000000 zero_copied=0 copied=3000000 not_sent=0";
+        assert_eq!(zc_send(lab, "--udp 10.7.0.2:9 --count 50 --plain"), plain);
+    });
+}
+
+#[test]
+fn io_uring_that_is_disabled_is_told_by_its_sysctl() {
+    gate(|lab| {
+        let _disabled = Changed::to(lab, "kernel.io_uring_disabled", "2");
+        let error = Ring::builder().build().map(drop).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::RingRefused(Refusal::Disabled { value: 2, .. })
+            ),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains("kernel.io_uring_disabled is 2"),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn too_little_lockable_memory_says_what_to_raise() {
+    gate(|lab| {
+        let (succeeded, text) = zc_send_unprivileged(lab, "ulimit -l 64;", &["--count", "1"]);
+        assert!(!succeeded, "{text}");
+        assert!(text.contains("RLIMIT_MEMLOCK"), "{text}");
+    });
+}

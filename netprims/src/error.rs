@@ -10,14 +10,14 @@ use crate::tuning::Report;
 #[non_exhaustive]
 pub enum Error {
     /// A system call failed.
-    #[error("{operation} {object}: {source}{}", in_brackets(.advice))]
+    #[error("{operation} {object}: {error}{}", in_brackets(.advice))]
     System {
         /// What was attempted, named after the system call.
         operation: &'static str,
         /// On what: an address, an option, a path.
         object: String,
         /// The kernel's answer.
-        source: io::Error,
+        error: io::Error,
         /// What would help, where that is known.
         advice: Option<&'static str>,
     },
@@ -67,22 +67,18 @@ impl Error {
     /// The kernel's errno, if the kernel was what failed.
     pub fn raw_os_error(&self) -> Option<i32> {
         match self {
-            Self::System { source, .. } => source.raw_os_error(),
+            Self::System { error, .. } => error.raw_os_error(),
             #[cfg(feature = "ring")]
             Self::RingRefused(refusal) => refusal.raw_os_error(),
             _ => None,
         }
     }
 
-    pub(crate) fn system(
-        operation: &'static str,
-        object: impl ToString,
-        source: io::Error,
-    ) -> Self {
+    pub(crate) fn system(operation: &'static str, object: impl ToString, error: io::Error) -> Self {
         Self::System {
             operation,
             object: object.to_string(),
-            source,
+            error,
             advice: None,
         }
     }
@@ -91,13 +87,13 @@ impl Error {
     pub(crate) fn advised(
         operation: &'static str,
         object: impl ToString,
-        source: io::Error,
+        error: io::Error,
         advice: &'static str,
     ) -> Self {
         Self::System {
             operation,
             object: object.to_string(),
-            source,
+            error,
             advice: Some(advice),
         }
     }

@@ -6,7 +6,7 @@
 //!   anything [`AsFd`](std::os::fd::AsFd) returns a [`Report`](tuning::Report): per option what was requested, what is
 //!   in effect and, where they differ, which sysctl, privilege or kernel rule did it and what would lift it.
 //! - [`socket`]: TCP sockets that are close-on-exec, own their descriptor, and are tuned before the moment passes.
-//! - [`ring`] (feature `ring`, on by default): one thread's io_uring with buffers the crate owns. A buffer moves in
+//! - `ring` (feature `ring`, on by default): one thread's io_uring with buffers the crate owns. A buffer moves in
 //!   when it is sent and comes back when the kernel is done with it, together with the truth about the copy.
 //! - [`sysctl`]: network sysctls as the calling thread's network namespace sees them.
 //! - [`fd`]: closing a descriptor and seeing the error.
@@ -20,7 +20,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `ring` | yes | the [`ring`] module |
+//! | `ring` | yes | the `ring` module |
 //! | `serde` | no | `Serialize` and `Deserialize` for `Tuning`, `Serialize` for its report |
 //!
 //! # Example

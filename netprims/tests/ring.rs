@@ -1,5 +1,6 @@
 //! The ring on this kernel: usage, errors, and every order of going away.
 #![cfg(feature = "ring")]
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,4 +1,5 @@
 //! What real sockets of this kernel answer, and what the report says about it.
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};

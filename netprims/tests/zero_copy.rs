@@ -3,8 +3,10 @@
 //! Loopback and veth copy everything. An ifb or dummy device takes packets as they are and drops them, so UDP to a
 //! static neighbour behind it is zero-copied, with no hardware.
 #![cfg(feature = "ring")]
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
 use std::net::UdpSocket;
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,15 +14,20 @@ use netprims::ring::{Event, Ring, Usage, Wait, ZcPolicy};
 use netprims::sysctl::Sysctl;
 use netprims::tuning::Tuning;
 
-/// Runs the test's body in a process of its own, in a fresh user and network namespace: no privilege needed, and
-/// nothing of the host's network is touched.
+/// Runs the test's body in a process of its own, in a fresh network namespace: nothing of the host's network is touched.
+/// A user without privilege gets a user namespace as well; root does not need one, and may not have one in a chroot.
 fn in_fresh_netns(test: &str, body: impl FnOnce()) {
     const INSIDE: &str = "NETPRIMS_TEST_NETNS";
     if std::env::var_os(INSIDE).is_some() {
         return body();
     }
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
     let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net"])
+        .args(if is_root {
+            &["--net"][..]
+        } else {
+            &["--net", "--user", "--map-root-user"]
+        })
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")

@@ -21,11 +21,7 @@ impl fmt::Display for Rejected {
     }
 }
 
-impl std::error::Error for Rejected {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
-}
+impl std::error::Error for Rejected {}
 
 impl From<Rejected> for Error {
     fn from(rejected: Rejected) -> Self {
