@@ -73,6 +73,8 @@ mod raw;
     reason = "the C library, and memory that a device reaches by address"
 )]
 mod sys;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 pub use context::Context;

@@ -226,8 +226,8 @@ mod tests {
         #[test]
         fn sends_come_back_once_and_in_order(depth in 1..20u32, start: u32, steps in steps()) {
             let mut flight = SendFlight::starting_at(depth, start);
-            let mut model: BTreeMap<u64, u32> = BTreeMap::new();
-            let (mut posted, mut item) = (0u64, 0u32);
+            let mut model: BTreeMap<u32, u32> = BTreeMap::new();
+            let (mut posted, mut item) = (0u32, 0u32);
             for step in steps {
                 match step {
                     Step::Push => {
@@ -236,7 +236,7 @@ mod tests {
                         prop_assert_eq!(seq.is_some(), room);
                         prop_assert_eq!(flight.push(item).is_ok(), room);
                         if room {
-                            prop_assert_eq!(seq, Some(start.wrapping_add(posted as u32)));
+                            prop_assert_eq!(seq, Some(start.wrapping_add(posted)));
                             model.insert(posted, item);
                             posted += 1;
                             item += 1;
@@ -245,7 +245,7 @@ mod tests {
                     Step::Undo => {
                         let newest = model.pop_last();
                         prop_assert_eq!(flight.undo_push(), newest.map(|(_, item)| item));
-                        posted -= u64::from(newest.is_some());
+                        posted -= u32::from(newest.is_some());
                     }
                     Step::Complete(offset) => {
                         let seq = flight.tail.wrapping_add(offset);

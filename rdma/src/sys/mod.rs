@@ -9,9 +9,11 @@
 
 mod buf;
 mod context;
+#[cfg(test)]
+pub(crate) mod counting;
 mod cq;
 #[cfg(test)]
-mod defect;
+pub(crate) mod defect;
 mod device;
 mod errno;
 #[cfg(test)]
@@ -23,13 +25,13 @@ mod libibverbs;
 mod memory;
 mod modify;
 mod netdev;
+#[cfg(test)]
+mod oracle;
 mod pd;
 mod qp;
 mod region;
 mod room;
 mod tag;
-#[cfg(test)]
-mod tests;
 mod verbs;
 mod wr_id;
 

@@ -1,1 +1,79 @@
+//! A provider without a device, which does what the test tells it.
+//!
+//! It behaves like a NIC where memory is concerned: it writes to a posted buffer only through a
+//! region that is registered, and refuses (and counts) the rest. Everything else it does wrong on
+//! demand.
 
+mod objects;
+mod ops;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::device::DeviceList;
+use super::verbs::Verbs;
+use super::wr_id::Queue;
+
+pub(crate) use state::{BadWr, PostFailure, Posted, State};
+
+/// The device: clones are the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct Fake {
+    state: Arc<Mutex<State>>,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Self {
+        Fake {
+            state: Arc::new(Mutex::new(State::new())),
+        }
+    }
+
+    /// Its only device, opened.
+    pub(crate) fn context(&self) -> crate::Context {
+        let list = crate::Device::list_from(Arc::new(self.clone()) as Arc<dyn Verbs>).unwrap();
+        list[0].open().unwrap()
+    }
+
+    /// The list of devices, to see it freed.
+    pub(crate) fn list(&self) -> Arc<DeviceList> {
+        DeviceList::load(Arc::new(self.clone())).unwrap()
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Work requests that were posted and not completed, of one queue.
+    pub(crate) fn posted(&self, queue: Queue) -> Vec<Posted> {
+        self.state()
+            .posted
+            .iter()
+            .filter(|posted| posted.queue == queue)
+            .copied()
+            .collect()
+    }
+
+    /// Ends the `index`th posted work request of a queue: the device writes `fill` over a receive
+    /// buffer, and the completion says success.
+    pub(crate) fn complete(&self, queue: Queue, index: usize, fill: u8) {
+        let posted = self.posted(queue)[index];
+        self.state().finish(posted, fill);
+    }
+
+    /// As [`complete`](Self::complete), for the oldest of a queue, and without allocating.
+    pub(crate) fn complete_oldest(&self, queue: Queue, fill: u8) {
+        let mut state = self.state();
+        let oldest = state
+            .posted
+            .iter()
+            .find(|posted| posted.queue == queue)
+            .copied();
+        state.finish(oldest.expect("something posted"), fill);
+    }
+
+    /// Writes to a buffer as a device does that believes it has it.
+    pub(crate) fn write(&self, posted: Posted, fill: u8) {
+        self.state().dma(posted, fill);
+    }
+}

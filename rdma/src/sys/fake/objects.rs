@@ -1,0 +1,290 @@
+//! The control path of the fake device.
+
+use std::ffi::c_int;
+use std::mem;
+use std::ptr::{self, NonNull};
+
+use super::super::errno::Errno;
+use super::super::ffi;
+use super::super::verbs::Verbs;
+use super::state::Registered;
+use super::{Fake, ops};
+
+/// A context, and the way from it to its device.
+#[repr(C)]
+pub(super) struct FakeContext {
+    context: ffi::Context,
+    fake: Fake,
+}
+
+/// The device behind a context.
+///
+/// # Safety
+/// `context` is one of this provider's and open.
+pub(super) unsafe fn fake_of<'a>(context: *mut ffi::Context) -> &'a Fake {
+    // SAFETY: every context of this provider is the first member of a `FakeContext`.
+    let context = unsafe { &*context.cast::<FakeContext>() };
+    &context.fake
+}
+
+fn leak<T>(value: T) -> NonNull<T> {
+    NonNull::from(Box::leak(Box::new(value)))
+}
+
+impl Fake {
+    fn made(&self, call: &'static str) -> u32 {
+        let mut state = self.state();
+        state.calls.push(call);
+        state.next_number += 1;
+        state.next_number
+    }
+}
+
+// SAFETY: 1: objects are leaked boxes, freed by the matching call or never. 2: the state is behind
+// a mutex. 3–5: see `ops` and `State::dma`; the tests break promise 5 on purpose, and look at the
+// bytes through another mapping only.
+unsafe impl Verbs for Fake {
+    fn device_list(&self) -> Result<(NonNull<*mut ffi::Device>, usize), Errno> {
+        self.made("get_device_list");
+        // SAFETY: integers and pointers: zero is a valid value.
+        let mut device: ffi::Device = unsafe { mem::zeroed() };
+        for (to, from) in device.name.iter_mut().zip(b"fake0") {
+            *to = (*from).cast_signed();
+        }
+        device.node_type = 1;
+        Ok((leak(leak(device).as_ptr()), 1))
+    }
+
+    unsafe fn free_device_list(&self, list: NonNull<*mut ffi::Device>) {
+        self.made("free_device_list");
+        // SAFETY: made by `device_list` as a box.
+        let list = unsafe { Box::from_raw(list.as_ptr()) };
+        // SAFETY: likewise.
+        drop(unsafe { Box::from_raw(*list) });
+    }
+
+    unsafe fn open_device(
+        &self,
+        device: NonNull<ffi::Device>,
+    ) -> Result<NonNull<ffi::Context>, Errno> {
+        self.made("open_device");
+        // SAFETY: integers, pointers and options of functions: zero is a valid value.
+        let mut context: ffi::Context = unsafe { mem::zeroed() };
+        context.device = device.as_ptr();
+        context.ops.poll_cq = Some(ops::poll_cq);
+        context.ops.post_send = Some(ops::post_send);
+        context.ops.post_recv = Some(ops::post_recv);
+        Ok(leak(FakeContext {
+            context,
+            fake: self.clone(),
+        })
+        .cast())
+    }
+
+    unsafe fn close_device(&self, context: NonNull<ffi::Context>) -> Result<(), Errno> {
+        self.made("close_device");
+        // SAFETY: made by `open_device` as a box.
+        drop(unsafe { Box::from_raw(context.cast::<FakeContext>().as_ptr()) });
+        Ok(())
+    }
+
+    unsafe fn query_device(
+        &self,
+        _: NonNull<ffi::Context>,
+        attr: &mut ffi::DeviceAttr,
+    ) -> Result<(), Errno> {
+        attr.phys_port_cnt = 1;
+        attr.max_qp = -1;
+        Ok(())
+    }
+
+    unsafe fn query_port(
+        &self,
+        _: NonNull<ffi::Context>,
+        port: u8,
+        attr: &mut ffi::PortAttr,
+    ) -> Result<(), Errno> {
+        if port != 1 {
+            return Err(Errno::new(libc::EINVAL));
+        }
+        (attr.state, attr.max_mtu, attr.active_mtu) = (4, 5, 3);
+        (attr.gid_tbl_len, attr.link_layer) = (2, 2);
+        Ok(())
+    }
+
+    unsafe fn query_gid(
+        &self,
+        _: NonNull<ffi::Context>,
+        _: u32,
+        index: u32,
+        entry: &mut ffi::GidEntry,
+    ) -> Result<(), Errno> {
+        if index > 1 {
+            return Err(Errno::new(libc::ENODATA));
+        }
+        let mut raw = [0; 16];
+        let address: [u8; 4] = if index == 0 {
+            [0xfe, 0x80, 0, 1]
+        } else {
+            [10, 9, 0, 1]
+        };
+        if index == 0 {
+            raw[..4].copy_from_slice(&address);
+        } else {
+            raw[10..12].fill(0xff);
+            raw[12..].copy_from_slice(&address);
+        }
+        *entry = ffi::GidEntry {
+            gid: ffi::Gid { raw },
+            gid_index: index,
+            port_num: 1,
+            gid_type: 2,
+            ndev_ifindex: 1,
+        };
+        Ok(())
+    }
+
+    unsafe fn query_gid_table(
+        &self,
+        context: NonNull<ffi::Context>,
+        entries: &mut [ffi::GidEntry],
+    ) -> Result<usize, Errno> {
+        for (index, entry) in (0..).zip(&mut *entries) {
+            // SAFETY: the caller's promise.
+            unsafe { self.query_gid(context, 1, index, entry) }?;
+        }
+        Ok(entries.len())
+    }
+
+    unsafe fn alloc_pd(&self, context: NonNull<ffi::Context>) -> Result<NonNull<ffi::Pd>, Errno> {
+        let handle = self.made("alloc_pd");
+        Ok(leak(ffi::Pd {
+            context: context.as_ptr(),
+            handle,
+        }))
+    }
+
+    unsafe fn dealloc_pd(&self, pd: NonNull<ffi::Pd>) -> Result<(), Errno> {
+        self.made("dealloc_pd");
+        // SAFETY: made by `alloc_pd` as a box.
+        drop(unsafe { Box::from_raw(pd.as_ptr()) });
+        Ok(())
+    }
+
+    unsafe fn reg_mr(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        addr: NonNull<u8>,
+        length: usize,
+        access: c_int,
+    ) -> Result<NonNull<ffi::Mr>, Errno> {
+        assert_eq!(access, ffi::ACCESS_LOCAL_WRITE, "no remote rights");
+        let lkey = self.made("reg_mr");
+        let address = addr.as_ptr().expose_provenance() as u64;
+        let region = Registered {
+            lkey,
+            address,
+            length: length as u64,
+        };
+        self.state().regions.push(region);
+        Ok(leak(ffi::Mr {
+            context: ptr::null_mut(),
+            pd: pd.as_ptr(),
+            addr: addr.as_ptr().cast(),
+            length,
+            handle: lkey,
+            lkey,
+            rkey: lkey,
+        }))
+    }
+
+    unsafe fn dereg_mr(&self, mr: NonNull<ffi::Mr>) -> Result<(), Errno> {
+        self.made("dereg_mr");
+        if self.state().refuse_dereg_mr {
+            return Err(Errno::new(libc::EBUSY));
+        }
+        // SAFETY: made by `reg_mr` as a box.
+        let mr = unsafe { Box::from_raw(mr.as_ptr()) };
+        self.state().regions.retain(|region| region.lkey != mr.lkey);
+        Ok(())
+    }
+
+    unsafe fn create_cq(
+        &self,
+        context: NonNull<ffi::Context>,
+        entries: c_int,
+    ) -> Result<NonNull<ffi::Cq>, Errno> {
+        if entries == 0 {
+            return Err(Errno::new(libc::EINVAL));
+        }
+        self.made("create_cq");
+        // SAFETY: integers and pointers: zero is a valid value.
+        let mut cq: ffi::Cq = unsafe { mem::zeroed() };
+        cq.context = context.as_ptr();
+        cq.cqe = entries;
+        Ok(leak(cq))
+    }
+
+    unsafe fn destroy_cq(&self, cq: NonNull<ffi::Cq>) -> Result<(), Errno> {
+        self.made("destroy_cq");
+        // SAFETY: made by `create_cq` as a box.
+        drop(unsafe { Box::from_raw(cq.as_ptr()) });
+        Ok(())
+    }
+
+    unsafe fn create_qp(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        attr: &mut ffi::QpInitAttr,
+    ) -> Result<NonNull<ffi::Qp>, Errno> {
+        let number = self.made("create_qp");
+        // SAFETY: integers and pointers: zero is a valid value.
+        let mut qp: ffi::Qp = unsafe { mem::zeroed() };
+        qp.pd = pd.as_ptr();
+        // SAFETY: the domain is one of this provider's.
+        qp.context = unsafe { (*pd.as_ptr()).context };
+        (qp.send_cq, qp.recv_cq) = (attr.send_cq, attr.recv_cq);
+        qp.qp_num = number;
+        self.state().qp_state = 0;
+        Ok(leak(qp))
+    }
+
+    unsafe fn modify_qp(
+        &self,
+        _: NonNull<ffi::Qp>,
+        attr: &mut ffi::QpAttr,
+        mask: c_int,
+    ) -> Result<(), Errno> {
+        if let Some(number) = self.state().refuse_modify {
+            return Err(Errno::new(number));
+        }
+        assert_ne!(mask & ffi::mask::STATE, 0);
+        self.state().qp_state = attr.qp_state;
+        Ok(())
+    }
+
+    unsafe fn query_qp(
+        &self,
+        _: NonNull<ffi::Qp>,
+        attr: &mut ffi::QpAttr,
+        _: c_int,
+        init: &mut ffi::QpInitAttr,
+    ) -> Result<(), Errno> {
+        attr.qp_state = self.state().qp_state;
+        init.cap.max_send_wr = 31;
+        Ok(())
+    }
+
+    unsafe fn destroy_qp(&self, qp: NonNull<ffi::Qp>) -> Result<(), Errno> {
+        self.made("destroy_qp");
+        if self.state().refuse_destroy_qp {
+            return Err(Errno::new(libc::EBUSY));
+        }
+        // SAFETY: made by `create_qp` as a box.
+        let qp = unsafe { Box::from_raw(qp.as_ptr()) };
+        self.state()
+            .posted
+            .retain(|posted| posted.qp_num != qp.qp_num);
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! What the fake device knows, and is told to do.
+
+use std::collections::VecDeque;
+use std::ptr;
+
+use super::super::ffi;
+use super::super::wr_id::Queue;
+
+/// A work request on the device's side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Posted {
+    pub(crate) wr_id: u64,
+    pub(crate) queue: Queue,
+    pub(crate) qp_num: u32,
+    pub(crate) signalled: bool,
+    pub(crate) address: u64,
+    pub(crate) length: u32,
+    pub(crate) lkey: u32,
+}
+
+/// What a failing post leaves in `bad_wr`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum BadWr {
+    /// The failing request, as the documentation says.
+    Own,
+    /// Nothing.
+    Null,
+    /// A pointer to something else.
+    Foreign,
+}
+
+/// How the next post fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PostFailure {
+    pub(crate) result: i32,
+    pub(crate) bad_wr: BadWr,
+    /// Whether the device has it nevertheless.
+    pub(crate) queued: bool,
+}
+
+/// A region of memory that the device may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registered {
+    pub(crate) lkey: u32,
+    pub(crate) address: u64,
+    pub(crate) length: u64,
+}
+
+/// The device.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// In posting order.
+    pub(crate) posted: VecDeque<Posted>,
+    /// Completions not polled; one queue is enough for every CQ.
+    pub(crate) completions: VecDeque<ffi::Wc>,
+    pub(crate) regions: Vec<Registered>,
+    /// Accesses that the device refused, for want of a region.
+    pub(crate) refused_dma: u32,
+    pub(crate) fail_next_post: Option<PostFailure>,
+    pub(crate) refuse_destroy_qp: bool,
+    pub(crate) refuse_dereg_mr: bool,
+    pub(crate) refuse_modify: Option<i32>,
+    pub(crate) poll_result: Option<i32>,
+    /// The state that each queue pair was last taken to.
+    pub(crate) qp_state: u32,
+    /// Calls that made and unmade things, in order.
+    pub(crate) calls: Vec<&'static str>,
+    pub(crate) next_number: u32,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        State {
+            // Room for what a test posts, so that posting allocates nothing.
+            posted: VecDeque::with_capacity(256),
+            completions: VecDeque::with_capacity(256),
+            regions: Vec::new(),
+            refused_dma: 0,
+            fail_next_post: None,
+            refuse_destroy_qp: false,
+            refuse_dereg_mr: false,
+            refuse_modify: None,
+            poll_result: None,
+            qp_state: 0,
+            calls: Vec::new(),
+            next_number: 16,
+        }
+    }
+
+    pub(crate) fn count(&self, call: &str) -> usize {
+        self.calls.iter().filter(|made| **made == call).count()
+    }
+
+    /// Ends a work request well.
+    pub(crate) fn finish(&mut self, posted: Posted, fill: u8) {
+        if posted.queue == Queue::Recv {
+            self.dma(posted, fill);
+        }
+        self.posted.retain(|other| other.wr_id != posted.wr_id);
+        if posted.queue == Queue::Recv || posted.signalled {
+            self.report(posted, ffi::WC_SUCCESS);
+        }
+    }
+
+    /// Ends all work requests as a queue pair in the error state does.
+    pub(crate) fn flush(&mut self) {
+        while let Some(posted) = self.posted.pop_front() {
+            self.report(posted, 5);
+        }
+    }
+
+    /// Puts a completion of `posted` into the CQ.
+    pub(crate) fn report(&mut self, posted: Posted, status: u32) {
+        self.completions.push_back(ffi::Wc {
+            wr_id: posted.wr_id,
+            status,
+            // 0 is SEND, also for a flushed receive: opcodes lie.
+            opcode: if status == 0 && posted.queue == Queue::Recv {
+                128
+            } else {
+                0
+            },
+            byte_len: posted.length,
+            qp_num: posted.qp_num,
+            ..ffi::Wc::default()
+        });
+    }
+
+    /// Writes to memory, if a region allows it.
+    pub(crate) fn dma(&mut self, posted: Posted, fill: u8) {
+        let end = posted.address + u64::from(posted.length);
+        let covered = self.regions.iter().any(|region| {
+            region.lkey == posted.lkey
+                && region.address <= posted.address
+                && end <= region.address + region.length
+        });
+        if !covered {
+            self.refused_dma += 1;
+            return;
+        }
+        let address = usize::try_from(posted.address).unwrap();
+        let start = ptr::with_exposed_provenance_mut::<u8>(address);
+        let length = usize::try_from(posted.length).unwrap();
+        // SAFETY: the range lies in a registered region, which stays mapped until it is
+        // deregistered. That no Rust code uses these bytes is what the tests are about; they look
+        // at them through another mapping.
+        unsafe { start.write_bytes(fill, length) };
+    }
+}

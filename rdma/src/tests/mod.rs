@@ -1,0 +1,95 @@
+//! The whole crate against a device that misbehaves.
+
+mod allocations;
+mod completions;
+mod lifetime;
+mod misbehaviour;
+mod oracle;
+mod posting;
+
+use crate::sys::fake::{BadWr, Fake, PostFailure};
+use crate::{
+    Buf, Context, Cq, Done, Endpoint, Error, Lid, Mr, Mtu, Pd, PortNum, Psn, Qp, QpDepth, Qpn,
+    Queue, RtrAttr, Rts, RtsAttr,
+};
+
+/// One device with one of everything.
+struct Rig {
+    fake: Fake,
+    context: Context,
+    pd: Pd,
+    cq: Cq,
+    memory: Mr,
+}
+
+const DEPTH: QpDepth = QpDepth { send: 4, recv: 4 };
+
+impl Rig {
+    fn new() -> Self {
+        let fake = Fake::new();
+        let context = fake.context();
+        let pd = context.alloc_pd().unwrap();
+        let cq = context.create_cq(32).unwrap();
+        let memory = pd.register_local(16, 100).unwrap();
+        Rig {
+            fake,
+            context,
+            pd,
+            cq,
+            memory,
+        }
+    }
+
+    /// A connected queue pair.
+    fn qp(&self) -> Qp<Rts> {
+        connected(&self.pd, &self.cq, DEPTH)
+    }
+
+    fn buf(&self) -> Buf {
+        self.memory.take().unwrap()
+    }
+
+    /// Polls once, and hands everything to one queue pair.
+    fn complete_all(&mut self, qp: &mut Qp<Rts>) -> Result<Vec<Done>, Error> {
+        let mut all = Vec::new();
+        for mut completion in self.cq.poll()? {
+            while let Some(done) = qp.complete(&mut completion)? {
+                all.push(done);
+            }
+        }
+        Ok(all)
+    }
+
+    fn free_slots(&self) -> usize {
+        let taken: Vec<Buf> = std::iter::from_fn(|| self.memory.take()).collect();
+        taken.len()
+    }
+
+    fn fail_next_post(&self, result: i32, bad_wr: BadWr, queued: bool) {
+        self.fake.state().fail_next_post = Some(PostFailure {
+            result,
+            bad_wr,
+            queued,
+        });
+    }
+}
+
+fn connected(pd: &Pd, cq: &Cq, depth: QpDepth) -> Qp<Rts> {
+    let remote = Endpoint {
+        qpn: Qpn::new(17).unwrap(),
+        psn: Psn::new(1).unwrap(),
+        lid: Lid(0),
+        gid: None,
+    };
+    let port = PortNum::FIRST;
+    let qp = pd.create_qp(cq, cq, depth).unwrap().init(port).unwrap();
+    let qp = qp.rtr(&RtrAttr::new(remote, port, Mtu::B1024)).unwrap();
+    qp.rts(&RtsAttr::new(Psn::new(2).unwrap())).unwrap()
+}
+
+fn tokens(done: &[Done], queue: Queue) -> Vec<u64> {
+    done.iter()
+        .filter(|done| done.queue == queue)
+        .map(|done| done.token)
+        .collect()
+}

@@ -1,0 +1,85 @@
+//! Does a device ever write to memory that is not its own at that time? And would these tests
+//! notice?
+//!
+//! Each scenario ends well with the crate as it is, and badly with one bug put in.
+
+use rstest::rstest;
+
+use super::*;
+use crate::sys::defect::{self, Defect};
+
+const PATTERN: u8 = 0xa5;
+
+/// Lets the device write to everything it believes it has; the slots that nobody holds must not
+/// change.
+fn device_writes(rig: &Rig) -> Result<(), Vec<u32>> {
+    rig.memory.region().fill_free(PATTERN);
+    let posted = rig.fake.state().posted.clone();
+    for work in posted {
+        rig.fake.write(work, 0x11);
+    }
+    let changed = rig.memory.region().free_but_changed(PATTERN);
+    if changed.is_empty() {
+        Ok(())
+    } else {
+        Err(changed)
+    }
+}
+
+/// A receive is posted, and the device writes.
+fn post(rig: &mut Rig) -> Result<(), Vec<u32>> {
+    let mut qp = rig.qp();
+    qp.post_recv(rig.buf(), 0).unwrap();
+    let written = device_writes(rig);
+    // With a slot given out twice, nothing may be dropped in order any more.
+    std::mem::forget(qp);
+    written
+}
+
+/// Two receives are posted; the second completes first.
+fn out_of_order(rig: &mut Rig) -> Result<(), Vec<u32>> {
+    let mut qp = rig.qp();
+    qp.post_recv(rig.buf(), 0).unwrap();
+    qp.post_recv(rig.buf(), 1).unwrap();
+    rig.fake.complete(Queue::Recv, 1, 0);
+    let done = rig.complete_all(&mut qp).unwrap();
+    assert_eq!(tokens(&done, Queue::Recv), [1]);
+    device_writes(rig)
+}
+
+/// A queue pair is destroyed with a completion not polled, and another one posts.
+fn stale(rig: &mut Rig) -> Result<(), Vec<u32>> {
+    let mut first = rig.qp();
+    first.post_recv(rig.buf(), 0).unwrap();
+    rig.fake.complete(Queue::Recv, 0, 0);
+    drop(first);
+    let mut second = rig.qp();
+    second.post_recv(rig.buf(), 0).unwrap();
+    drop(rig.complete_all(&mut second));
+    device_writes(rig)
+}
+
+/// A post fails without a word about what was queued, and it was.
+fn failed_post(rig: &mut Rig) -> Result<(), Vec<u32>> {
+    let mut qp = rig.qp();
+    rig.fail_next_post(libc::EINVAL, BadWr::Null, true);
+    drop(qp.post_send(rig.buf(), 0).unwrap_err());
+    device_writes(rig)
+}
+
+type Scenario = fn(&mut Rig) -> Result<(), Vec<u32>>;
+
+#[rstest]
+#[case::free_at_post(post as Scenario, Defect::FreeAtPost)]
+#[case::retire_receives_by_prefix(out_of_order as Scenario, Defect::RetireReceivesByPrefix)]
+#[case::reuse_a_tag(stale as Scenario, Defect::ReuseTag)]
+#[case::hand_back_after_a_failed_post(failed_post as Scenario, Defect::HandBackAfterFailedPost)]
+fn the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed(
+    #[case] scenario: Scenario,
+    #[case] bug: Defect,
+) {
+    let sound = defect::with(None, || scenario(&mut Rig::new()));
+    assert_eq!(sound, Ok(()));
+    let buggy = defect::with(Some(bug), || scenario(&mut Rig::new()));
+    assert!(buggy.is_err(), "the oracle did not notice {bug:?}");
+}

@@ -1,0 +1,11 @@
+//! A queue pair is taken through its states once.
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use netprims_rdma::{Init, Qp, RtrAttr};
+
+fn connect(qp: Qp<Init>, attr: &RtrAttr) {
+    let _ = qp.rtr(attr);
+    let _ = qp.rtr(attr);
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use netprims_rdma::{Buf, Qp, Rts};
+
+fn receive(qp: &mut Qp<Rts>, buf: Buf, other: Buf) {
+    let _ = qp.post_recv(buf, 0);
+    let _ = qp.post_recv(other, 1);
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use netprims_rdma::{Buf, Qp, Rts};
+
+fn peek(qp: &mut Qp<Rts>, buf: Buf) -> Option<u8> {
+    let first = buf.first().copied();
+    let _ = qp.post_recv(buf, 0);
+    first
+}
+
+fn main() {}

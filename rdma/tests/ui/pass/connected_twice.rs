@@ -1,0 +1,11 @@
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use netprims_rdma::{Init, Qp, RtrAttr};
+
+fn connect(qp: Qp<Init>, attr: &RtrAttr) {
+    if let Err(failed) = qp.rtr(attr) {
+        let _ = failed.qp.rtr(attr);
+    }
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use netprims_rdma::{Buf, Qp, Init};
+
+fn receive(qp: &mut Qp<Init>, buf: Buf) {
+    let _ = qp.post_recv(buf, 0);
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use netprims_rdma::{Buf, Qp, Rts};
+
+fn send(qp: &mut Qp<Rts>, mut buf: Buf) {
+    let bytes: &mut [u8] = &mut buf;
+    bytes.fill(0);
+    let _ = qp.post_send(buf, 0);
+}
+
+fn main() {}
