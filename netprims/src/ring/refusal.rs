@@ -53,7 +53,12 @@ impl Refusal {
             .read()
             .ok()
             .flatten();
-        classify(source, &status, disabled.as_deref())
+        let release = Sysctl::new("kernel.osrelease")
+            .read()
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        classify(source, &status, disabled.as_deref(), &release)
     }
 
     fn source(&self) -> &io::Error {
@@ -86,8 +91,8 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// `status` is the thread's `/proc` file, `disabled` the sysctl, which exists since Linux 6.6 where io_uring is built in.
-fn classify(source: io::Error, status: &str, disabled: Option<&str>) -> Refusal {
+/// `status` is the thread's `/proc` file, `disabled` the sysctl, `release` what `uname -r` prints.
+fn classify(source: io::Error, status: &str, disabled: Option<&str>, release: &str) -> Refusal {
     let filtered = field(status, "Seccomp:") == Some("2");
     let value = disabled.and_then(|value| value.parse().ok()).unwrap_or(0);
     match source.raw_os_error() {
@@ -95,11 +100,24 @@ fn classify(source: io::Error, status: &str, disabled: Option<&str>) -> Refusal 
             Refusal::Disabled { value, source }
         }
         Some(libc::EPERM) if filtered => Refusal::Seccomp { source },
-        // A kernel with the sysctl has the system call: the answer is the filter's.
-        Some(libc::ENOSYS) if filtered && disabled.is_some() => Refusal::Seccomp { source },
+        // The kernel has the system call: the answer is the filter's.
+        Some(libc::ENOSYS) if filtered && (disabled.is_some() || has_io_uring(release)) => {
+            Refusal::Seccomp { source }
+        }
         Some(libc::ENOSYS | libc::EINVAL) => Refusal::KernelTooOld { source },
         Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE) => Refusal::Limit { source },
         _ => Refusal::Other { source },
+    }
+}
+
+/// From Linux 6.6 on the sysctl tells whether io_uring is built in. Before, every kernel since 5.1 is taken to have it.
+fn has_io_uring(release: &str) -> bool {
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => ((5, 1)..(6, 6)).contains(&(major, minor)),
+        _ => false,
     }
 }
 
@@ -129,27 +147,43 @@ mod tests {
     const FILTERED_ADMIN: &str = "CapEff:\t000001ffffffffff\nSeccomp:\t2\n";
 
     #[rstest]
-    #[case::filter(libc::EPERM, FILTERED, Some("0"), "Seccomp")]
-    #[case::filter_on_an_older_kernel(libc::EPERM, FILTERED, None, "Seccomp")]
-    #[case::filter_that_plays_absent(libc::ENOSYS, FILTERED, Some("0"), "Seccomp")]
-    #[case::disabled_for_all(libc::EPERM, FREE, Some("2"), "Disabled")]
-    #[case::disabled_for_root_too(libc::EPERM, ADMIN, Some("2"), "Disabled")]
-    #[case::disabled_for_most(libc::EPERM, FREE, Some("1"), "Disabled")]
-    #[case::disabled_for_others_but_filtered(libc::EPERM, FILTERED_ADMIN, Some("1"), "Seccomp")]
-    #[case::security_module(libc::EPERM, FREE, Some("0"), "Other")]
-    #[case::no_system_call(libc::ENOSYS, FREE, None, "KernelTooOld")]
-    #[case::unknown_flags(libc::EINVAL, FREE, None, "KernelTooOld")]
-    #[case::memlock(libc::ENOMEM, FREE, Some("0"), "Limit")]
-    #[case::descriptors(libc::EMFILE, FREE, Some("0"), "Limit")]
-    #[case::no_status(libc::EPERM, "", None, "Other")]
-    #[case::surprise(libc::EIO, FREE, Some("0"), "Other")]
+    #[case::filter(libc::EPERM, FILTERED, Some("0"), "6.18.0", "Seccomp")]
+    #[case::filter_on_an_older_kernel(libc::EPERM, FILTERED, None, "6.18.0", "Seccomp")]
+    #[case::filter_that_plays_absent(libc::ENOSYS, FILTERED, Some("0"), "6.18.0", "Seccomp")]
+    #[case::the_same_on_an_older_kernel(libc::ENOSYS, FILTERED, None, "6.1.0-50-amd64", "Seccomp")]
+    #[case::filter_and_no_io_uring(libc::ENOSYS, FILTERED, None, "6.6.1", "KernelTooOld")]
+    #[case::filter_and_an_old_kernel(libc::ENOSYS, FILTERED, None, "5.0.21", "KernelTooOld")]
+    #[case::filter_and_a_strange_release(libc::ENOSYS, FILTERED, None, "mine", "KernelTooOld")]
+    #[case::disabled_for_all(libc::EPERM, FREE, Some("2"), "6.18.0", "Disabled")]
+    #[case::disabled_for_root_too(libc::EPERM, ADMIN, Some("2"), "6.18.0", "Disabled")]
+    #[case::disabled_for_most(libc::EPERM, FREE, Some("1"), "6.18.0", "Disabled")]
+    #[case::disabled_for_others_but_filtered(
+        libc::EPERM,
+        FILTERED_ADMIN,
+        Some("1"),
+        "6.18.0",
+        "Seccomp"
+    )]
+    #[case::security_module(libc::EPERM, FREE, Some("0"), "6.18.0", "Other")]
+    #[case::no_system_call(libc::ENOSYS, FREE, None, "6.18.0", "KernelTooOld")]
+    #[case::unknown_flags(libc::EINVAL, FREE, None, "6.18.0", "KernelTooOld")]
+    #[case::memlock(libc::ENOMEM, FREE, Some("0"), "6.18.0", "Limit")]
+    #[case::descriptors(libc::EMFILE, FREE, Some("0"), "6.18.0", "Limit")]
+    #[case::no_status(libc::EPERM, "", None, "6.18.0", "Other")]
+    #[case::surprise(libc::EIO, FREE, Some("0"), "6.18.0", "Other")]
     fn tells_who_refused(
         #[case] errno: i32,
         #[case] status: &str,
         #[case] disabled: Option<&str>,
+        #[case] release: &str,
         #[case] want: &str,
     ) {
-        let refusal = classify(io::Error::from_raw_os_error(errno), status, disabled);
+        let refusal = classify(
+            io::Error::from_raw_os_error(errno),
+            status,
+            disabled,
+            release,
+        );
         assert_eq!(format!("{refusal:?}").split(' ').next(), Some(want));
         assert_eq!(refusal.raw_os_error(), Some(errno));
     }
