@@ -33,19 +33,22 @@ impl<K: Kernel> Core<K> {
             } else {
                 blocking(wait, deadline)
             };
-            let interrupted = self.enter(block)?;
+            let entered = self.enter(block)?;
             events += self.deliver(&mut handler);
-            if events > 0 || interrupted || block.is_none() {
+            if events > 0 || block.is_none() {
                 return Ok(events);
+            }
+            if !entered {
+                std::thread::yield_now();
             }
         }
     }
 
-    /// Enters the kernel; true if a signal, or completions that must be taken first, cut the wait short.
+    /// Enters the kernel; false if something that passes by itself kept it from waiting.
     fn enter(&mut self, block: Option<uring::Wait>) -> Result<bool> {
         match self.engine.enter(block) {
-            Ok(()) => Ok(false),
-            Err(error) if is_passing(&error) => Ok(true),
+            Ok(()) => Ok(true),
+            Err(error) if is_passing(&error) => Ok(false),
             Err(error) => Err(Error::system("io_uring_enter", "ring", error)),
         }
     }
@@ -103,7 +106,7 @@ fn blocking(wait: Wait, deadline: Option<Instant>) -> Option<uring::Wait> {
     }
 }
 
-/// EINTR: a signal. EBUSY and EAGAIN: take completions, or let the kernel find memory, and come again.
+/// EINTR: a signal. EBUSY: completions must be taken first. EAGAIN: the kernel is short of memory for the moment.
 fn is_passing(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),

@@ -27,7 +27,8 @@
 //!
 //! # Kernels
 //!
-//! Linux 5.19 or newer. Zero-copy sends need 6.0, their usage report 6.2 (before, it is [`Usage::Unknown`]), and
+//! Linux 5.19 or newer. Zero-copy sends need 6.0, their usage report 6.2 or a maintained 6.1
+//! (before, it is [`Usage::Unknown`]), and
 //! deferred task work, which keeps completions on the caller's thread, 6.1. What is missing is done without, and
 //! [`Ring::capabilities`] says so. Where io_uring itself is refused, [`Refusal`] says by whom.
 //!

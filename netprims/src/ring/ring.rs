@@ -177,7 +177,7 @@ impl Ring {
     /// Hands queued sends to the kernel, waits as told for the first event, and tells the handler each event there is.
     /// Returns how many.
     ///
-    /// A signal ends the wait early, with 0. If the handler panics, the event it was given is dropped (its buffer
+    /// A signal does not end the wait: with [`Wait::AtMost`], 0 means that the time is over. If the handler panics, the event it was given is dropped (its buffer
     /// returns to the pool) and all others are told by the next poll. Allocates nothing and takes no lock.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ pub struct Totals {
     pub copied: u64,
     /// Bytes that were not sent: those of failed sends, and what short sends left over.
     pub not_sent: u64,
-    /// Bytes of which the kernel does not tell (before Linux 6.2).
+    /// Bytes of which the kernel does not tell (Linux 6.0).
     pub unknown: u64,
 }
 

@@ -3,6 +3,8 @@
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rstest::rstest;
+
 use super::super::Usage;
 use super::*;
 use crate::sys::memory::{Pool, Shape};
@@ -96,15 +98,38 @@ fn a_completion_without_an_event_does_not_end_the_wait() {
     );
 }
 
-#[test]
-fn a_signal_ends_the_wait_without_an_error() {
+#[rstest]
+#[case(libc::EINTR)]
+#[case(libc::EBUSY)]
+#[case(libc::EAGAIN)]
+fn what_passes_by_itself_does_not_end_the_wait(#[case] errno: i32) {
     let (mut core, _pool) = core(1);
-    let interrupted = io::Error::from_raw_os_error(libc::EINTR);
+    for _ in 0..3 {
+        let passing = io::Error::from_raw_os_error(errno);
+        core.engine
+            .kernel_mut()
+            .enter_results
+            .push_back(Err(passing));
+    }
+    let start = Instant::now();
+    assert_eq!(
+        core.poll(Wait::AtMost(Duration::from_millis(30)), |_| ())
+            .unwrap(),
+        0
+    );
+    assert!(start.elapsed() >= Duration::from_millis(30));
+    assert!(core.engine.kernel_mut().enter_results.is_empty());
+}
+
+#[test]
+fn not_waiting_returns_whatever_the_kernel_answers() {
+    let (mut core, _pool) = core(1);
+    let passing = io::Error::from_raw_os_error(libc::EAGAIN);
     core.engine
         .kernel_mut()
         .enter_results
-        .push_back(Err(interrupted));
-    assert_eq!(core.poll(Wait::Forever, |_| ()).unwrap(), 0);
+        .push_back(Err(passing));
+    assert_eq!(core.poll(Wait::No, |_| ()).unwrap(), 0);
 }
 
 #[test]

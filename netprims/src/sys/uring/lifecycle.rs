@@ -33,7 +33,7 @@ pub enum Usage {
     Copied,
     /// Nothing was sent.
     NotSent,
-    /// The kernel does not tell (before Linux 6.2).
+    /// The kernel does not tell (Linux 6.0).
     Unknown,
 }
 

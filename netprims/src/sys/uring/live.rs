@@ -20,7 +20,7 @@ pub(crate) struct Setup {
     pub(crate) deferred: bool,
     /// `IORING_OP_SEND_ZC` (Linux 6.0).
     pub(crate) zero_copy: bool,
-    /// `IORING_SEND_ZC_REPORT_USAGE` (Linux 6.2).
+    /// `IORING_SEND_ZC_REPORT_USAGE` (Linux 6.2, and 6.1 as it is maintained).
     pub(crate) usage: bool,
 }
 
@@ -76,7 +76,10 @@ impl Live {
         }
         let mut known = false;
         loop {
-            self.enter(Some(Wait::AtMost(PROBE_LIMIT)))?;
+            match self.enter(Some(Wait::AtMost(PROBE_LIMIT))) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                entered => entered?,
+            }
             let Some(completion) = self.completion() else {
                 return Err(io::Error::from_raw_os_error(libc::ETIME));
             };
