@@ -39,8 +39,23 @@ impl Pf {
     #[doc(alias = "sriov_numvfs")]
     #[doc(alias = "pci_enable_sriov")]
     pub fn create_vfs(&self, count: VfCount) -> Result<(), Error> {
-        let tree = self.host.tree();
-        match tree.total_vfs(self.id)? {
+        self.can_create_vfs(count)?;
+        self.host
+            .tree()
+            .write_num_vfs(self.id, count, self.host.patience())?;
+        self.wait_for_functions(count)
+    }
+
+    /// Whether [`Pf::create_vfs`] would try: the same checks, and nothing is written.
+    ///
+    /// For a caller that prepares something before, such as [`Pf::bring_up`]. Needs no privilege.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyVfs`] and [`Error::VfsExist`] as there, [`Error::Sysfs`] if the device cannot
+    /// be read.
+    pub fn can_create_vfs(&self, count: VfCount) -> Result<(), Error> {
+        match self.host.tree().total_vfs(self.id)? {
             Some(total) if count.value() > total => {
                 return Err(Error::TooManyVfs {
                     pf: self.id,
@@ -51,17 +66,13 @@ impl Pf {
             _ => {}
         }
         match self.existing_vfs()? {
-            0 => {}
-            existing => {
-                return Err(Error::VfsExist {
-                    pf: self.id,
-                    wanted: count,
-                    existing,
-                });
-            }
+            0 => Ok(()),
+            existing => Err(Error::VfsExist {
+                pf: self.id,
+                wanted: count,
+                existing,
+            }),
         }
-        tree.write_num_vfs(self.id, count, self.host.patience())?;
-        self.wait_for_functions(count)
     }
 
     fn existing_vfs(&self) -> Result<u16, Error> {
