@@ -57,7 +57,8 @@ ip link set "$port" up
 vfs igb "$igb" "$port" 3 02:00:00:00:20:00 200
 
 # Zero-copy sends: over a netdev that takes them, and over loopback, which copies.
-ip link add zc0 type dummy
+# An MTU that takes a datagram whole: fragments are copies.
+ip link add zc0 mtu 65535 type dummy
 ip addr add 10.66.0.1/24 dev zc0
 ip link set zc0 up
 ip neigh add 10.66.0.2 lladdr 02:00:00:00:66:02 dev zc0

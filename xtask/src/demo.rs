@@ -131,7 +131,7 @@ fn take_vfs(results: &mut Results, json: &str, asked: &[&str; 5]) -> Result<()> 
     let (stem, last) = mac.rsplit_once(':').context("a MAC address")?;
     let base_mac = usize::from_str_radix(last, 16).context("a MAC address")?;
     for (index, vf) in vfs.iter().enumerate() {
-        let seen_mac = vf["mac"].as_str().unwrap_or("-");
+        let seen_mac = vf["address"].as_str().unwrap_or("-");
         let seen_vlan = vf["vlan_list"][0]["vlan"].as_u64().or(vf["vlan"].as_u64());
         let seen_vlan = seen_vlan.map_or("-".to_owned(), |vlan| vlan.to_string());
         let right = seen_mac == format!("{stem}:{:02x}", base_mac + index)
@@ -193,8 +193,8 @@ mod tests {
 
     #[test]
     fn a_wrong_mac_and_a_missing_vf_are_failures() {
-        let json = r#"[{"vfinfo_list":[{"mac":"02:00:00:00:10:00","vlan_list":[{"vlan":100}]},
-                        {"mac":"02:00:00:00:10:09","vlan_list":[{"vlan":101}]}]}]"#;
+        let json = r#"[{"vfinfo_list":[{"address":"02:00:00:00:10:00","vlan_list":[{"vlan":100}]},
+                        {"address":"02:00:00:00:10:09","vlan_list":[{"vlan":101}]}]}]"#;
         let mut results = Results::default();
         take_vfs(
             &mut results,

@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long a guest may take to come up under software emulation on a busy machine.
-pub(crate) const BOOT: Duration = Duration::from_secs(120);
+pub(crate) const BOOT: Duration = Duration::from_secs(240);
 
 /// Everything a boot needs, for one kernel.
 pub(crate) struct Lab {

@@ -254,7 +254,7 @@ fn command(kernel: &Kernel, folder: &Path, terminal: Terminal) -> Command {
         .arg(folder.join("initramfs"));
     command.args([
         "-append",
-        "console=ttyS0 quiet panic=-1 rdinit=/init intel_iommu=on",
+        "console=ttyS0 quiet panic=-1 rdinit=/init intel_iommu=on no_timer_check",
     ]);
     command.args(["-serial", &format!("file:{}", at("console"))]);
     let filesystem = |id: &str, path: &str, rest: &str| {
