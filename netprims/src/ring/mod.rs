@@ -20,9 +20,10 @@
 //!
 //! # Short sends and order
 //!
-//! On a stream socket [`Event::Sent`] may report fewer bytes than the buffer has; the rest was not sent and is the
-//! caller's to send again. Therefore queue the next send on a stream only after `Sent` of the one before: two that are
-//! queued together may be cut and interleaved. There is no need to wait for `Released`; having many buffers between the
+//! On a stream socket the ring goes on until all bytes are taken. Yet [`Event::Sent`] may report fewer than the buffer
+//! has, when the connection fails or the send is cancelled half way: always look at the number. Queue the next send on a
+//! stream only after `Sent` of the one before: of two that are queued together, the second may go on while the first
+//! waits for room, and their bytes interleave. There is no need to wait for `Released`; having many buffers between the
 //! two is what makes zero-copy fast. Datagrams are sent whole and may be queued freely.
 //!
 //! # Kernels

@@ -184,7 +184,10 @@ unsafe impl Kernel for Live {
     }
 }
 
-/// `MSG_NOSIGNAL`: a closed peer is an error, not a signal.
+/// `MSG_NOSIGNAL`: a closed peer is an error, not a signal. `MSG_WAITALL`: the kernel goes on with what a full stream has
+/// not taken, instead of leaving it to the caller.
+const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+
 fn entry(request: &Request, usage: bool) -> squeue::Entry {
     let Request {
         fd,
@@ -196,12 +199,10 @@ fn entry(request: &Request, usage: bool) -> squeue::Entry {
     if request.zero_copy {
         opcode::SendZc::new(Fd(fd), address, len)
             .buf_index(Some(buffer))
-            .flags(libc::MSG_NOSIGNAL)
+            .flags(FLAGS)
             .zc_flags(if usage { REPORT_USAGE } else { 0 })
             .build()
     } else {
-        opcode::Send::new(Fd(fd), address, len)
-            .flags(libc::MSG_NOSIGNAL)
-            .build()
+        opcode::Send::new(Fd(fd), address, len).flags(FLAGS).build()
     }
 }
