@@ -8,11 +8,11 @@ use std::process::{Command, Output};
 /// xtask with an empty cache and only these programs on the PATH.
 fn xtask(folder: &Path, programs: &[(&str, &str)], arguments: &[&str]) -> Output {
     let path = folder.join("bin");
-    fs::create_dir_all(&path).unwrap();
+    fs::create_dir_all(&path).expect("a folder");
     for (name, script) in programs {
         let program = path.join(name);
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a program");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("its mode");
     }
     Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(arguments)
@@ -20,7 +20,7 @@ fn xtask(folder: &Path, programs: &[(&str, &str)], arguments: &[&str]) -> Output
         .env("PATH", &path)
         .env("NETPRIMS_CACHE", folder.join("cache"))
         .output()
-        .unwrap()
+        .expect("xtask runs")
 }
 
 /// The one line a failure is.
