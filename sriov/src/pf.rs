@@ -39,7 +39,8 @@ pub struct PfState {
     /// How many VFs it has.
     #[doc(alias = "sriov_numvfs")]
     pub num_vfs: u16,
-    /// Its VFs, by ascending index.
+    /// Its VFs, by ascending index. Fewer than [`num_vfs`](Self::num_vfs) while some are being
+    /// destroyed: their functions go first, and the number last.
     pub vfs: Vec<VfState>,
 }
 

@@ -394,6 +394,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_vf_listed_twice_is_malformed() {
+        let mut payload = reply_payload(&kernel(2));
+        // The address of VF 1: length 40, type IFLA_VF_MAC, then the VF.
+        let address: Vec<u8> = [40_u16.to_ne_bytes(), IFLA_VF_MAC.to_ne_bytes()].concat();
+        let at = payload
+            .windows(4)
+            .rposition(|bytes| bytes == address)
+            .unwrap()
+            + 4;
+        assert_eq!(payload[at..at + 4], 1_u32.to_ne_bytes());
+        payload[at..at + 4].copy_from_slice(&0_u32.to_ne_bytes());
+        let message = Message {
+            kind: RTM_NEWLINK,
+            flags: 0,
+            sequence: 0,
+            payload: &payload,
+        };
+        assert!(VfList::parse(&message).is_err());
+    }
+
     /// The payload of the answer to a request for the VFs.
     fn reply_payload(kernel: &FakeKernel) -> Vec<u8> {
         kernel

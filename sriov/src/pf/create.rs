@@ -2,7 +2,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Pf;
-use crate::error::Error;
+use crate::error::{Error, Operation};
 use crate::hint::Hint;
 use crate::selector::PfId;
 use crate::vf::VfCount;
@@ -75,26 +75,38 @@ impl Pf {
         }
     }
 
+    /// How many VFs there are by any sign of them.
+    ///
+    /// While VFs are destroyed their links go first, and the kernel's own number last: it may wait
+    /// in between, for ever, for whoever holds one of them.
     fn existing_vfs(&self) -> Result<u16, Error> {
-        match self.id {
-            PfId::Netdevsim(id) => self.host.tree().netdevsim_num_vfs(id),
-            PfId::Pci(_) => {
-                let functions = self.host.tree().functions(self.id)?.unwrap_or_default();
-                Ok(u16::try_from(functions.len()).unwrap_or(u16::MAX))
+        let linked = match (self.id, self.host.tree().functions(self.id)?) {
+            (PfId::Netdevsim(id), _) => self.host.tree().netdevsim_num_vfs(id)?,
+            (PfId::Pci(_), linked) => {
+                u16::try_from(linked.unwrap_or_default().len()).unwrap_or(u16::MAX)
             }
-        }
+        };
+        let links = self.host.links(Operation::CreateVfs)?;
+        let reported = match links.of_pf(self.id) {
+            Some(netdev) => self.vf_list(Operation::CreateVfs, netdev.ifindex)?.count,
+            None => 0,
+        };
+        Ok(linked.max(reported))
     }
 
-    /// How many VFs are there and on their bus.
+    /// How many VFs are ready for use: on PCI, those whose function is on its bus.
     fn usable_vfs(&self) -> Result<u16, Error> {
         let tree = self.host.tree();
-        let mut usable = self.existing_vfs()?;
-        for (_, function) in tree.functions(self.id)?.unwrap_or_default() {
-            if !tree.is_on_bus(function)? {
-                usable = usable.saturating_sub(1);
+        match self.id {
+            PfId::Netdevsim(id) => tree.netdevsim_num_vfs(id),
+            PfId::Pci(_) => {
+                let mut usable: u16 = 0;
+                for (_, function) in tree.functions(self.id)?.unwrap_or_default() {
+                    usable = usable.saturating_add(tree.is_on_bus(function)?.into());
+                }
+                Ok(usable)
             }
         }
-        Ok(usable)
     }
 
     fn wait_for_functions(&self, count: VfCount) -> Result<(), Error> {

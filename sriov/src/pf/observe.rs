@@ -54,12 +54,13 @@ impl Pf {
                 })
             })
             .collect::<Result<Vec<_>, Error>>()?;
+        let listed = u16::try_from(vfs.len()).unwrap_or(u16::MAX);
         Ok(PfState {
             id: self.id,
             driver: tree.driver(self.id)?,
             netdev,
             total_vfs: tree.total_vfs(self.id)?,
-            num_vfs: u16::try_from(vfs.len()).unwrap_or(u16::MAX),
+            num_vfs: reported.map_or(listed, |reported| reported.count.max(listed)),
             vfs,
         })
     }

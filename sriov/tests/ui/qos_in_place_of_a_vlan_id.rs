@@ -1,0 +1,10 @@
+#![allow(unused_imports, reason = "the twin uses them")]
+
+use netprims_sriov::{Error, Qos, Vlan, VlanId};
+
+fn main() {
+    let _ = || -> Result<(), Error> {
+        let _ = Vlan::new(Qos::new(3)?);
+        Ok(())
+    };
+}
