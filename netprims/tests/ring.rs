@@ -110,7 +110,7 @@ fn a_full_stream_takes_the_whole_buffer_in_the_end(
     const LEN: u32 = 1 << 21;
     let (near, mut far) = tcp();
     SockRef::from(&near).set_send_buffer_size(1 << 16).unwrap();
-    SockRef::from(&far).set_recv_buffer_size(4096).unwrap();
+    SockRef::from(&far).set_recv_buffer_size(1 << 16).unwrap();
     let mut ring = Ring::builder().build().unwrap();
     let pool = ring.tx_pool(1, LEN).unwrap();
     let socket = ring.add(near).unwrap();
