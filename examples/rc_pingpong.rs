@@ -76,6 +76,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
+    let role = match &options.host {
+        // First of all: a client that comes early waits in the backlog.
+        None => Role::Server(listen(options.port)?),
+        Some(host) => Role::Client(host),
+    };
     ensure!(options.size > 0, "a message needs at least one byte");
     ensure!(options.iters > 0, "at least one message must go each way");
     ensure!(options.rx_depth > 0, "at least one receive must be posted");
@@ -113,9 +118,9 @@ fn run(options: &Options) -> Result<()> {
         gid,
     };
     println!("  local address:  {}", address_line(&local));
-    let (qp, remote) = match &options.host {
-        Some(host) => meet_server(host, options.port, qp, &local, &path)?,
-        None => meet_client(options.port, qp, &local, &path)?,
+    let (qp, remote) = match role {
+        Role::Server(listener) => meet_client(&listener, qp, &local, &path)?,
+        Role::Client(host) => meet_server(host, options.port, qp, &local, &path)?,
     };
     println!("  remote address: {}", address_line(&remote));
 
@@ -137,6 +142,12 @@ fn run(options: &Options) -> Result<()> {
     }
     game.qp.close()?;
     Ok(())
+}
+
+/// Who calls whom.
+enum Role<'a> {
+    Server(TcpListener),
+    Client(&'a str),
 }
 
 /// The way to the peer, as far as this side decides it.
@@ -426,16 +437,19 @@ fn meet_server(
     Ok((connect(qp, &remote, local.psn, path)?, remote))
 }
 
+/// One socket for both families, or IPv4 where there is no IPv6.
+fn listen(port: u16) -> Result<TcpListener> {
+    TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
+        .or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))
+        .with_context(|| format!("listening on TCP port {port}"))
+}
+
 fn meet_client(
-    port: u16,
+    listener: &TcpListener,
     qp: Qp<Init>,
     local: &Endpoint,
     path: &Path,
 ) -> Result<(Qp<Rts>, Endpoint)> {
-    // One socket for both families, or IPv4 where there is no IPv6.
-    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
-        .or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))
-        .with_context(|| format!("listening on TCP port {port}"))?;
     let (mut stream, _) = listener.accept().context("waiting for the client")?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let remote = read_greeting(&mut stream)?;

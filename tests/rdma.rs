@@ -1,1 +1,659 @@
-//! Lab tests: rdma.
+//! netprims-rdma on Soft-RoCE.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests assert as tests do")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::IpAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lab_tests::{Lab, Rxe, gate};
+use netprims_rdma::{
+    AckTimeout, Buf, Context, Cq, Device, Done, Endpoint, Error, GidIndex, GidReason, GidType,
+    Init, Mr, Mtu, NodeType, Pd, PortNum, PortState, Psn, Qp, QpDepth, QpState, Queue, RtrAttr,
+    Rts, RtsAttr, State, Transport, WcStatus,
+};
+use rstest::rstest;
+
+const PORT: PortNum = PortNum::FIRST;
+const DEPTH: QpDepth = QpDepth { send: 8, recv: 8 };
+
+/// Two connected queue pairs of one device, on one completion queue.
+struct Pair {
+    context: Context,
+    pd: Pd,
+    cq: Cq,
+    memory: Mr,
+    a: Qp<Rts>,
+    b: Qp<Rts>,
+}
+
+impl Pair {
+    fn new(rxe: &Rxe, size: u32, prepare: impl FnOnce(&Mr, &mut Qp<Init>, &mut Qp<Init>)) -> Self {
+        let context = open(rxe);
+        let pd = context.alloc_pd().unwrap();
+        let cq = context.create_cq(64).unwrap();
+        let memory = pd.register_local(32, size).unwrap();
+        let new = || pd.create_qp(&cq, &cq, DEPTH).unwrap().init(PORT).unwrap();
+        let (mut a, mut b) = (new(), new());
+        prepare(&memory, &mut a, &mut b);
+        let index = index(rxe);
+        let gid = context.query_gid(PORT, index).unwrap().gid;
+        let (psn_a, psn_b) = (Psn::new(0xff_fffe).unwrap(), Psn::new(7).unwrap());
+        let lid = context.query_port(PORT).unwrap().lid;
+        let endpoint = |qp: &Qp<Init>, psn| Endpoint {
+            qpn: qp.number(),
+            psn,
+            lid,
+            gid: Some(gid),
+        };
+        let (end_a, end_b) = (endpoint(&a, psn_a), endpoint(&b, psn_b));
+        let connect = |qp: Qp<Init>, remote, psn| {
+            let rtr = RtrAttr::new(remote, PORT, Mtu::B1024).via_gid(index);
+            // Soft-RoCE takes 7 retries for endless ones.
+            let patience = AckTimeout::at_least(Duration::from_millis(8));
+            let rts = RtsAttr::new(psn).ack_timeout(patience).retries(6);
+            qp.rtr(&rtr).unwrap().rts(&rts).unwrap()
+        };
+        let (a, b) = (connect(a, end_b, psn_a), connect(b, end_a, psn_b));
+        Pair {
+            context,
+            pd,
+            cq,
+            memory,
+            a,
+            b,
+        }
+    }
+
+    fn buf(&self) -> Buf {
+        self.memory.take().unwrap()
+    }
+
+    /// Polls until `count` pieces of work are over: those of `a` and those of `b`.
+    fn wait(&mut self, count: usize) -> (Vec<Done>, Vec<Done>) {
+        let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+        let start = Instant::now();
+        while of_a.len() + of_b.len() < count {
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "{of_a:?} {of_b:?}"
+            );
+            for mut completion in self.cq.poll().unwrap() {
+                let (qp, done) = if self.a.owns(&completion) {
+                    (&mut self.a, &mut of_a)
+                } else {
+                    (&mut self.b, &mut of_b)
+                };
+                while let Some(one) = qp.complete(&mut completion).unwrap() {
+                    done.push(one);
+                }
+            }
+        }
+        (of_a, of_b)
+    }
+}
+
+fn open(rxe: &Rxe) -> Context {
+    Device::by_name(rxe.device()).unwrap().open().unwrap()
+}
+
+fn index(rxe: &Rxe) -> GidIndex {
+    GidIndex::try_from(rxe.gid_index()).unwrap()
+}
+
+/// Polls for the completions of one queue pair until the queue pair has nothing in flight.
+fn drain<S: State>(cq: &mut Cq, qp: &mut Qp<S>) -> Vec<Done> {
+    let mut all = Vec::new();
+    let start = Instant::now();
+    while qp.in_flight(Queue::Send) + qp.in_flight(Queue::Recv) > 0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "{all:?}");
+        for mut completion in cq.poll().unwrap() {
+            while let Some(done) = qp.complete(&mut completion).unwrap() {
+                all.push(done);
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn the_device_its_port_and_its_gids_are_found() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let device = Device::by_name(rxe.device()).unwrap();
+        assert_eq!(device.node_type(), NodeType::ChannelAdapter);
+        assert_eq!(device.transport(), Transport::InfiniBand);
+        assert!(
+            Device::list()
+                .unwrap()
+                .iter()
+                .any(|other| other.name() == rxe.device())
+        );
+        let context = device.open().unwrap();
+        let limits = context.query_device().unwrap();
+        assert_eq!(limits.ports(), 1);
+        assert!(limits.max_qp() > 0 && limits.max_cq_capacity() > 0 && limits.max_qp_depth() > 0);
+        assert_ne!(limits.node_guid(), 0);
+        let port = context.query_port(PORT).unwrap();
+        assert_eq!(
+            (port.state, port.active_mtu),
+            (PortState::Active, Mtu::B1024)
+        );
+
+        let choice = context.select_gid(PORT).unwrap();
+        assert_eq!(choice.reason, GidReason::RoceV2Ipv4);
+        assert_eq!(choice.entry.index, rxe.gid_index());
+        assert_eq!(choice.entry.kind, GidType::RoceV2);
+        assert_eq!(
+            choice.entry.gid.ipv4().map(IpAddr::from),
+            Some(IpAddr::from(rxe.address()))
+        );
+        assert_eq!(choice.entry.netdev().as_deref(), Some(rxe.netdev()));
+        assert_eq!(context.query_gid(PORT, index(&rxe)).unwrap(), choice.entry);
+    });
+}
+
+#[test]
+fn a_device_that_is_not_there_is_named_with_those_that_are() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let error = Device::by_name("nonesuch").unwrap_err();
+        let Error::NoSuchDevice { available, .. } = &error else {
+            panic!("{error}")
+        };
+        assert!(available.iter().any(|name| name == rxe.device()));
+        let context = open(&rxe);
+        assert!(context.query_port(PortNum::new(9).unwrap()).is_err());
+    });
+}
+
+#[rstest]
+#[case(1)]
+#[case(1023)]
+#[case(4096)]
+#[case(1 << 20)]
+fn messages_arrive_both_ways_byte_for_byte(#[case] size: u32) {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let mut pair = Pair::new(&rxe, size, |_, _, _| ());
+        let rounds = lab.volume(3u8, 100);
+        for round in 0..rounds {
+            let byte = |from: u8, at: usize| (at % 251).to_le_bytes()[0] ^ round ^ from;
+            pair.a.post_recv(pair.memory.take().unwrap(), 1).unwrap();
+            pair.b.post_recv(pair.memory.take().unwrap(), 2).unwrap();
+            for (from, qp) in [(0x40, &mut pair.a), (0x80, &mut pair.b)] {
+                let mut message = pair.memory.take().unwrap();
+                (0..)
+                    .zip(message.iter_mut())
+                    .for_each(|(at, to)| *to = byte(from, at));
+                qp.post_send(message, 3).unwrap();
+            }
+            let (of_a, of_b) = pair.wait(4);
+            for (done, from, token) in [(of_a, 0x80, 1), (of_b, 0x40, 2)] {
+                for done in done {
+                    done.check().unwrap();
+                    if done.queue == Queue::Recv {
+                        assert_eq!((done.token, done.buf.len()), (token, size as usize));
+                        let right = done
+                            .buf
+                            .iter()
+                            .enumerate()
+                            .all(|(at, b)| *b == byte(from, at));
+                        assert!(right, "round {round}, from {from:#x}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn unsignalled_sends_come_back_with_the_next_signalled_one() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let mut pair = Pair::new(&rxe, 64, |_, _, _| ());
+        for round in 0..lab.volume(5, 500) {
+            for token in 0..4 {
+                pair.b
+                    .post_recv(pair.memory.take().unwrap(), token)
+                    .unwrap();
+            }
+            for token in 0..3 {
+                pair.a
+                    .post_send_unsignalled(pair.memory.take().unwrap(), token)
+                    .unwrap();
+            }
+            pair.a.post_send(pair.buf(), 3).unwrap();
+            let (sent, received) = pair.wait(8);
+            let tokens = |done: &[Done]| done.iter().map(|done| done.token).collect::<Vec<_>>();
+            assert_eq!(
+                (tokens(&sent), tokens(&received)),
+                (vec![0, 1, 2, 3], vec![0, 1, 2, 3])
+            );
+            assert!(
+                sent.iter()
+                    .chain(&received)
+                    .all(|done| done.status.is_success()),
+                "{round}"
+            );
+        }
+    });
+}
+
+#[test]
+fn stopping_returns_every_buffer_once() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let Pair {
+            pd,
+            mut cq,
+            memory,
+            mut a,
+            b,
+            context,
+        } = Pair::new(&rxe, 64, |_, _, _| ());
+        // Receives of `b` are never used, sends of `a` find no receive and wait.
+        drop(b);
+        for token in 0..8 {
+            a.post_recv(memory.take().unwrap(), token).unwrap();
+            a.post_send_unsignalled(memory.take().unwrap(), 100 + token)
+                .unwrap();
+        }
+        let mut a = a.stop().unwrap();
+        assert_eq!(a.query().unwrap().state, QpState::Err);
+        let done = drain(&mut cq, &mut a);
+        let mut tokens: Vec<u64> = done.iter().map(|done| done.token).collect();
+        tokens.sort_unstable();
+        assert_eq!(tokens, (0..8).chain(100..108).collect::<Vec<u64>>());
+        let receives = done.iter().filter(|done| done.queue == Queue::Recv);
+        assert!(
+            receives
+                .clone()
+                .all(|done| done.status == WcStatus::Flushed)
+        );
+        assert_eq!(receives.count(), 8);
+        drop(done);
+        let all: Vec<Buf> = std::iter::from_fn(|| memory.take()).collect();
+        assert_eq!(all.len(), 32);
+        drop(all);
+        a.close().unwrap();
+        drop((pd, context));
+    });
+}
+
+#[test]
+fn a_peer_that_is_gone_is_told_by_status_and_state() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let Pair {
+            mut cq,
+            memory,
+            mut a,
+            b,
+            ..
+        } = Pair::new(&rxe, 64, |_, _, _| ());
+        b.close().unwrap();
+        a.post_recv(memory.take().unwrap(), 1).unwrap();
+        a.post_send(memory.take().unwrap(), 2).unwrap();
+        let done = drain(&mut cq, &mut a);
+        let failed = done.iter().find(|done| done.token == 2).unwrap();
+        assert_eq!(failed.status, WcStatus::RetryExceeded, "{done:?}");
+        assert!(a.has_failed());
+        assert_eq!(a.query().unwrap().state, QpState::Err);
+        let rejected = a.post_send(memory.take().unwrap(), 3).unwrap_err();
+        assert!(matches!(rejected.error, Error::QpFailed { .. }) && rejected.buf.is_some());
+    });
+}
+
+#[test]
+fn a_message_too_long_for_its_buffer_fails_on_both_sides() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let mut pair = Pair::new(&rxe, 4096, |_, _, _| ());
+        let small = pair.pd.register_local(1, 100).unwrap();
+        pair.b.post_recv(small.take().unwrap(), 1).unwrap();
+        pair.a.post_send(pair.buf(), 2).unwrap();
+        let (of_a, of_b) = pair.wait(2);
+        // InfiniBand says LocalLength and RemoteInvalidRequest; Soft-RoCE has its own view.
+        assert_eq!(of_b[0].status, WcStatus::LocalQpOperation);
+        assert_eq!(of_a[0].status, WcStatus::RemoteOperation);
+        assert!(pair.a.has_failed() && pair.b.has_failed());
+    });
+}
+
+#[test]
+fn dropping_everything_with_work_in_flight_leaves_nothing_behind() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        for round in 0..lab.volume(4, 50) {
+            let Pair {
+                context,
+                pd,
+                cq,
+                memory,
+                mut a,
+                mut b,
+            } = Pair::new(&rxe, 1 << 16, |_, _, _| ());
+            for token in 0..8 {
+                b.post_recv(memory.take().unwrap(), token).unwrap();
+                a.post_send(memory.take().unwrap(), token).unwrap();
+            }
+            // Every order, parents first included, while data is on its way.
+            match round % 4 {
+                0 => drop((context, pd, memory, cq, a, b)),
+                1 => drop((b, a, cq, memory, pd, context)),
+                2 => drop((memory, a, pd, b, context, cq)),
+                _ => drop((cq, b, memory, context, a, pd)),
+            }
+        }
+    });
+}
+
+#[test]
+fn completions_of_destroyed_queue_pairs_are_not_taken_for_those_of_new_ones() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let context = open(&rxe);
+        let pd = context.alloc_pd().unwrap();
+        let memory = pd.register_local(8, 64).unwrap();
+        let mut cq = context.create_cq(8).unwrap();
+        let depth = QpDepth { send: 1, recv: 3 };
+        for _ in 0..lab.volume(50, 5000) {
+            let new = || pd.create_qp(&cq, &cq, depth).unwrap().init(PORT).unwrap();
+            let (mut old, mut new) = (new(), new());
+            for token in 0..3 {
+                old.post_recv(memory.take().unwrap(), token).unwrap();
+                new.post_recv(memory.take().unwrap(), token).unwrap();
+            }
+            // Three completions that nobody polled.
+            drop(old.stop().unwrap());
+            for completion in cq.poll().unwrap() {
+                assert!(!new.owns(&completion));
+            }
+            assert_eq!(new.in_flight(Queue::Recv), 3);
+            drop(new);
+            // Without this, the room of `new` would still be taken.
+            assert_eq!(cq.poll().unwrap().len(), 0);
+        }
+    });
+}
+
+#[test]
+fn a_completion_queue_is_not_promised_twice() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let context = open(&rxe);
+        let pd = context.alloc_pd().unwrap();
+        let mut cq = context.create_cq(10).unwrap();
+        let depth = QpDepth { send: 4, recv: 4 };
+        let first = pd.create_qp(&cq, &cq, depth).unwrap();
+        assert!(matches!(
+            pd.create_qp(&cq, &cq, depth),
+            Err(Error::CqFull {
+                wanted: 4,
+                free: 2,
+                capacity: 10,
+                ..
+            })
+        ));
+        first.close().unwrap();
+        assert_eq!(cq.poll().unwrap().len(), 0);
+        pd.create_qp(&cq, &cq, depth).unwrap().close().unwrap();
+    });
+}
+
+#[test]
+fn a_step_refused_names_the_gid_index() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let context = open(&rxe);
+        let pd = context.alloc_pd().unwrap();
+        let cq = context.create_cq(2).unwrap();
+        let depth = QpDepth { send: 1, recv: 1 };
+        let qp = pd.create_qp(&cq, &cq, depth).unwrap().init(PORT).unwrap();
+        let gid = context.query_gid(PORT, index(&rxe)).unwrap().gid;
+        let psn = Psn::new(1).unwrap();
+        let remote = Endpoint {
+            qpn: qp.number(),
+            psn,
+            lid: Default::default(),
+            gid: Some(gid),
+        };
+        let wrong = RtrAttr::new(remote, PORT, Mtu::B1024).via_gid(GidIndex::new(200));
+        let failed = qp.rtr(&wrong).unwrap_err();
+        let text = failed.to_string();
+        assert!(
+            text.contains("GID index 200 is empty; filled are 0, 1"),
+            "{text}"
+        );
+        // The queue pair is as it was: with the right index it goes on.
+        let right = RtrAttr::new(remote, PORT, Mtu::B1024).via_gid(index(&rxe));
+        let qp = failed
+            .qp
+            .rtr(&right)
+            .unwrap()
+            .rts(&RtsAttr::new(psn))
+            .unwrap();
+        let info = qp.query().unwrap();
+        assert_eq!((info.state, info.path_mtu), (QpState::Rts, Mtu::B1024));
+        assert_eq!(info.remote, remote.qpn);
+    });
+}
+
+#[test]
+fn a_buffer_of_another_domain_is_refused_before_the_device_sees_it() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let mut pair = Pair::new(&rxe, 64, |_, _, _| ());
+        let elsewhere = pair
+            .context
+            .alloc_pd()
+            .unwrap()
+            .register_local(1, 64)
+            .unwrap();
+        let rejected = pair.a.post_send(elsewhere.take().unwrap(), 0).unwrap_err();
+        assert!(matches!(rejected.error, Error::OtherPd { .. }));
+        assert!(!pair.a.has_failed());
+    });
+}
+
+#[test]
+fn receives_posted_before_the_peer_is_known_are_used() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let mut pair = Pair::new(&rxe, 64, |memory, _, b| {
+            b.post_recv(memory.take().unwrap(), 42).unwrap();
+        });
+        let mut message = pair.buf();
+        message.set_len(5);
+        message.copy_from_slice(b"early");
+        pair.a.post_send(message, 0).unwrap();
+        let (_, received) = pair.wait(2);
+        assert_eq!((received[0].token, &*received[0].buf), (42, &b"early"[..]));
+    });
+}
+
+// ---- Interoperation with rdma-core ----
+
+/// A program of either side; killed when dropped.
+struct Program(Child);
+
+impl Program {
+    fn start(command: &mut Command) -> Self {
+        Program(
+            command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::inherit())
+                .spawn()
+                .unwrap(),
+        )
+    }
+
+    /// Waits for the first line, which a server prints when clients may come.
+    fn first_line(&mut self) {
+        let mut line = String::new();
+        let out = self.0.stdout.as_mut().unwrap();
+        let mut byte = [0];
+        while !line.ends_with('\n') && out.read(&mut byte).unwrap() == 1 {
+            line.push(char::from(byte[0]));
+        }
+        assert!(line.contains("local address"), "{line}");
+    }
+
+    /// Its output, once it has ended well.
+    fn finish(mut self) -> String {
+        let mut lines = Vec::new();
+        for line in BufReader::new(self.0.stdout.take().unwrap()).lines() {
+            lines.push(line.unwrap());
+        }
+        let text = lines.join("\n");
+        let status = self.0.wait().unwrap();
+        assert!(status.success(), "{status}: {text}");
+        text
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn ours(lab: &Lab, rxe: &Rxe, size: u32, iters: u32) -> Command {
+    let mut command = Command::new(lab.program("rc_pingpong"));
+    arguments(&mut command, rxe, size, iters);
+    command
+}
+
+fn theirs(rxe: &Rxe, size: u32, iters: u32) -> Command {
+    let mut command = Command::new("ibv_rc_pingpong");
+    arguments(&mut command, rxe, size, iters);
+    command
+}
+
+fn arguments(command: &mut Command, rxe: &Rxe, size: u32, iters: u32) {
+    let (size, iters, gid) = (
+        size.to_string(),
+        iters.to_string(),
+        rxe.gid_index().to_string(),
+    );
+    command.args([
+        "-d",
+        rxe.device(),
+        "-g",
+        &gid,
+        "-s",
+        &size,
+        "-n",
+        &iters,
+        "-c",
+    ]);
+}
+
+/// What both kinds print in the end.
+fn timing(text: &str) {
+    assert!(
+        text.contains("usec/iter") && text.contains("Mbit/sec"),
+        "{text}"
+    );
+}
+
+fn checked(text: &str, size: u32, iters: u32) {
+    let bytes = u64::from(size) * u64::from(iters);
+    assert!(
+        text.contains(&format!("{iters} messages checked, {bytes} bytes right")),
+        "{text}"
+    );
+    timing(text);
+}
+
+fn volume(lab: &Lab, size: u32) -> u32 {
+    if size > 100_000 {
+        lab.volume(5, 100)
+    } else {
+        lab.volume(50, 2000)
+    }
+}
+
+#[rstest]
+#[case(1)]
+#[case(4096)]
+#[case(1 << 20)]
+fn our_client_plays_with_rdma_cores_server(#[case] size: u32) {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let iters = volume(lab, size);
+        let server = Program::start(&mut theirs(&rxe, size, iters));
+        // The client waits for the server by itself.
+        let mut client = ours(lab, &rxe, size, iters);
+        let client = Program::start(client.arg(rxe.address().to_string()));
+        checked(&client.finish(), size, iters);
+        let said = server.finish();
+        assert!(!said.contains("invalid data"), "{said}");
+        timing(&said);
+    });
+}
+
+#[rstest]
+#[case(1)]
+#[case(4096)]
+#[case(1 << 20)]
+fn rdma_cores_client_plays_with_our_server(#[case] size: u32) {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let iters = volume(lab, size);
+        let mut server = Program::start(&mut ours(lab, &rxe, size, iters));
+        server.first_line();
+        let mut client = theirs(&rxe, size, iters);
+        let client = Program::start(client.arg(rxe.address().to_string()));
+        timing(&client.finish());
+        checked(&server.finish(), size, iters);
+    });
+}
+
+#[rstest]
+#[case(1)]
+#[case(4096)]
+#[case(1 << 20)]
+fn both_sides_ours(#[case] size: u32) {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let iters = volume(lab, size);
+        let mut client = ours(lab, &rxe, size, iters);
+        let client = Program::start(client.arg(rxe.address().to_string()));
+        let server = Program::start(&mut ours(lab, &rxe, size, iters));
+        checked(&client.finish(), size, iters);
+        checked(&server.finish(), size, iters);
+    });
+}
+
+#[test]
+fn a_payload_that_is_not_the_expected_one_fails_the_server() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let mut command = ours(lab, &rxe, 4096, 20);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut server = Program(command.spawn().unwrap());
+        server.first_line();
+        // Without -c, the C client marks no pages. It waits for ever for a server that has left.
+        let mut client = Command::new("ibv_rc_pingpong");
+        let gid = rxe.gid_index().to_string();
+        client.args(["-d", rxe.device(), "-g", &gid, "-s", "4096", "-n", "20"]);
+        let _client = Program::start(client.arg(rxe.address().to_string()));
+        let mut said = String::new();
+        server
+            .0
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
+        assert_eq!(server.0.wait().unwrap().code(), Some(1));
+        assert!(
+            said.contains("message 0 is wrong at byte 0 of 4096"),
+            "{said}"
+        );
+    });
+}

@@ -38,6 +38,8 @@ impl RtsAttr {
     }
 
     /// How often to send again when no acknowledgement comes, 0 to 7. Default: 7.
+    ///
+    /// Soft-RoCE takes 7 to mean for ever: to notice there that a peer is gone, ask for 6.
     #[doc(alias = "retry_cnt")]
     #[must_use]
     pub const fn retries(mut self, retries: u8) -> Self {
