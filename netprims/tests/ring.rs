@@ -107,7 +107,7 @@ fn tcp_over_loopback_is_all_copied(#[case] policy: ZcPolicy) {
 fn a_full_stream_takes_the_whole_buffer_in_the_end(
     #[values(ZcPolicy::Always, ZcPolicy::Never)] policy: ZcPolicy,
 ) {
-    const LEN: u32 = 1 << 21;
+    const LEN: u32 = 1 << 19;
     let (near, mut far) = tcp();
     SockRef::from(&near).set_send_buffer_size(1 << 16).unwrap();
     SockRef::from(&far).set_recv_buffer_size(1 << 16).unwrap();
