@@ -14,10 +14,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Runs one command with its output streamed to the host; returns its exit code.
-pub(crate) fn run(argv: &[String], cwd: &Path, deadline_s: u64, fatal: &[String]) -> Result<i32> {
+pub(crate) fn run(
+    argv: &[String],
+    cwd: &Path,
+    deadline_s: u64,
+    log: &mut KernelLog,
+    fatal: &[String],
+) -> Result<i32> {
     let stdout = port::open("lab.stdout")?;
     let mut stderr = port::open("lab.stderr")?;
-    let mut log = KernelLog::open()?;
     let program = argv.first().context("no command given")?;
     let started = Command::new(program)
         .args(&argv[1..])

@@ -2,21 +2,20 @@
 
 use anyhow::{Context, Result};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 
 /// A position in the kernel's log.
 pub(crate) struct KernelLog(File);
 
 impl KernelLog {
-    /// Starts at the present end.
+    /// Starts at the beginning: what the kernel said while it booted counts too.
     pub(crate) fn open() -> Result<KernelLog> {
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
             .open("/dev/kmsg")
             .context("open /dev/kmsg")?;
-        file.seek(SeekFrom::End(0)).context("seek /dev/kmsg")?;
         Ok(KernelLog(file))
     }
 
@@ -35,8 +34,9 @@ impl KernelLog {
                         found.push(line.to_owned());
                     }
                 }
-                // Overwritten before it was read: what is left is still worth reading.
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    found.push("(part of the log was overwritten before it was read)".to_owned());
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,
             }

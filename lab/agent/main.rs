@@ -8,6 +8,7 @@ mod setup;
 mod tests;
 
 use anyhow::{Context, Result};
+use klog::KernelLog;
 use lab::{Event, Job, SHARE, Work};
 use port::EventPort;
 
@@ -30,11 +31,13 @@ fn work(events: &mut EventPort) -> Result<()> {
     let path = format!("{SHARE}/job.json");
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
     let job: Job = serde_json::from_str(&text).context("understand the job")?;
+    let mut log = KernelLog::open()?;
     let missing = setup::prepare(&job)?;
     events.send(&Event::Up {
         release: setup::release()?,
         uptime_ms: setup::uptime_ms()?,
         missing,
+        log: log.fatal_lines(&job.fatal_log),
     });
     match &job.work {
         Work::Command {
@@ -42,14 +45,14 @@ fn work(events: &mut EventPort) -> Result<()> {
             cwd,
             deadline_s,
         } => {
-            let code = command::run(argv, cwd, *deadline_s, &job.fatal_log)?;
+            let code = command::run(argv, cwd, *deadline_s, &mut log, &job.fatal_log)?;
             events.send(&Event::Exited { code });
         }
         Work::Shell { cwd } => {
             let code = command::shell(cwd)?;
             events.send(&Event::Exited { code });
         }
-        Work::Tests { cases, full } => tests::run(cases, *full, &job.fatal_log, events)?,
+        Work::Tests { cases, full } => tests::run(cases, *full, &mut log, &job.fatal_log, events)?,
     }
     Ok(())
 }

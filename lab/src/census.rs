@@ -1,9 +1,12 @@
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// The kernel objects that exist at one moment: those of this process and those of the machine.
 ///
@@ -21,34 +24,67 @@ pub struct Difference(Vec<(String, u64, u64)>);
 
 impl Census {
     /// Counts the objects of this process and of the machine.
-    pub fn of_process() -> Census {
-        Census {
-            own: own_objects(),
-            machine: machine_objects(),
-        }
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be counted: a count of nothing would pass for a clean one.
+    pub fn of_process() -> Result<Census> {
+        Ok(Census {
+            own: own_objects()?,
+            machine: machine_objects()?,
+        })
     }
 
     /// Counts the objects of the machine only.
-    pub fn of_machine() -> Census {
-        Census {
+    ///
+    /// # Errors
+    ///
+    /// As [`Census::of_process`].
+    pub fn of_machine() -> Result<Census> {
+        Ok(Census {
             own: BTreeMap::new(),
-            machine: machine_objects(),
-        }
+            machine: machine_objects()?,
+        })
     }
 
-    /// What changed from `self` to `later`; `None` when nothing did.
+    /// What changed from `self` to `later`; `None` when nothing did. Of the machine's objects only
+    /// growth counts: what a predecessor left to die may die at any moment.
     pub fn difference(&self, later: &Census) -> Option<Difference> {
         let mut changes = Vec::new();
-        for (before, after) in [(&self.own, &later.own), (&self.machine, &later.machine)] {
+        for (before, after, growth_only) in [
+            (&self.own, &later.own, false),
+            (&self.machine, &later.machine, true),
+        ] {
             let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
             for key in keys {
                 let count = |map: &BTreeMap<String, u64>| map.get(key).copied().unwrap_or(0);
-                if count(before) != count(after) {
-                    changes.push((key.clone(), count(before), count(after)));
+                let (before, after) = (count(before), count(after));
+                if after > before || (after < before && !growth_only) {
+                    changes.push((key.clone(), before, after));
                 }
             }
         }
         (!changes.is_empty()).then_some(Difference(changes))
+    }
+
+    /// The difference to a later census, taken again for a while as long as there is one: the
+    /// kernel releases some objects a moment after it was asked to.
+    ///
+    /// # Errors
+    ///
+    /// If a census cannot be taken.
+    pub fn settled_difference(
+        &self,
+        take: impl Fn() -> Result<Census>,
+    ) -> Result<Option<Difference>> {
+        let end = Instant::now() + Duration::from_millis(1500);
+        loop {
+            let difference = self.difference(&take()?);
+            if difference.is_none() || Instant::now() >= end {
+                return Ok(difference);
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 
@@ -63,40 +99,39 @@ impl fmt::Display for Difference {
 }
 
 /// File descriptors, special mappings and locked memory of this process.
-fn own_objects() -> BTreeMap<String, u64> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir("/proc/self/fd")
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        // The descriptor that reads this very folder is gone by the time it is looked at.
+fn own_objects() -> Result<BTreeMap<String, u64>> {
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    // The descriptor that lists this folder is among them, each time.
+    for entry in fs::read_dir("/proc/self/fd")?.flatten() {
         if let Ok(target) = fs::read_link(entry.path()) {
             *found
                 .entry(format!("fd {}", kind_of_fd(&target)))
                 .or_default() += 1;
         }
     }
-    let smaps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    let threads = fs::read_dir("/proc/self/task")?.count();
+    found.insert("threads".to_owned(), u64::try_from(threads)?);
+    let smaps = fs::read_to_string("/proc/self/smaps")?;
     for mapping in special_mappings(&smaps) {
         *found.entry(format!("mapping {mapping}")).or_default() += 1;
     }
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = fs::read_to_string("/proc/self/status")?;
     for line in status.lines() {
         if let Some((key @ ("VmLck" | "VmPin"), rest)) = line.split_once(':') {
             let kib = rest.split_whitespace().next().and_then(|n| n.parse().ok());
             found.insert(format!("{key} kB"), kib.unwrap_or(0));
         }
     }
-    found
+    Ok(found)
 }
 
-/// `socket:[4711]` and `/dev/infiniband/uverbs0` as kinds that compare equal over time.
+/// `socket:[4711]`, `anon_inode:[io_uring]` and `/dev/infiniband/uverbs0` as kinds that compare
+/// equal over time.
 fn kind_of_fd(target: &Path) -> String {
     let text = target.to_string_lossy();
     match text.split_once(":[") {
-        Some((kind, _)) => kind.to_owned(),
-        None => text.into_owned(),
+        Some((kind, rest)) if rest.starts_with(|c: char| c.is_ascii_digit()) => kind.to_owned(),
+        _ => text.into_owned(),
     }
 }
 
@@ -129,14 +164,19 @@ fn mapping_path(line: &str) -> Option<String> {
 }
 
 /// RDMA resources, virtual functions, processes, network namespaces and network devices.
-fn machine_objects() -> BTreeMap<String, u64> {
+fn machine_objects() -> Result<BTreeMap<String, u64>> {
     let mut found = BTreeMap::new();
     let rdma = Command::new("rdma")
         .args(["-j", "resource", "show"])
-        .output();
-    if let Ok(output) = rdma {
-        count_rdma(&String::from_utf8_lossy(&output.stdout), &mut found);
+        .output()
+        .context("run rdma")?;
+    if !rdma.status.success() {
+        bail!(
+            "rdma resource show: {}",
+            String::from_utf8_lossy(&rdma.stderr).trim()
+        );
     }
+    count_rdma(&String::from_utf8_lossy(&rdma.stdout), &mut found)?;
     for bus in ["pci", "netdevsim"] {
         let devices = format!("/sys/bus/{bus}/devices");
         for entry in fs::read_dir(devices).into_iter().flatten().flatten() {
@@ -162,7 +202,7 @@ fn machine_objects() -> BTreeMap<String, u64> {
             found.insert(format!("{what} {}", entry.file_name().to_string_lossy()), 1);
         }
     }
-    found
+    Ok(found)
 }
 
 /// The names of the processes that live, without the kernel's own threads.
@@ -179,8 +219,9 @@ fn processes() -> Vec<String> {
 }
 
 /// Adds the counts of `rdma -j resource show`.
-fn count_rdma(json: &str, found: &mut BTreeMap<String, u64>) {
-    let devices: Vec<BTreeMap<String, Value>> = serde_json::from_str(json).unwrap_or_default();
+fn count_rdma(json: &str, found: &mut BTreeMap<String, u64>) -> Result<()> {
+    let devices: Vec<BTreeMap<String, Value>> =
+        serde_json::from_str(json).context("understand rdma resource show")?;
     for device in devices {
         let name = device.get("ifname").and_then(Value::as_str).unwrap_or("?");
         for (key, value) in &device {
@@ -191,6 +232,7 @@ fn count_rdma(json: &str, found: &mut BTreeMap<String, u64>) {
             }
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -199,16 +241,20 @@ mod tests {
 
     #[test]
     fn sees_an_open_file_and_its_close() {
-        let before = Census::of_process();
-        let file = fs::File::open("/proc/self/status").unwrap();
-        let during = Census::of_process();
+        let own = || Census {
+            own: own_objects().unwrap(),
+            ..Census::default()
+        };
+        let before = own();
+        let file = fs::File::open("/proc/self/comm").unwrap();
+        let during = own();
         drop(file);
-        let after = Census::of_process();
+        let after = own();
         let seen = before
             .difference(&during)
             .expect("an open file is a difference");
         assert!(
-            seen.to_string().contains("/status: 0 before, 1 after"),
+            seen.to_string().contains("/comm: 0 before, 1 after"),
             "{seen}"
         );
         assert_eq!(before.difference(&after), None);
@@ -227,12 +273,25 @@ mod tests {
     }
 
     #[test]
+    fn rings_and_sockets_are_told_apart() {
+        let kind = |text| kind_of_fd(Path::new(text));
+        assert_eq!(kind("socket:[4711]"), "socket");
+        assert_eq!(kind("anon_inode:[io_uring]"), "anon_inode:[io_uring]");
+    }
+
+    #[test]
+    fn what_rdma_says_must_be_understood() {
+        assert!(count_rdma("oops", &mut BTreeMap::new()).is_err());
+    }
+
+    #[test]
     fn counts_rdma_resources_per_device() {
         let mut found = BTreeMap::new();
         count_rdma(
             r#"[{"ifindex":0,"ifname":"rxe0","pd":1,"cq":0,"qp":2,"mr":0}]"#,
             &mut found,
-        );
+        )
+        .unwrap();
         let expected = [("rxe0 pd".to_owned(), 1), ("rxe0 qp".to_owned(), 2)];
         assert_eq!(found, BTreeMap::from(expected));
     }

@@ -13,8 +13,6 @@ pub const FULL_ENV: &str = "LAB_FULL";
 /// What one boot of the guest is for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
-    /// The lab's name of the kernel, as in `lab/kernels.toml`.
-    pub kernel: String,
     /// Kernel-log fragments that fail the test during which they appear.
     pub fatal_log: Vec<String>,
     /// The folder of the kernel's modules, the same path on host and guest.
@@ -80,6 +78,8 @@ pub enum Event {
         uptime_ms: u64,
         /// What of the usual set-up this kernel lacks.
         missing: Vec<String>,
+        /// Fatal lines the kernel's log held by then.
+        log: Vec<String>,
     },
     /// A test begins.
     Started {

@@ -19,10 +19,12 @@ pub fn gate(body: impl FnOnce(&Lab)) {
     let lab = Lab {
         skipped: RefCell::new(None),
     };
-    let before = Census::of_process();
+    let before = Census::of_process().expect("count kernel objects");
     body(&lab);
-    let after = Census::of_process();
-    if let Some(leak) = before.difference(&after) {
+    let leak = before
+        .settled_difference(Census::of_process)
+        .expect("count kernel objects");
+    if let Some(leak) = leak {
         tell(&report, &GateReport::Leaked(leak.to_string()));
         panic!("leaked: {leak}");
     }
@@ -69,16 +71,28 @@ impl Lab {
         sh(line)
     }
 
-    /// The path of a program of this workspace, built beside the tests.
+    /// A copy of a program of this workspace, built beside the tests, that any user may run.
     pub fn program(&self, name: &str) -> PathBuf {
         let test = env::current_exe().expect("the path of this test");
         let folder = test
             .parent()
             .and_then(Path::parent)
             .expect("target/PROFILE");
-        let path = folder.join(name);
-        assert!(path.exists(), "{} is not built", path.display());
-        path
+        self.runnable_by_anybody(&folder.join(name))
+    }
+
+    /// A copy of this test's own binary that any user may run.
+    pub fn this_test(&self) -> PathBuf {
+        self.runnable_by_anybody(&env::current_exe().expect("the path of this test"))
+    }
+
+    /// The folders above the build's output may be closed to other users.
+    fn runnable_by_anybody(&self, program: &Path) -> PathBuf {
+        let folder = Path::new("/run/programs");
+        fs::create_dir_all(folder).expect("a folder for programs");
+        let copy = folder.join(program.file_name().expect("a file"));
+        fs::copy(program, &copy).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        copy
     }
 
     /// A fresh rxe device.

@@ -2,6 +2,7 @@
 //! and unpacked in the cache. apt verifies every signature and checksum; the user's own sources
 //! and lists are not touched.
 
+use crate::interrupt;
 use crate::run;
 use crate::ui;
 use anyhow::{Context, Result, bail};
@@ -12,46 +13,54 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// apt with sources, lists and caches of its own.
 pub(crate) struct Apt {
     config: PathBuf,
 }
 
+/// A field of /etc/os-release.
+pub(crate) fn os_release(key: &str) -> Option<String> {
+    let os = fs::read_to_string("/etc/os-release").ok()?;
+    let value = os
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
+    Some(value.trim_matches('"').to_owned())
+}
+
 /// The mirror of the user's own apt configuration, or `$NETPRIMS_DEBIAN_MIRROR`.
-fn mirror() -> Result<String> {
+pub(crate) fn mirror() -> Result<String> {
     if let Ok(mirror) = env::var("NETPRIMS_DEBIAN_MIRROR") {
         return Ok(mirror);
     }
-    let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let field = |key: &str| {
-        let value = os
-            .lines()
-            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-        value.map(|value| value.trim_matches('"').to_owned())
-    };
     let advice = "set NETPRIMS_DEBIAN_MIRROR to the URL of a Debian mirror";
-    if field("ID").as_deref() != Some("debian") {
+    if os_release("ID").as_deref() != Some("debian") {
         bail!("the lab's kernels are Debian's and this is not Debian: {advice}");
     }
-    let codename = field("VERSION_CODENAME").unwrap_or_default();
-    let targets = run::text(Command::new("apt-get").args([
+    let codename = os_release("VERSION_CODENAME").unwrap_or_default();
+    let targets = run::text(run::program("apt-get").args([
         "indextargets",
         "--format",
-        "$(RELEASE) $(REPO_URI)",
+        "$(RELEASE) $(COMPONENT) $(REPO_URI)",
         "Created-By: Packages",
     ]))?;
+    // Third parties name their releases as Debian does; Debian's own archive is called `debian`.
     let uri = targets.lines().find_map(|line| {
-        let (release, uri) = line.split_once(' ')?;
-        (release == codename || release == "stable").then(|| uri.trim_end_matches('/').to_owned())
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [release, "main", uri] = fields[..] else {
+            return None;
+        };
+        let uri = uri.trim_end_matches('/');
+        let ours = release == codename || release == "stable";
+        (ours && uri.ends_with("/debian")).then(|| uri.to_owned())
     });
     uri.with_context(|| format!("no source for Debian {codename} in apt's configuration: {advice}"))
 }
 
 /// Whether this machine has apt at all.
 pub(crate) fn available() -> bool {
-    Command::new("apt-get")
+    run::program("apt-get")
         .arg("--version")
         .output()
         .is_ok_and(|o| o.status.success())
@@ -93,7 +102,7 @@ impl Apt {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = run::program(program);
         command.env("APT_CONFIG", &self.config).env("LC_ALL", "C");
         command.env("DEBIAN_FRONTEND", "noninteractive");
         command
@@ -157,6 +166,9 @@ impl Apt {
             .is_none()
         {
             bar.set_position(folder_size(folder));
+            if interrupt::seen() {
+                let _ = child.kill();
+            }
             thread::sleep(Duration::from_millis(100));
         }
         bar.finish_and_clear();
@@ -186,26 +198,30 @@ impl Apt {
     }
 }
 
+const LOCK: &str = "DPkg::Lock::Timeout=120";
+
+/// Fetches the lists of the user's own sources.
+pub(crate) fn update() -> Result<()> {
+    let mut apt = run::program("apt-get");
+    apt.env("LC_ALL", "C").args(["-q", "update"]);
+    run::quiet(&mut apt).context("cannot fetch the package lists (is there a network?)")?;
+    Ok(())
+}
+
 /// Installs packages on this machine from the user's own sources.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
-    let apt = || {
-        let mut command = Command::new("apt-get");
-        command
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .env("LC_ALL", "C");
-        command
-    };
-    run::quiet(apt().args(["-q", "update"]))
-        .context("cannot fetch the package lists (is there a network?)")?;
-    let args = ["-q", "install", "-y", "--no-install-recommends"];
-    run::quiet(apt().args(args).args(packages))?;
+    let mut apt = run::program("apt-get");
+    apt.env("DEBIAN_FRONTEND", "noninteractive")
+        .env("LC_ALL", "C");
+    apt.args(["-q", "install", "-y", "--no-install-recommends", "-o", LOCK]);
+    run::quiet(apt.args(packages))?;
     Ok(())
 }
 
 /// The version apt would install from the user's own sources.
 pub(crate) fn candidate(package: &str) -> Option<String> {
     let policy = run::text(
-        Command::new("apt-cache")
+        run::program("apt-cache")
             .env("LC_ALL", "C")
             .args(["policy", package]),
     )
@@ -219,7 +235,7 @@ pub(crate) fn candidate(package: &str) -> Option<String> {
 /// Unpacks a package, leaving out what matches one of `without`.
 pub(crate) fn unpack(deb: &Path, into: &Path, without: &[&str]) -> Result<()> {
     fs::create_dir_all(into).with_context(|| format!("cannot create {}", into.display()))?;
-    let mut source = Command::new("dpkg-deb")
+    let mut source = run::program("dpkg-deb")
         .arg("--fsys-tarfile")
         .arg(deb)
         .stdin(Stdio::null())
@@ -228,7 +244,7 @@ pub(crate) fn unpack(deb: &Path, into: &Path, without: &[&str]) -> Result<()> {
         .spawn()
         .context("cannot run dpkg-deb")?;
     let stdout = source.stdout.take().context("dpkg-deb has no output")?;
-    let mut tar = Command::new("tar");
+    let mut tar = run::program("tar");
     tar.arg("-x")
         .arg("-C")
         .arg(into)

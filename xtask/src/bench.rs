@@ -6,10 +6,8 @@ use crate::ui;
 use crate::vm::Output;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 const KERNEL: &str = "6.12";
@@ -25,10 +23,10 @@ pub(crate) fn run(checkout: &Path, names: &[String], json: Option<&Path>) -> Res
     }
     let lab = Lab::provide(checkout, KERNEL)?;
     ui::step("build both sides", || {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = run::cargo(checkout);
         let packages = ["--package", "netprims-examples", "--package", "benches"];
         cargo.args(["build", "--quiet", "--release"]).args(packages);
-        run::shown(cargo.current_dir(checkout))
+        run::shown(&mut cargo)
     })?;
     let programs = target_folder(checkout)?.join("release");
     let mut rows: Vec<Value> = Vec::new();

@@ -1,11 +1,15 @@
 //! Where downloads and built modules stay between runs, outside the checkout.
 
+use crate::interrupt;
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// The cache, locked against another run that would change it.
 pub(crate) struct Cache {
@@ -15,11 +19,13 @@ pub(crate) struct Cache {
 
 /// The cache's folder: `$NETPRIMS_CACHE`, else `netprims` in the user's cache folder.
 pub(crate) fn folder() -> Result<PathBuf> {
-    if let Some(path) = env::var_os("NETPRIMS_CACHE") {
-        return Ok(PathBuf::from(path));
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(path) = set("NETPRIMS_CACHE") {
+        return std::path::absolute(path).context("NETPRIMS_CACHE is no path");
     }
-    if let Some(path) = env::var_os("XDG_CACHE_HOME") {
-        return Ok(PathBuf::from(path).join("netprims"));
+    if let Some(path) = set("XDG_CACHE_HOME") {
+        let path = std::path::absolute(path).context("XDG_CACHE_HOME is no path")?;
+        return Ok(path.join("netprims"));
     }
     let home =
         env::var_os("HOME").context("no HOME: set NETPRIMS_CACHE to a folder for downloads")?;
@@ -30,6 +36,12 @@ impl Cache {
     /// Opens and locks the cache, waiting for another run to finish with it.
     pub(crate) fn open() -> Result<Cache> {
         let root = folder()?;
+        if root.to_string_lossy().contains(char::is_whitespace) {
+            bail!(
+                "kernel modules cannot be built under {:?}, which has a space: set NETPRIMS_CACHE elsewhere",
+                root.display().to_string()
+            );
+        }
         fs::create_dir_all(&root).with_context(|| {
             format!(
                 "cannot create {}: set NETPRIMS_CACHE elsewhere",
@@ -37,17 +49,24 @@ impl Cache {
             )
         })?;
         let file = File::create(root.join("lock")).context("cannot create the cache's lock")?;
-        let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => lock,
-            Err((file, _)) => {
+        let mut waiting = false;
+        let mut file = Some(file);
+        let lock = loop {
+            let attempt = file.take().context("the cache's lock is gone")?;
+            match Flock::lock(attempt, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => break lock,
+                Err((back, Errno::EWOULDBLOCK)) => file = Some(back),
+                Err((_, errno)) => return Err(errno).context("cannot lock the cache"),
+            }
+            if !waiting {
                 eprintln!(
                     "  another run is filling {}; waiting for it",
                     root.display()
                 );
-                Flock::lock(file, FlockArg::LockExclusive)
-                    .map_err(|(_, errno)| errno)
-                    .context("cannot lock the cache")?
+                waiting = true;
             }
+            interrupt::check()?;
+            thread::sleep(Duration::from_millis(200));
         };
         Ok(Cache { root, _lock: lock })
     }

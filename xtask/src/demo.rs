@@ -6,9 +6,7 @@ use crate::run;
 use crate::ui;
 use crate::vm::Output;
 use anyhow::{Context, Result, bail};
-use std::env;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 const KERNEL: &str = "6.12";
@@ -31,7 +29,7 @@ pub(crate) fn run(checkout: &Path) -> Result<i32> {
     let lab = Lab::provide(checkout, KERNEL)?;
     let set_up = began.elapsed();
     ui::step("build our programs", || {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = run::cargo(checkout);
         cargo.args([
             "build",
             "--quiet",
@@ -39,7 +37,7 @@ pub(crate) fn run(checkout: &Path) -> Result<i32> {
             "--package",
             "netprims-examples",
         ]);
-        run::shown(cargo.current_dir(checkout))
+        run::shown(&mut cargo)
     })?;
     let programs = target_folder(checkout)?.join("release");
     let script = checkout.join("lab/demo.sh");

@@ -7,9 +7,7 @@ use crate::ui;
 use anyhow::{Result, bail};
 use nix::unistd::Uid;
 use std::collections::BTreeSet;
-use std::env;
 use std::path::Path;
-use std::process::Command;
 
 const QEMU: &str = "qemu-system-x86_64";
 const QEMU_MAJOR: u32 = 8;
@@ -31,6 +29,7 @@ const NEEDS: &[(Need, &str)] = &[
         "ibverbs-providers",
     ),
     (Need::File("/usr/include/libelf.h"), "libelf-dev"),
+    (Need::File(apt::KEYRING), "debian-archive-keyring"),
 ];
 
 enum Need {
@@ -41,7 +40,7 @@ enum Need {
 impl Need {
     fn met(&self) -> bool {
         match self {
-            Need::Program(name) => program(name),
+            Need::Program(name) => run::find(name).is_some(),
             Need::File(path) => Path::new(path).exists(),
         }
     }
@@ -50,6 +49,12 @@ impl Need {
 /// Sees to it that this machine has what the lab needs: installs it when run as root where there
 /// is apt (saying what), stops with the list otherwise.
 pub(crate) fn provide(cache: &Cache) -> Result<()> {
+    if std::env::consts::ARCH != "x86_64" {
+        bail!(
+            "the lab's kernels are for x86-64, and this machine is {}",
+            std::env::consts::ARCH
+        );
+    }
     let unmet = NEEDS.iter().filter(|(need, _)| !need.met());
     let missing: BTreeSet<&str> = unmet.map(|(_, package)| *package).collect();
     let missing: Vec<&str> = missing.into_iter().collect();
@@ -70,6 +75,7 @@ pub(crate) fn provide(cache: &Cache) -> Result<()> {
         );
     }
     eprintln!("  installing on this machine: {}", wanted.join(", "));
+    ui::step("package lists", apt::update)?;
     if !missing.is_empty() {
         ui::step("install tools", || apt::install(&missing))?;
     }
@@ -102,28 +108,20 @@ fn install_qemu(cache: &Cache) -> Result<()> {
     {
         return apt::install(&["qemu-system-x86"]);
     }
+    let codename = apt::os_release("VERSION_CODENAME").unwrap_or_default();
+    if codename != "bookworm" {
+        bail!("this release ({codename}) has no QEMU {QEMU_MAJOR} or newer: install one by hand");
+    }
     let backports = "bookworm-backports";
-    let apt = Apt::with_suites(
-        &cache.root().join("apt/host"),
-        &["bookworm", backports],
-        true,
-    )?;
+    let folder = cache.root().join("apt/host");
+    let apt = Apt::with_suites(&folder, &["bookworm", backports], true)?;
     apt.update()?;
     apt.install(&["qemu-system-x86"], backports)
 }
 
-/// Whether a program is on the PATH.
-pub(crate) fn program(name: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let usual = ["/usr/sbin", "/sbin"].map(Path::new);
-    let mut folders = env::split_paths(&path).collect::<Vec<_>>();
-    folders.extend(usual.map(Path::to_path_buf));
-    folders.iter().any(|folder| folder.join(name).is_file())
-}
-
 /// QEMU's major version, if there is a QEMU.
 pub(crate) fn qemu_major() -> Option<u32> {
-    let said = run::text(Command::new(QEMU).arg("--version")).ok()?;
+    let said = run::text(run::program(QEMU).arg("--version")).ok()?;
     leading_number(said.split_once("version ")?.1)
 }
 

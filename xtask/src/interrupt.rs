@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM: what is under way ends, guests and half-made files are cleaned up.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static SEEN: AtomicBool = AtomicBool::new(false);
@@ -13,6 +13,14 @@ pub(crate) fn listen() -> Result<()> {
         }
     })
     .context("cannot listen for Ctrl-C")
+}
+
+/// Fails if one was seen.
+pub(crate) fn check() -> Result<()> {
+    if seen() {
+        bail!("interrupted");
+    }
+    Ok(())
 }
 
 /// Whether one was seen.

@@ -5,7 +5,7 @@ use crate::host;
 use crate::kernel::{self, Kernel, Manifest};
 use crate::run;
 use crate::ui;
-use crate::vm::{Message, Output, Terminal, Vm, accelerator};
+use crate::vm::{Message, Output, Terminal, Up, Vm, accelerator};
 use anyhow::{Context, Result, bail};
 use lab::{Event, Job, Work};
 use std::env;
@@ -45,7 +45,6 @@ impl Lab {
     /// Boots a guest for this work.
     pub(crate) fn boot(&self, work: Work, terminal: Terminal, output: Output) -> Result<Vm> {
         let job = Job {
-            kernel: self.kernel.name.clone(),
             fatal_log: self.manifest.fatal_log.clone(),
             modules: self.kernel.modules(),
             work,
@@ -73,9 +72,9 @@ impl Lab {
             deadline_s: deadline.as_secs(),
         };
         let mut vm = self.boot(work, Terminal::Detached, output)?;
-        let (release, uptime_ms, missing) = vm.wait_up(Instant::now() + BOOT)?;
+        let up = vm.wait_up(Instant::now() + BOOT)?;
         if output == Output::Shown {
-            announce(&release, uptime_ms, &missing);
+            announce(&up);
         }
         let code = finish(&mut vm, Instant::now() + deadline + Duration::from_secs(20))?;
         Ok((code, vm.captured()))
@@ -98,10 +97,11 @@ pub(crate) fn shell(checkout: &Path, kernel: &str) -> Result<i32> {
     let lab = Lab::provide(checkout, kernel)?;
     let cwd = env::current_dir().context("cannot tell the working directory")?;
     let mut vm = lab.boot(Work::Shell { cwd }, Terminal::Attached, Output::Shown)?;
-    let (release, uptime_ms, missing) = vm.wait_up(Instant::now() + BOOT)?;
-    announce(&release, uptime_ms, &missing);
-    let _raw = RawTerminal::enter();
-    finish(&mut vm, Instant::now() + Duration::from_secs(24 * 3600))
+    announce(&vm.wait_up(Instant::now() + BOOT)?);
+    let raw = RawTerminal::enter();
+    let code = finish(&mut vm, Instant::now() + Duration::from_secs(24 * 3600));
+    drop(raw);
+    code
 }
 
 /// `lab list`.
@@ -133,31 +133,25 @@ pub(crate) fn list(checkout: &Path) -> Result<()> {
     Ok(())
 }
 
-fn announce(release: &str, uptime_ms: u64, missing: &[String]) {
-    let seconds = Duration::from_millis(uptime_ms).as_secs_f64();
-    let lacks = match missing {
-        [] => String::new(),
-        missing => format!("; without {}", missing.join(", ")),
-    };
-    eprintln!(
-        "  guest: {release} ({}), up in {seconds:.1} s{lacks}",
-        accelerator()
-    );
+fn announce(up: &Up) {
+    eprintln!("  {up}");
+    for line in &up.log {
+        eprintln!("  its log says: {line}");
+    }
 }
 
 /// Waits for the command's or the shell's end.
 fn finish(vm: &mut Vm, deadline: Instant) -> Result<i32> {
     let mut code = None;
+    let mut deadline = deadline;
     loop {
         match (vm.next(deadline)?, code) {
-            (Message::Event(Event::Exited { code: exit }), _) => code = Some(exit),
-            (Message::Event(Event::Done) | Message::Gone(_), Some(code)) => {
-                // What is still on its way through the output ports.
-                while let Message::Event(_) =
-                    vm.next(Instant::now() + Duration::from_millis(100))?
-                {}
-                return Ok(code);
+            (Message::Event(Event::Exited { code: exit }), _) => {
+                code = Some(exit);
+                // Its output may still be on its way; the guest's end comes after it.
+                deadline = Instant::now() + Duration::from_secs(20);
             }
+            (Message::Gone(_) | Message::Silent, Some(code)) => return Ok(code),
             (Message::Event(Event::Broken { why }), _) => {
                 bail!("the guest cannot do its job: {why}")
             }
@@ -166,37 +160,40 @@ fn finish(vm: &mut Vm, deadline: Instant) -> Result<i32> {
             }
             (Message::Event(_), _) => {}
             (Message::Gone(why), None) => bail!("{why}"),
-            (Message::Silent, _) => bail!("the guest ran over its time and was stopped"),
+            (Message::Silent, None) => bail!("the guest ran over its time and was stopped"),
         }
     }
 }
 
 fn build_agent(checkout: &Path) -> Result<PathBuf> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(["build", "--quiet", "--package", "lab", "--bin", "lab-agent"])
-        .current_dir(checkout);
+    let mut cargo = run::cargo(checkout);
+    cargo.args(["build", "--quiet", "--package", "lab", "--bin", "lab-agent"]);
     run::shown(&mut cargo).context("cannot build the agent")?;
     Ok(target_folder(checkout)?.join("debug/lab-agent"))
 }
 
 /// Where cargo puts what it builds.
 pub(crate) fn target_folder(checkout: &Path) -> Result<PathBuf> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--offline",
-        ])
-        .current_dir(checkout);
+    let mut cargo = run::cargo(checkout);
+    cargo.args([
+        "metadata",
+        "--no-deps",
+        "--format-version",
+        "1",
+        "--offline",
+    ]);
     let json: serde_json::Value =
         serde_json::from_str(&run::text(&mut cargo)?).context("cannot read cargo's metadata")?;
     let folder = json["target_directory"]
         .as_str()
         .context("cargo names no target folder")?;
+    // The guest has its own file systems there.
+    if ["/run/", "/dev/", "/proc/", "/sys/"]
+        .iter()
+        .any(|hidden| folder.starts_with(hidden))
+    {
+        bail!("{folder} is hidden from the guest: set CARGO_TARGET_DIR to another place");
+    }
     Ok(PathBuf::from(folder))
 }
 

@@ -2,11 +2,11 @@
 
 use crate::run;
 use anyhow::{Context, Result};
+use lab::Verdict;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The result file of a full run.
 pub(crate) struct Ledger {
@@ -17,15 +17,18 @@ pub(crate) struct Ledger {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Record {
     commit: String,
-    passed: BTreeSet<String>,
-    failed: BTreeSet<String>,
+    results: BTreeMap<String, Verdict>,
 }
 
 impl Ledger {
-    /// Opens the ledger of the checkout's commit. Uncommitted changes and other commits start
-    /// from nothing.
+    /// Opens the ledger of the checkout's commit. Another commit starts from nothing, and so does
+    /// a checkout with uncommitted changes: nothing says that they are still the same.
     pub(crate) fn open(checkout: &Path, folder: &Path) -> Result<Ledger> {
-        let git = |args: &[&str]| run::text(Command::new("git").args(args).current_dir(checkout));
+        let git = |args: &[&str]| {
+            run::text(run::program("git").args(args).current_dir(checkout))
+                .context("--full names the commit it is about, and needs git for it")
+        };
+        fs::create_dir_all(folder).context("cannot create the target folder")?;
         let commit = git(&["rev-parse", "HEAD"])?.trim().to_owned();
         let clean = git(&["status", "--porcelain"])?.trim().is_empty();
         let commit = if clean {
@@ -47,19 +50,15 @@ impl Ledger {
         Ok(Ledger { path, record })
     }
 
-    /// Whether this was seen to pass at this commit.
-    pub(crate) fn has_passed(&self, what: &str) -> bool {
-        self.record.passed.contains(what)
+    /// How this ended at this commit, unless it failed or has not run.
+    pub(crate) fn settled(&self, what: &str) -> Option<&Verdict> {
+        let verdict = self.record.results.get(what);
+        verdict.filter(|verdict| !matches!(verdict, Verdict::Failed { .. }))
     }
 
     /// Writes down how something ended.
-    pub(crate) fn note(&mut self, what: &str, passed: bool) -> Result<()> {
-        if passed {
-            self.record.failed.remove(what);
-            self.record.passed.insert(what.to_owned());
-        } else {
-            self.record.failed.insert(what.to_owned());
-        }
+    pub(crate) fn note(&mut self, what: &str, verdict: &Verdict) -> Result<()> {
+        self.record.results.insert(what.to_owned(), verdict.clone());
         let json = serde_json::to_vec_pretty(&self.record).context("cannot write down a result")?;
         let partial = self.path.with_extension("partial");
         fs::write(&partial, json).context("cannot write the result file")?;

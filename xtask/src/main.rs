@@ -12,6 +12,7 @@ mod ledger;
 mod outside;
 mod run;
 mod selftest;
+mod skips;
 mod suite;
 mod test;
 mod ui;

@@ -5,25 +5,31 @@ use crate::lab::target_folder;
 use crate::run;
 use anyhow::{Context, Result, bail};
 use nix::unistd::Uid;
-use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 const PROGRAM: &str = include_str!("../outside/main.rs");
 const PACKAGES: &[&str] = &["netprims", "netprims-rdma", "netprims-sriov"];
 
-/// Hides, in a mount namespace of its own, what the packages must not need; then runs cargo.
+/// Hides, in a mount namespace of its own, what the packages must not need; then runs cargo. A
+/// character device 0/0 in an overlay's upper layer hides the file below it.
 const SCRIPT: &str = r#"
 set -e
-mount --make-rprivate /
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work"
-mount -t overlay overlay -o "lowerdir=/usr,upperdir=$1/upper,workdir=$1/work" /usr
-rm -rf /usr/lib/*/libibverbs* /usr/lib/*/librdmacm* /usr/lib/*/libudev* /usr/lib/*/libclang* \
+for path in /usr/lib/*/libibverbs* /usr/lib/*/librdmacm* /usr/lib/*/libudev* /usr/lib/*/libclang* \
     /usr/lib/llvm* /usr/lib64/libibverbs* /usr/lib64/librdmacm* /usr/lib64/libudev* \
     /usr/bin/cmake /usr/bin/llvm-config* /usr/bin/pkg-config /usr/bin/pkgconf \
-    /usr/include/infiniband /usr/include/rdma /usr/include/libudev.h
+    /usr/include/infiniband /usr/include/rdma /usr/include/libudev.h; do
+    [ -e "$path" ] || [ -L "$path" ] || continue
+    hidden="$1/upper/${path#/usr/}"
+    mkdir -p "${hidden%/*}"
+    mknod "$hidden" c 0 0
+done
+mount -t overlay overlay -o "lowerdir=/usr,upperdir=$1/upper,workdir=$1/work" /usr
+for name in libibverbs.so.1 librdmacm.so.1 libudev.so.1; do
+    ! ls /usr/lib/*/"$name" 2>/dev/null || exit 99
+done
 cd "$2"
 "$CARGO" build --offline --quiet
 "$CARGO" doc --offline --quiet --no-deps --package netprims --package netprims-rdma --package netprims-sriov
@@ -33,11 +39,8 @@ cd "$2"
 /// Packages the three crates and puts them to use.
 pub(crate) fn check(checkout: &Path) -> Result<()> {
     let target = target_folder(checkout)?;
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut package = Command::new(&cargo);
-    package
-        .args(["package", "--quiet", "--allow-dirty", "--no-verify"])
-        .current_dir(checkout);
+    let mut package = run::cargo(checkout);
+    package.args(["package", "--quiet", "--allow-dirty", "--no-verify"]);
     for name in PACKAGES {
         package.args(["--package", name]);
     }
@@ -56,7 +59,7 @@ pub(crate) fn check(checkout: &Path) -> Result<()> {
             .join("package")
             .join(format!("{name}-{version}.crate"));
         run::quiet(
-            Command::new("tar")
+            run::program("tar")
                 .arg("-xzf")
                 .arg(&archive)
                 .arg("-C")
@@ -69,7 +72,7 @@ pub(crate) fn check(checkout: &Path) -> Result<()> {
     fs::copy(checkout.join("Cargo.lock"), project.join("Cargo.lock"))
         .context("cannot write the project")?;
     let hidden = tempfile::tempdir().context("cannot create a folder")?;
-    let mut command = Command::new("unshare");
+    let mut command = run::program("unshare");
     if !Uid::effective().is_root() {
         command.args(["--user", "--map-root-user"]);
     }
@@ -78,7 +81,7 @@ pub(crate) fn check(checkout: &Path) -> Result<()> {
         .arg(hidden.path())
         .arg(&project);
     command
-        .env("CARGO", &cargo)
+        .env("CARGO", run::cargo(checkout).get_program())
         .env("CARGO_TARGET_DIR", project.join("target"));
     let said = run::text(&mut command)
         .context("outside the workspace, without RDMA libraries, libudev, libclang and cmake")?;

@@ -1,7 +1,31 @@
 //! Running other programs and saying in one line what went wrong.
 
 use anyhow::{Context, Result, bail};
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+/// A program to run, found where administrators' programs are too: a user's PATH may lack those.
+pub(crate) fn program(name: &str) -> Command {
+    Command::new(find(name).unwrap_or_else(|| PathBuf::from(name)))
+}
+
+/// Where a program is.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut folders = env::split_paths(&path).collect::<Vec<_>>();
+    folders.extend(["/usr/sbin", "/sbin"].map(PathBuf::from));
+    let files = folders.iter().map(|folder| folder.join(name));
+    files.into_iter().find(|file| file.is_file())
+}
+
+/// The cargo this program was started by, in the checkout.
+pub(crate) fn cargo(checkout: &Path) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What is built is run where it was built to be found: under the plain target folder.
+    cargo.env_remove("CARGO_BUILD_TARGET").current_dir(checkout);
+    cargo
+}
 
 /// Runs a command quietly; on failure the error carries the line of its output that says why.
 pub(crate) fn quiet(command: &mut Command) -> Result<Output> {
@@ -43,7 +67,7 @@ pub(crate) fn name(command: &Command) -> String {
     words.join(" ")
 }
 
-/// The line that says why: the last that speaks of an error, else the last one.
+/// The line that says why: the first that speaks of an error, else the last one.
 fn reason(output: &Output) -> String {
     let text = [&output.stderr[..], &output.stdout[..]].concat();
     let text = String::from_utf8_lossy(&text);

@@ -5,14 +5,13 @@ use crate::ledger::Ledger;
 use crate::outside;
 use crate::run;
 use crate::selftest;
-use crate::suite::{self, Outcome, Skips};
+use crate::skips::Skips;
+use crate::suite::{self, Outcome};
 use crate::ui;
 use crate::unsafety;
 use anyhow::{Context, Result, bail};
 use lab::{TestCase, Verdict};
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 /// Seconds one lab test may take, reduced and at full volume.
 const DEADLINE: u64 = 60;
@@ -30,87 +29,131 @@ struct Count {
     skipped: usize,
 }
 
-/// Runs everything; `filter` narrows the lab's tests to those whose name contains it.
+impl Count {
+    fn add(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Passed => self.passed += 1,
+            Verdict::Failed { .. } => self.failed += 1,
+            Verdict::Skipped { .. } => self.skipped += 1,
+        }
+    }
+}
+
+/// Runs everything; `filter` narrows it to lab tests whose name contains it.
 pub(crate) fn run(
     checkout: &Path,
     full: bool,
     filter: Option<&str>,
     kernels: &[String],
 ) -> Result<i32> {
-    let mut rows = vec![
-        ["where", "passed", "failed", "skipped"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
-    let mut total = Count::default();
-    let mut add = |place: &str, count: Count| {
-        let numbers = [count.passed, count.failed, count.skipped].map(|n| n.to_string());
-        rows.push([&[place.to_owned()], &numbers[..]].concat());
-        total.passed += count.passed;
-        total.failed += count.failed;
-        total.skipped += count.skipped;
-    };
-    if filter.is_none() {
-        checks(checkout)?;
-        add("host", host_tests(checkout)?);
-        ui::step("a project outside the workspace", || {
-            outside::check(checkout)
-        })?;
-        add(
-            "outside",
-            Count {
-                passed: 1,
-                ..Count::default()
-            },
-        );
-    }
-    let mut ledger = match full {
-        true => Some(Ledger::open(checkout, &target_folder(checkout)?)?),
-        false => None,
-    };
-    let skips = Skips::read(checkout)?;
     let named: Vec<&str> = kernels.iter().map(String::as_str).collect();
     let kernels = match (named.is_empty(), full) {
         (false, _) => named,
         (true, false) => KERNELS.to_vec(),
         (true, true) => [KERNELS, MORE_KERNELS].concat(),
     };
+    // Whatever is missing on this machine is said before anything takes long.
     let labs = kernels
         .iter()
         .map(|name| Lab::provide(checkout, name))
         .collect::<Result<Vec<_>>>()?;
-    let binaries = ui::step("build the lab's tests", || suite::build(checkout))?;
-    for lab in labs.iter().filter(|_| filter != Some(selftest::TARGET)) {
-        let count = lab_tests(lab, &binaries, &skips, filter, full, ledger.as_mut())?;
-        add(&lab.kernel.resolved.release, count);
+    let mut ledger = match full {
+        true => Some(Ledger::open(checkout, &target_folder(checkout)?)?),
+        false => None,
+    };
+    let skips = Skips::read(checkout)?;
+    let mut counts = Vec::new();
+    if filter.is_none() {
+        checks(checkout)?;
+        counts.push(("host".to_owned(), host_tests(checkout)?));
+        ui::step("a project outside the workspace", || {
+            outside::check(checkout)
+        })?;
+        let one = Count {
+            passed: 1,
+            ..Count::default()
+        };
+        counts.push(("outside".to_owned(), one));
     }
-    let itself = filter.is_none_or(|filter| filter == selftest::TARGET);
-    if let (true, Some(lab)) = (itself, labs.first()) {
-        add("lab itself", lab_itself(lab, &binaries, &skips)?);
+    let binaries = ui::step("build the lab's tests", || suite::build(checkout))?;
+    let deadline = if full { FULL_DEADLINE } else { DEADLINE };
+    let mut cases: Vec<TestCase> = Vec::new();
+    for (target, binary) in &binaries {
+        let itself = target == selftest::TARGET;
+        let found = suite::cases(
+            target,
+            binary,
+            if itself { selftest::DEADLINE } else { deadline },
+        )?;
+        if found.is_empty() {
+            bail!("the test binary {target} holds no test");
+        }
+        cases.extend(found);
+    }
+    let stale = skips.stale(&cases);
+    if !stale.is_empty() {
+        bail!(
+            "lab/skips.toml names no test there is: {}",
+            stale.join(", ")
+        );
+    }
+    let (faults, cases): (Vec<_>, Vec<_>) = cases
+        .into_iter()
+        .partition(|case| case.target == selftest::TARGET);
+    let wanted = |case: &TestCase| filter.is_none_or(|filter| case.id().contains(filter));
+    let cases: Vec<TestCase> = cases.into_iter().filter(wanted).collect();
+    let itself = filter.is_none_or(|filter| selftest::TARGET.contains(filter));
+    if cases.is_empty() && !itself {
+        bail!(
+            "no lab test has {:?} in its name",
+            filter.unwrap_or_default()
+        );
+    }
+    for lab in labs.iter().filter(|_| !cases.is_empty()) {
+        let count = lab_tests(lab, &cases, &skips, full, ledger.as_mut())?;
+        counts.push((lab.kernel.resolved.release.clone(), count));
+    }
+    if itself {
+        // The fault that leaves a VF needs a device that only this kernel has.
+        let able = labs.iter().find(|lab| lab.kernel.has("netdevsim"));
+        let lab = able.context("the lab's test of itself needs the kernel that has netdevsim")?;
+        counts.push(("lab itself".to_owned(), lab_itself(lab, &faults, &skips)?));
+    }
+    Ok(sum_up(&counts, ledger.as_ref()))
+}
+
+/// Prints the counts; the exit code says whether anything failed.
+fn sum_up(counts: &[(String, Count)], ledger: Option<&Ledger>) -> i32 {
+    let mut rows = vec![
+        ["where", "passed", "failed", "skipped"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let mut total = Count::default();
+    for (place, count) in counts {
+        let numbers = [count.passed, count.failed, count.skipped].map(|n| n.to_string());
+        rows.push([std::slice::from_ref(place), &numbers[..]].concat());
+        total.passed += count.passed;
+        total.failed += count.failed;
+        total.skipped += count.skipped;
     }
     println!();
     ui::table(&rows);
-    if let Some(ledger) = &ledger {
+    if let Some(ledger) = ledger {
         println!("  results: {}", ledger.path().display());
     }
     println!(
         "{} passed, {} failed, {} skipped",
         total.passed, total.failed, total.skipped
     );
-    Ok(if total.failed == 0 { 0 } else { 1 })
-}
-
-fn cargo(checkout: &Path) -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(checkout);
-    cargo
+    if total.failed == 0 { 0 } else { 1 }
 }
 
 /// Formatting, lints, documentation, and where `unsafe` may stand.
 fn checks(checkout: &Path) -> Result<()> {
     ui::step("where unsafe stands", || unsafety::check(checkout))?;
     ui::step("formatting", || {
-        run::quiet(cargo(checkout).args(["fmt", "--all", "--check"]))
+        run::shown(run::cargo(checkout).args(["fmt", "--all", "--check"]))
     })?;
     let clippy = [
         "clippy",
@@ -121,7 +164,7 @@ fn checks(checkout: &Path) -> Result<()> {
         "-D",
         "warnings",
     ];
-    ui::step("lints", || run::shown(cargo(checkout).args(clippy)))?;
+    ui::step("lints", || run::shown(run::cargo(checkout).args(clippy)))?;
     for features in [
         &["--no-default-features"][..],
         &["--no-default-features", "--features", "serde"],
@@ -137,7 +180,7 @@ fn checks(checkout: &Path) -> Result<()> {
         ];
         ui::step(&what, || {
             run::shown(
-                cargo(checkout)
+                run::cargo(checkout)
                     .args(args)
                     .args(features)
                     .args(["--", "-D", "warnings"]),
@@ -152,7 +195,11 @@ fn checks(checkout: &Path) -> Result<()> {
         "--all-features",
     ];
     ui::step("documentation", || {
-        run::shown(cargo(checkout).args(doc).env("RUSTDOCFLAGS", "-D warnings"))
+        run::shown(
+            run::cargo(checkout)
+                .args(doc)
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
     })
 }
 
@@ -167,7 +214,7 @@ fn host_tests(checkout: &Path) -> Result<Count> {
         "--no-fail-fast",
     ];
     let output = ui::step("host tests", || {
-        cargo(checkout)
+        run::cargo(checkout)
             .args(args)
             .env("RUST_BACKTRACE", "0")
             .output()
@@ -215,98 +262,59 @@ fn count_results(said: &str) -> Count {
 
 fn lab_tests(
     lab: &Lab,
-    binaries: &[(String, PathBuf)],
+    cases: &[TestCase],
     skips: &Skips,
-    filter: Option<&str>,
     full: bool,
     mut ledger: Option<&mut Ledger>,
 ) -> Result<Count> {
     let kernel = &lab.kernel.name;
-    let deadline = if full { FULL_DEADLINE } else { DEADLINE };
-    let mut cases: Vec<TestCase> = Vec::new();
-    for (target, binary) in binaries
-        .iter()
-        .filter(|(target, _)| target != selftest::TARGET)
-    {
-        cases.extend(suite::cases(target, binary, deadline)?);
-    }
-    cases.retain(|case| filter.is_none_or(|filter| case.id().contains(filter)));
     let key = |id: &str| format!("{kernel} {id}");
-    let all = cases.len();
-    if let Some(ledger) = &ledger {
-        cases.retain(|case| !ledger.has_passed(&key(&case.id())));
+    let mut count = Count::default();
+    let mut left = Vec::new();
+    for case in cases {
+        let settled = ledger
+            .as_ref()
+            .and_then(|ledger| ledger.settled(&key(&case.id())));
+        match settled {
+            Some(verdict) => count.add(verdict),
+            None => left.push(case.clone()),
+        }
     }
-    let before = all - cases.len();
     println!(
-        "lab tests on {kernel}: {} to run{}",
-        cases.len(),
-        match before {
-            0 => String::new(),
-            n => format!(", {n} passed earlier at this commit"),
-        }
+        "lab tests on {kernel}: {} of {} to run",
+        left.len(),
+        cases.len()
     );
-    let mut outcomes = suite::run(lab, &cases, full, show)?;
-    let complaints = skips.judge(kernel, &mut outcomes);
-    let mut count = Count {
-        passed: before,
-        ..Count::default()
-    };
-    for outcome in &outcomes {
-        let passed = match &outcome.verdict {
-            Verdict::Passed => {
-                count.passed += 1;
-                true
-            }
-            Verdict::Skipped { reason } => {
-                println!("  skipped {}: {reason}", outcome.id);
-                count.skipped += 1;
-                true
-            }
-            Verdict::Failed { why } => {
-                println!(
-                    "  FAILED {}: {why}\n{}",
-                    outcome.id,
-                    indent(&outcome.output)
-                );
-                count.failed += 1;
-                false
-            }
-        };
-        if let Some(ledger) = ledger.as_deref_mut() {
-            ledger.note(&key(&outcome.id), passed)?;
+    suite::run(lab, &left, full, skips, |outcome| {
+        show(outcome);
+        count.add(&outcome.verdict);
+        match ledger.as_deref_mut() {
+            Some(ledger) => ledger.note(&key(&outcome.id), &outcome.verdict),
+            None => Ok(()),
         }
-    }
-    for complaint in complaints {
-        println!("  FAILED {complaint}");
-        count.failed += 1;
-    }
+    })?;
     Ok(count)
 }
 
-fn lab_itself(lab: &Lab, binaries: &[(String, PathBuf)], skips: &Skips) -> Result<Count> {
-    let (target, binary) = binaries
-        .iter()
-        .find(|(target, _)| target == selftest::TARGET)
-        .context("the lab's test of itself is not built")?;
-    let cases = suite::cases(target, binary, selftest::DEADLINE)?;
+fn lab_itself(lab: &Lab, faults: &[TestCase], skips: &Skips) -> Result<Count> {
     println!(
-        "the lab itself on {}: {} seeded faults",
+        "the lab itself on {}: {} tests, all but one seeded faults",
         lab.kernel.name,
-        cases.len() - 1
+        faults.len()
     );
-    let mut outcomes = suite::run(lab, &cases, false, |_| {})?;
-    let wrong = selftest::judge(&lab.kernel.name, skips, &mut outcomes);
+    let outcomes = suite::run(lab, faults, false, skips, |outcome| {
+        let seconds = seconds(outcome.ms);
+        match &outcome.verdict {
+            Verdict::Failed { why } => {
+                println!("  found out {} in {seconds:.1} s: {why}", outcome.id)
+            }
+            verdict => println!("  {verdict:?} {}", outcome.id),
+        }
+        Ok(())
+    })?;
+    let wrong = selftest::judge(&outcomes);
     for line in &wrong {
         println!("  FAILED {line}");
-    }
-    for outcome in &outcomes {
-        if let Verdict::Failed { why } = &outcome.verdict {
-            println!(
-                "  found out {} in {:.1} s: {why}",
-                outcome.id,
-                seconds(outcome.ms)
-            );
-        }
     }
     Ok(Count {
         passed: outcomes.len().saturating_sub(wrong.len()),
@@ -316,12 +324,20 @@ fn lab_itself(lab: &Lab, binaries: &[(String, PathBuf)], skips: &Skips) -> Resul
 }
 
 fn show(outcome: &Outcome) {
-    let word = match &outcome.verdict {
-        Verdict::Passed => "ok",
-        Verdict::Failed { .. } => "FAILED",
-        Verdict::Skipped { .. } => "skipped",
-    };
-    println!("  {word:7} {:5.1} s  {}", seconds(outcome.ms), outcome.id);
+    let seconds = seconds(outcome.ms);
+    match &outcome.verdict {
+        Verdict::Passed => println!("  ok      {seconds:5.1} s  {}", outcome.id),
+        Verdict::Skipped { reason } => {
+            println!("  skipped {seconds:5.1} s  {}: {reason}", outcome.id);
+        }
+        Verdict::Failed { why } => {
+            println!(
+                "  FAILED  {seconds:5.1} s  {}: {why}\n{}",
+                outcome.id,
+                indent(&outcome.output)
+            );
+        }
+    }
 }
 
 fn seconds(ms: u64) -> f64 {

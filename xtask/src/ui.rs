@@ -1,11 +1,13 @@
 //! What a person sees while something takes long.
 
+use crate::interrupt;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
 
 /// Runs one step under a spinner and says how long it took.
 pub(crate) fn step<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    interrupt::check()?;
     let began = Instant::now();
     let bar = ProgressBar::new_spinner().with_message(what.to_owned());
     bar.enable_steady_tick(Duration::from_millis(120));

@@ -2,19 +2,41 @@
 
 use crate::interrupt;
 use crate::kernel::{Kernel, Manifest};
+use crate::run;
 use anyhow::{Context, Result, bail};
 use lab::{Event, Job};
+use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const MEMORY_MIB: u32 = 2048;
+
+/// What a guest's folder is called, before the process that made it.
+const FOLDER: &str = "netprims-lab-";
+
+/// Removes the folders of runs that were killed.
+fn sweep() {
+    for entry in fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name
+            .strip_prefix(FOLDER)
+            .and_then(|rest| rest.split('-').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
 
 /// What the user's terminal is to the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +67,39 @@ pub(crate) enum Message {
     Silent,
 }
 
+/// A guest that came up.
+#[derive(Debug)]
+pub(crate) struct Up {
+    /// `uname -r`.
+    pub(crate) release: String,
+    /// How long that took.
+    pub(crate) uptime: Duration,
+    /// What of the usual set-up its kernel lacks.
+    pub(crate) missing: Vec<String>,
+    /// Fatal lines its log held by then.
+    pub(crate) log: Vec<String>,
+}
+
+impl fmt::Display for Up {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.uptime.as_secs_f64();
+        write!(
+            f,
+            "guest: {} ({}), up in {seconds:.1} s",
+            self.release,
+            accelerator()
+        )?;
+        if !self.missing.is_empty() {
+            write!(f, "; without {}", self.missing.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
 enum Heard {
     Event(Event),
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
-    Closed,
 }
 
 /// A running guest.
@@ -77,8 +127,9 @@ impl Vm {
         terminal: Terminal,
         output: Output,
     ) -> Result<Vm> {
+        sweep();
         let folder = tempfile::Builder::new()
-            .prefix("lab")
+            .prefix(&format!("{FOLDER}{}-", std::process::id()))
             .tempdir()
             .context("cannot create a folder for the guest")?;
         let share = folder.path().join("share");
@@ -89,6 +140,11 @@ impl Vm {
         let initramfs = folder.path().join("initramfs");
         kernel.write_initramfs(manifest, &initramfs)?;
         let (speak, heard) = channel();
+        if terminal == Terminal::Attached {
+            let listener = UnixListener::bind(folder.path().join("tty"))
+                .context("cannot listen for the guest")?;
+            thread::spawn(move || listener.accept().map(|(stream, _)| relay(stream)));
+        }
         for port in ["events", "stdout", "stderr"] {
             let listener = UnixListener::bind(folder.path().join(port))
                 .context("cannot listen for the guest")?;
@@ -118,10 +174,11 @@ impl Vm {
     /// The next event, however much output comes in between.
     pub(crate) fn next(&mut self, deadline: Instant) -> Result<Message> {
         loop {
-            if interrupt::seen() {
-                bail!("interrupted");
-            }
+            interrupt::check()?;
             let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Message::Silent);
+            }
             match self
                 .heard
                 .recv_timeout(left.min(Duration::from_millis(200)))
@@ -129,29 +186,33 @@ impl Vm {
                 Ok(Heard::Event(event)) => return Ok(Message::Event(event)),
                 Ok(Heard::Stdout(bytes)) => self.take(&bytes, false)?,
                 Ok(Heard::Stderr(bytes)) => self.take(&bytes, true)?,
-                Ok(Heard::Closed) => {}
-                Err(RecvTimeoutError::Timeout) if left.is_zero() => return Ok(Message::Silent),
-                Err(RecvTimeoutError::Timeout) => {
+                // Whoever listens to a port is gone only with the guest, all it said taken.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     if let Some(status) = self.qemu.try_wait().context("cannot wait for QEMU")? {
-                        return Ok(Message::Gone(self.last_words(&status.to_string())));
+                        if let Ok(Heard::Event(event)) = self.heard.try_recv() {
+                            return Ok(Message::Event(event));
+                        }
+                        return Ok(Message::Gone(self.last_words(status)));
                     }
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    let status = self.qemu.wait().context("cannot wait for QEMU")?;
-                    return Ok(Message::Gone(self.last_words(&status.to_string())));
                 }
             }
         }
     }
 
-    /// Waits for the guest to be up; returns its release, its age and what it lacks.
-    pub(crate) fn wait_up(&mut self, deadline: Instant) -> Result<(String, u64, Vec<String>)> {
+    /// Waits for the guest to be up.
+    pub(crate) fn wait_up(&mut self, deadline: Instant) -> Result<Up> {
         match self.next(deadline)? {
             Message::Event(Event::Up {
                 release,
                 uptime_ms,
                 missing,
-            }) => Ok((release, uptime_ms, missing)),
+                log,
+            }) => Ok(Up {
+                release,
+                uptime: Duration::from_millis(uptime_ms),
+                missing,
+                log,
+            }),
             Message::Event(Event::Broken { why }) => bail!("the guest cannot do its job: {why}"),
             Message::Event(other) => bail!("the guest said {other:?} before it was up"),
             Message::Gone(why) => bail!("the guest did not come up: {why}"),
@@ -180,11 +241,11 @@ impl Vm {
     }
 
     /// Why the guest is gone, as far as its console or QEMU itself say.
-    fn last_words(&self, status: &str) -> String {
+    fn last_words(&self, status: ExitStatus) -> String {
         let console = self.console();
         let panic = console.lines().find(|line| line.contains("Kernel panic"));
         let qemu = fs::read_to_string(self.folder.path().join("qemu.log")).unwrap_or_default();
-        let qemu = qemu.lines().next().map(str::to_owned);
+        let qemu = qemu.lines().next().filter(|_| !status.success());
         match (panic, qemu) {
             (Some(panic), _) => format!("the guest's kernel panicked: {}", panic.trim()),
             (None, Some(qemu)) => format!("QEMU ended ({status}): {qemu}"),
@@ -197,7 +258,8 @@ impl Vm {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn console_end(&self) -> String {
+    /// The last line of the guest's console.
+    pub(crate) fn console_end(&self) -> String {
         let console = self.console();
         let last = console
             .lines()
@@ -220,8 +282,9 @@ impl Drop for Vm {
 
 /// QEMU's command line. `setpriv --pdeathsig` ends QEMU with this program, however that ends.
 fn command(kernel: &Kernel, folder: &Path, terminal: Terminal) -> Command {
-    let at = |name: &str| folder.join(name).display().to_string();
-    let mut command = Command::new("setpriv");
+    // A comma in an option's value is written twice.
+    let at = |name: &str| folder.join(name).display().to_string().replace(',', ",,");
+    let mut command = run::program("setpriv");
     command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
     let accelerator = match accelerator().as_str() {
         "tcg" => "tcg,thread=multi".to_owned(),
@@ -281,20 +344,39 @@ fn command(kernel: &Kernel, folder: &Path, terminal: Terminal) -> Command {
         command.args(["-netdev", &format!("user,id=n{id},restrict=on")]);
         command.args(["-device", &format!("igb,bus=rp{id},netdev=n{id},mac={mac}")]);
     }
-    match terminal {
-        Terminal::Detached => {
-            command.stdin(Stdio::null()).stdout(Stdio::null());
-        }
-        Terminal::Attached => {
-            command.args([
-                "-chardev",
-                "stdio,id=tty,signal=off",
-                "-device",
-                "virtconsole,chardev=tty",
-            ]);
+    if terminal == Terminal::Attached {
+        command.args(["-chardev", &format!("socket,id=tty,path={}", at("tty"))]);
+        command.args(["-device", "virtconsole,chardev=tty"]);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+/// Connects the user's terminal and the guest's.
+fn relay(guest: UnixStream) {
+    if let Ok(mut keys) = guest.try_clone() {
+        thread::spawn(move || {
+            let mut buffer = [0; 256];
+            let mut terminal = std::io::stdin().lock();
+            while let Ok(n @ 1..) = terminal.read(&mut buffer) {
+                if keys.write_all(&buffer[..n]).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    let mut guest = guest;
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = guest.read(&mut buffer) {
+        let mut terminal = std::io::stdout().lock();
+        if terminal
+            .write_all(&buffer[..n])
+            .and_then(|()| terminal.flush())
+            .is_err()
+        {
+            return;
         }
     }
-    command
 }
 
 fn listen(port: &str, stream: UnixStream, speak: &Sender<Heard>) {
@@ -308,7 +390,6 @@ fn listen(port: &str, stream: UnixStream, speak: &Sender<Heard>) {
                 return;
             }
         }
-        say(Heard::Closed);
         return;
     }
     let mut stream = stream;

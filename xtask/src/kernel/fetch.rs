@@ -80,6 +80,7 @@ pub(super) fn fill(cache: &Cache, spec: &KernelSpec, partial: &Path) -> Result<(
         release,
         packages: debs.iter().chain(&source_debs).map(versions).collect(),
         built,
+        recipe: super::recipe(spec),
     };
     fs::remove_dir_all(&work).context("cannot remove the unpacked packages")?;
     let json =

@@ -7,6 +7,7 @@ mod modules;
 
 pub(crate) use manifest::{KernelSpec, Manifest};
 
+use crate::apt;
 use crate::cache::Cache;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ pub(crate) struct Resolved {
     pub(crate) packages: Vec<String>,
     /// The modules built out of tree.
     pub(crate) built: Vec<String>,
+    /// What it was made from, as [`recipe`] has it: another recipe makes it anew.
+    pub(crate) recipe: String,
 }
 
 /// A kernel ready to boot.
@@ -45,6 +48,11 @@ impl Kernel {
         self.folder.join("lib/modules")
     }
 
+    /// Whether this module was built for it.
+    pub(crate) fn has(&self, module: &str) -> bool {
+        self.resolved.built.iter().any(|built| built == module)
+    }
+
     /// Writes the initramfs of one boot.
     pub(crate) fn write_initramfs(&self, manifest: &Manifest, path: &Path) -> Result<()> {
         initramfs::write(self, manifest, path)
@@ -55,12 +63,20 @@ impl Kernel {
 pub(crate) fn cached(root: &Path, spec: &KernelSpec) -> Option<Kernel> {
     let folder = root.join(folder_name(spec));
     let text = fs::read_to_string(folder.join("resolved.json")).ok()?;
-    let resolved = serde_json::from_str(&text).ok()?;
-    Some(Kernel {
+    let resolved: Resolved = serde_json::from_str(&text).ok()?;
+    let kernel = Kernel {
         name: spec.name.clone(),
         resolved,
         folder,
-    })
+    };
+    let whole = kernel.image().exists() && kernel.modules().exists();
+    (whole && kernel.resolved.recipe == recipe(spec)).then_some(kernel)
+}
+
+/// What a cached kernel depends on: the manifest's entry and the form of the cache.
+fn recipe(spec: &KernelSpec) -> String {
+    const FORM: u32 = 1;
+    format!("{FORM} {spec:?}")
 }
 
 /// The kernel, fetched and built if it is not in the cache.
@@ -69,6 +85,7 @@ pub(crate) fn provide(cache: &Cache, spec: &KernelSpec) -> Result<Kernel> {
         return Ok(kernel);
     }
     eprintln!("  kernel {}: not in the cache yet", spec.name);
+    apt::mirror()?;
     cache.require_free(3000)?;
     cache
         .publish(&folder_name(spec), |partial| {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 
 /// The packages that a module is built with: headers, their scripts, and the source.
@@ -50,8 +50,12 @@ pub(super) fn build(
             .to_string_lossy()
             .into_owned();
         let jobs = thread::available_parallelism().map_or(1, |n| n.get());
+        // The headers ask for the compiler the kernel was built with; another one serves.
+        let own = run::find("x86_64-linux-gnu-gcc-12").is_some();
+        let compiler = ["CC=cc", "HOSTCC=cc"].iter().filter(|_| !own);
         run::quiet(
-            Command::new("make")
+            run::program("make")
+                .args(compiler)
                 .arg("-s")
                 .arg(format!("-j{jobs}"))
                 .arg("-C")
@@ -103,7 +107,7 @@ fn extract(source: &Path, specs: &[BuildSpec], work: &Path) -> Result<PathBuf> {
     fs::create_dir_all(&into).context("cannot create the source folder")?;
     let members = specs.iter().map(|spec| format!("{top}/{}", spec.folder));
     run::quiet(
-        Command::new("tar")
+        run::program("tar")
             .arg("-xJf")
             .arg(&archive)
             .arg("-C")
@@ -121,7 +125,7 @@ fn modules_folder(tree: &Path, release: &str) -> Result<PathBuf> {
 
 /// Runs depmod.
 pub(super) fn index(root: &Path, release: &str) -> Result<()> {
-    run::quiet(Command::new("depmod").arg("-b").arg(root).arg(release))?;
+    run::quiet(run::program("depmod").arg("-b").arg(root).arg(release))?;
     Ok(())
 }
 
@@ -184,7 +188,7 @@ pub(super) fn load(path: &Path) -> Result<Vec<u8>> {
     if path.extension().is_some_and(|extension| extension == "ko") {
         return fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     }
-    let mut command = Command::new("xz");
+    let mut command = run::program("xz");
     command.args(["-dc"]).arg(path).stdin(Stdio::null());
     Ok(run::quiet(&mut command)?.stdout)
 }
