@@ -28,7 +28,8 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// Time and system calls per iteration of a reliable-connected ping-pong: ours against rdma-core's
+    /// Time and system calls per iteration of a reliable-connected ping-pong: ours against
+    /// rdma-core's
     VerbsPingpong(verbs_pingpong::Options),
 }
 

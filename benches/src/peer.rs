@@ -26,8 +26,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Runs both sides, and returns what the client printed. `wrap` is put before the program, for the
-    /// server and for the client.
+    /// Runs both sides, and returns what the client printed. `wrap` is put before the program, for
+    /// the server and for the client.
     pub(crate) fn run(&self, wrap: [&[OsString]; 2]) -> Result<String> {
         let [server_wrap, client_wrap] = wrap;
         let mut server = self.start(server_wrap, None)?;
@@ -123,7 +123,8 @@ fn listens(port: u16) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether a line of `/proc/net/tcp` is of a socket listening on the port: `sl local remote state …`.
+/// Whether a line of `/proc/net/tcp` is of a socket listening on the port: `sl local remote state
+/// …`.
 fn is_listener(line: &str, port: u16) -> bool {
     let mut fields = line.split_whitespace().skip(1);
     let (local, _, state) = (fields.next(), fields.next(), fields.next());

@@ -23,8 +23,8 @@ pub(crate) struct Ratio {
 impl Ratio {
     /// The geometric mean of pairwise ratios, with Student's interval on their logarithms.
     ///
-    /// Pairs are measured one right after the other, so that what slows the machine slows both. With fewer
-    /// than two of them the interval is everything.
+    /// Pairs are measured one right after the other, so that what slows the machine slows both.
+    /// With fewer than two of them the interval is everything.
     pub(crate) fn of_pairs(pairs: &[(f64, f64)]) -> Self {
         let logs: Vec<f64> = pairs
             .iter()

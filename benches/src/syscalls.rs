@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 
 use crate::peer::Peer;
 
-/// System calls per iteration, of both sides together: the difference between a long and a short run, so
-/// that set-up does not count.
+/// System calls per iteration, of both sides together: the difference between a long and a short
+/// run, so that set-up does not count.
 pub(crate) fn per_iteration(peer: impl Fn(u32) -> Peer, scratch: &Path) -> Result<f64> {
     const SHORT: u32 = 100;
     const LONG: u32 = 400;

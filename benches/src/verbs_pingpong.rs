@@ -14,8 +14,8 @@ use crate::row::Row;
 use crate::stats::{Ratio, median};
 use crate::syscalls;
 
-/// The most that ours may take, as a multiple of the peer's time: the interval's lower bound must not lie
-/// above it.
+/// The most that ours may take, as a multiple of the peer's time: the interval's lower bound must
+/// not lie above it.
 const TIME_GOAL: f64 = 1.05;
 /// System calls per iteration must be equal, to two decimals.
 const SYSCALL_GOAL: f64 = 1.0;

@@ -5,7 +5,9 @@
 //! completion.
 //!
 //! ```no_run
-//! use netprims_rdma::{Device, GidIndex, Mtu, Endpoint, PortNum, Psn, QpDepth, RtrAttr, RtsAttr};
+//! use netprims_rdma::{
+//!     Device, Endpoint, GidIndex, Mtu, PortNum, Psn, QpDepth, RtrAttr, RtsAttr,
+//! };
 //! # fn exchange(_: Endpoint) -> Endpoint { unimplemented!() }
 //! # fn main() -> Result<(), netprims_rdma::Error> {
 //! let context = Device::first()?.open()?;
@@ -20,10 +22,12 @@
 //! qp.post_recv(memory.take().expect("two slots"), 0)?;
 //!
 //! let psn = Psn::new(0x1234)?;
-//! let mine = Endpoint { lid: context.query_port(port)?.lid, qpn: qp.number(), psn, gid: Some(chosen.entry.gid) };
+//! let lid = context.query_port(port)?.lid;
+//! let mine = Endpoint { lid, qpn: qp.number(), psn, gid: Some(chosen.entry.gid) };
 //! let theirs = exchange(mine);
+//! let index = GidIndex::try_from(chosen.entry.index)?;
 //! let mut qp = qp
-//!     .rtr(&RtrAttr::new(theirs, port, Mtu::B1024).via_gid(GidIndex::try_from(chosen.entry.index)?))?
+//!     .rtr(&RtrAttr::new(theirs, port, Mtu::B1024).via_gid(index))?
 //!     .rts(&RtsAttr::new(psn))?;
 //!
 //! let mut message = memory.take().expect("two slots");

@@ -219,7 +219,8 @@ impl<S: State> Qp<S> {
     /// one completion of a send stands for all unsignalled sends before it, too.
     ///
     /// ```no_run
-    /// # fn f(cq: &mut netprims_rdma::Cq, qp: &mut netprims_rdma::Qp<netprims_rdma::Rts>) -> Result<(), netprims_rdma::Error> {
+    /// # use netprims_rdma::{Cq, Error, Qp, Rts};
+    /// # fn f(cq: &mut Cq, qp: &mut Qp<Rts>) -> Result<(), Error> {
     /// for mut completion in cq.poll()? {
     ///     while let Some(done) = qp.complete(&mut completion)? {
     ///         println!("{} {}: {}", done.queue, done.token, done.status);

@@ -49,7 +49,7 @@ unsafe impl Verbs for Fake {
         // SAFETY: integers and pointers: zero is a valid value.
         let mut device: ffi::Device = unsafe { mem::zeroed() };
         for (to, from) in device.name.iter_mut().zip(b"fake0") {
-            *to = (*from).cast_signed();
+            *to = std::ffi::c_char::from_ne_bytes([*from]);
         }
         device.node_type = 1;
         Ok((leak(leak(device).as_ptr()), 1))

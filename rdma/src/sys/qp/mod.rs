@@ -1,0 +1,188 @@
+//! Queue pairs, and the buffers they own.
+
+mod complete;
+mod create;
+mod post;
+
+use std::mem::{self, ManuallyDrop};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::buf::Buf;
+use super::cq::Room;
+use super::errno::Errno;
+use super::ffi::{self, mask};
+use super::flight::{RecvFlight, SendFlight};
+use super::modify::Modify;
+use super::pd::PdHandle;
+use super::tag::TagLease;
+use super::wr_id::{Queue, Tag};
+
+pub(crate) use complete::{Retired, Unclaimed};
+pub(crate) use create::{CreateError, Depths};
+pub(crate) use post::{Refused, Why};
+
+/// A reliable-connected queue pair.
+///
+/// # Invariants
+///
+/// - `raw` exists in `pd` while `rooms` is `Some`, and is destroyed once, by [`end`](Self::end).
+/// - `post_send` and `post_recv` are those of its context.
+/// - Every buffer named by a work request whose completion was not taken is in `flight`. `flight`
+///   is dropped only after `destroy_qp` returned `Ok`, and not at all when the queue pair is
+///   poisoned.
+/// - `tag` is no other queue pair's while a completion of this one may be anywhere.
+#[derive(Debug)]
+pub(crate) struct QpHandle {
+    raw: NonNull<ffi::Qp>,
+    post_send: ffi::PostSend,
+    post_recv: ffi::PostRecv,
+    tag: Tag,
+    health: Health,
+    number: u32,
+    /// Unsignalled sends since the last signalled one.
+    unsignalled: u32,
+    flight: ManuallyDrop<Flight>,
+    pd: Arc<PdHandle>,
+    lease: Arc<TagLease>,
+    rooms: Option<[Room; 2]>,
+}
+
+// SAFETY: verbs and the post functions may be called from any thread (promise 2 of `Verbs`); the
+// buffers are `Send`.
+unsafe impl Send for QpHandle {}
+// SAFETY: as above; through `&self` there is only `modify` and `query`.
+unsafe impl Sync for QpHandle {}
+
+impl QpHandle {
+    pub(crate) fn pd(&self) -> &Arc<PdHandle> {
+        &self.pd
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.health
+    }
+
+    /// How many work requests a queue has in flight, and how many it may have.
+    pub(crate) fn in_flight(&self, queue: Queue) -> (u32, u32) {
+        match queue {
+            Queue::Send => (self.flight.sends.len(), self.flight.sends.depth()),
+            Queue::Recv => (self.flight.recvs.len(), self.flight.recvs.depth()),
+        }
+    }
+
+    pub(crate) fn modify(&self, step: Modify) -> Result<(), Errno> {
+        let (mut attr, mask) = step.attr();
+        // SAFETY: the QP exists (invariant: `rooms` is `Some` outside of `end`).
+        unsafe {
+            self.pd
+                .context()
+                .verbs()
+                .modify_qp(self.raw, &mut attr, mask)
+        }
+    }
+
+    pub(crate) fn query(&self) -> Result<QpSnapshot, Errno> {
+        let mut attr = ffi::QpAttr::default();
+        // SAFETY: pointers and integers: zero is a valid value.
+        let mut init: ffi::QpInitAttr = unsafe { mem::zeroed() };
+        let wanted = mask::STATE | mask::PATH_MTU | mask::DEST_QPN | mask::CAP;
+        let verbs = self.pd.context().verbs();
+        // SAFETY: the QP exists (invariant).
+        unsafe { verbs.query_qp(self.raw, &mut attr, wanted, &mut init) }?;
+        Ok(QpSnapshot {
+            state: attr.qp_state,
+            path_mtu: attr.path_mtu,
+            dest_qpn: attr.dest_qp_num,
+            max_send_wr: init.cap.max_send_wr,
+            max_recv_wr: init.cap.max_recv_wr,
+            max_inline: init.cap.max_inline_data,
+        })
+    }
+
+    /// Tells the device to flush everything.
+    fn fail(&mut self) {
+        self.health = Health::Failed;
+        // If even this fails, the buffers come back when the QP is destroyed.
+        let _ = self.modify(Modify::Err);
+    }
+
+    /// Destroys the QP and says how that went; buffers in flight go back to their regions.
+    pub(crate) fn close(mut self) -> Result<(), Errno> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Errno> {
+        let Some(rooms) = self.rooms.take() else {
+            return Ok(());
+        };
+        // SAFETY: exists until here: `rooms` was `Some` (invariant). The crate fetches no async
+        // events, so none is unacknowledged.
+        let destroyed = unsafe { self.pd.context().verbs().destroy_qp(self.raw) };
+        if destroyed.is_err() {
+            // The device may go on: buffers, CQs, domain and tag stay as they are, for ever.
+            mem::forget((rooms, Arc::clone(&self.pd), Arc::clone(&self.lease)));
+            return destroyed;
+        }
+        #[cfg(test)]
+        super::defect::offer_tag(self.tag);
+        for room in rooms {
+            room.retire(&self.lease);
+        }
+        if self.health != Health::Poisoned {
+            // SAFETY: not dropped before (`rooms` was `Some`) and not used after (`rooms` is
+            // `None`). The device is done with the buffers (promise 5 of `Verbs`).
+            unsafe { ManuallyDrop::drop(&mut self.flight) };
+        }
+        Ok(())
+    }
+}
+
+impl Drop for QpHandle {
+    fn drop(&mut self) {
+        // The error is what `close` is for.
+        let _ = self.end();
+    }
+}
+
+/// Whether more may be posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// Nothing bad was seen.
+    Good,
+    /// Something failed: the device has the queue pair in the error state, or is told so. What is
+    /// posted comes back flushed; what would be posted now might never come back.
+    Failed,
+    /// A completion arrived that fits nothing in flight: the accounts of this queue pair are not to
+    /// be trusted, and its buffers are never freed.
+    Poisoned,
+}
+
+/// What the library says about a queue pair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QpSnapshot {
+    pub(crate) state: u32,
+    pub(crate) path_mtu: u32,
+    pub(crate) dest_qpn: u32,
+    pub(crate) max_send_wr: u32,
+    pub(crate) max_recv_wr: u32,
+    pub(crate) max_inline: u32,
+}
+
+/// The buffers that the device may be using.
+#[derive(Debug)]
+struct Flight {
+    sends: SendFlight<Posted>,
+    recvs: RecvFlight<Posted>,
+}
+
+/// A buffer in flight and the caller's number for it.
+#[derive(Debug)]
+struct Posted {
+    buf: Buf,
+    token: u64,
+}
