@@ -76,8 +76,13 @@ impl Lab {
         if output == Output::Shown {
             announce(&up);
         }
-        let code = finish(&mut vm, Instant::now() + deadline + Duration::from_secs(20))?;
-        Ok((code, vm.captured()))
+        let end = Instant::now() + deadline + Duration::from_secs(20);
+        let finished = finish(&mut vm, end);
+        let output = vm.captured();
+        if finished.is_err() {
+            eprint!("{output}");
+        }
+        Ok((finished?, output))
     }
 }
 
