@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::IpAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -521,8 +522,8 @@ impl Drop for Program {
     }
 }
 
-fn ours(lab: &Lab, rxe: &Rxe, size: u32, iters: u32) -> Command {
-    let mut command = Command::new(lab.program("rc_pingpong"));
+fn ours(program: &Path, rxe: &Rxe, size: u32, iters: u32) -> Command {
+    let mut command = Command::new(program);
     arguments(&mut command, rxe, size, iters);
     command
 }
@@ -587,7 +588,7 @@ fn our_client_plays_with_rdma_cores_server(#[case] size: u32) {
         let iters = volume(lab, size);
         let server = Program::start(&mut theirs(&rxe, size, iters));
         // The client waits for the server by itself.
-        let mut client = ours(lab, &rxe, size, iters);
+        let mut client = ours(&lab.program("rc_pingpong"), &rxe, size, iters);
         let client = Program::start(client.arg(rxe.address().to_string()));
         checked(&client.finish(), size, iters);
         let said = server.finish();
@@ -604,7 +605,7 @@ fn rdma_cores_client_plays_with_our_server(#[case] size: u32) {
     gate(|lab| {
         let rxe = lab.rxe();
         let iters = volume(lab, size);
-        let mut server = Program::start(&mut ours(lab, &rxe, size, iters));
+        let mut server = Program::start(&mut ours(&lab.program("rc_pingpong"), &rxe, size, iters));
         server.first_line();
         let mut client = theirs(&rxe, size, iters);
         let client = Program::start(client.arg(rxe.address().to_string()));
@@ -621,9 +622,11 @@ fn both_sides_ours(#[case] size: u32) {
     gate(|lab| {
         let rxe = lab.rxe();
         let iters = volume(lab, size);
-        let mut client = ours(lab, &rxe, size, iters);
+        // Asked for once: it is a copy, and cannot be made again while it runs.
+        let program = lab.program("rc_pingpong");
+        let mut client = ours(&program, &rxe, size, iters);
         let client = Program::start(client.arg(rxe.address().to_string()));
-        let server = Program::start(&mut ours(lab, &rxe, size, iters));
+        let server = Program::start(&mut ours(&program, &rxe, size, iters));
         checked(&client.finish(), size, iters);
         checked(&server.finish(), size, iters);
     });
@@ -633,7 +636,7 @@ fn both_sides_ours(#[case] size: u32) {
 fn a_payload_that_is_not_the_expected_one_fails_the_server() {
     gate(|lab| {
         let rxe = lab.rxe();
-        let mut command = ours(lab, &rxe, 4096, 20);
+        let mut command = ours(&lab.program("rc_pingpong"), &rxe, 4096, 20);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut server = Program(command.spawn().unwrap());
         server.first_line();
