@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: ratios against named peers, both sides in one run.
 
-use crate::lab::{Lab, target_folder};
+use crate::lab::{HAND_OVER, Lab, target_folder};
 use crate::run;
 use crate::ui;
 use crate::vm::Output;
@@ -30,29 +30,28 @@ pub(crate) fn run(checkout: &Path, names: &[String], json: Option<&Path>) -> Res
     })?;
     let programs = target_folder(checkout)?.join("release");
     let mut rows: Vec<Value> = Vec::new();
-    for name in NAMES
-        .iter()
-        .filter(|name| names.is_empty() || names.iter().any(|n| n == *name))
-    {
+    let wanted = |name: &&&str| names.is_empty() || names.iter().any(|n| n == **name);
+    for name in NAMES.iter().filter(wanted) {
+        let program = |name: &str| programs.join(name).display().to_string();
         let argv = [
-            programs.join("benches").display().to_string(),
+            program("benches"),
             (*name).to_owned(),
             "--ours".to_owned(),
-            programs.join("rc_pingpong").display().to_string(),
+            program("rc_pingpong"),
+            "--json".to_owned(),
+            HAND_OVER.to_owned(),
         ];
-        let (code, output) = ui::step(name, || lab.command(&argv, DEADLINE, Output::Kept))?;
-        let mut found = Vec::new();
-        for line in output.lines() {
-            match line.strip_prefix("@row ") {
-                Some(row) => {
-                    found.push(serde_json::from_str(row).context("a benchmark's row is no JSON")?)
-                }
-                None => println!("  {line}"),
-            }
+        let done = lab.command(&argv, DEADLINE, Output::Shown)?;
+        let file = done.file.unwrap_or_default();
+        if done.code != 0 || file.is_empty() {
+            bail!(
+                "{name} ended with {} and {} bytes of rows",
+                done.code,
+                file.len()
+            );
         }
-        if code != 0 || found.is_empty() {
-            bail!("{name} ended with {code} and {} rows", found.len());
-        }
+        let found: Vec<Value> =
+            serde_json::from_slice(&file).context("a benchmark's rows are no JSON")?;
         rows.extend(found);
     }
     show(&rows);

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: sets everything up, does the project's main job in the lab, and ends in a
 //! table. Everything the table says happened inside the guest.
 
-use crate::lab::{Lab, target_folder};
+use crate::lab::{Done, Lab, target_folder};
 use crate::run;
 use crate::ui;
 use crate::vm::Output;
@@ -48,7 +48,7 @@ pub(crate) fn run(checkout: &Path) -> Result<i32> {
         ITERATIONS.to_string(),
         SIZE.to_string(),
     ];
-    let (code, output) = ui::step("run the main job in the guest", || {
+    let Done { code, output, .. } = ui::step("run the main job in the guest", || {
         lab.command(&argv, DEADLINE, Output::Kept)
     })?;
     let mut results = Results::default();

@@ -9,6 +9,7 @@ use crate::vm::{Message, Output, Terminal, Up, Vm, accelerator};
 use anyhow::{Context, Result, bail};
 use lab::{Event, Job, Work};
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -23,6 +24,20 @@ pub(crate) struct Lab {
     /// The kernel.
     pub(crate) kernel: Kernel,
     agent: PathBuf,
+}
+
+/// The file of the shared folder that is kept after a command, as the command knows it.
+pub(crate) const HAND_OVER: &str = "/run/lab/result";
+const HANDED_OVER: &str = "result";
+
+/// A command that ended.
+pub(crate) struct Done {
+    /// Its exit code.
+    pub(crate) code: i32,
+    /// What it printed, if that was to be kept.
+    pub(crate) output: String,
+    /// What it left at [`HAND_OVER`].
+    pub(crate) file: Option<Vec<u8>>,
 }
 
 impl Lab {
@@ -59,13 +74,13 @@ impl Lab {
         )
     }
 
-    /// Runs one command; returns its exit code, and its output if that is to be kept.
+    /// Runs one command.
     pub(crate) fn command(
         &self,
         argv: &[String],
         deadline: Duration,
         output: Output,
-    ) -> Result<(i32, String)> {
+    ) -> Result<Done> {
         let work = Work::Command {
             argv: argv.to_vec(),
             cwd: env::current_dir().context("cannot tell the working directory")?,
@@ -78,11 +93,16 @@ impl Lab {
         }
         let end = Instant::now() + deadline + Duration::from_secs(20);
         let finished = finish(&mut vm, end);
+        let file = fs::read(vm.share().join(HANDED_OVER)).ok();
         let output = vm.captured();
         if finished.is_err() {
             eprint!("{output}");
         }
-        Ok((finished?, output))
+        Ok(Done {
+            code: finished?,
+            output,
+            file,
+        })
     }
 }
 
@@ -94,7 +114,7 @@ pub(crate) fn run(
     deadline: Duration,
 ) -> Result<i32> {
     let lab = Lab::provide(checkout, kernel)?;
-    Ok(lab.command(argv, deadline, Output::Shown)?.0)
+    Ok(lab.command(argv, deadline, Output::Shown)?.code)
 }
 
 /// `lab shell`.

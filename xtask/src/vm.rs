@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -218,6 +218,11 @@ impl Vm {
             Message::Gone(why) => bail!("the guest did not come up: {why}"),
             Message::Silent => bail!("the guest did not come up in time: {}", self.console_end()),
         }
+    }
+
+    /// The folder the guest sees at [`lab::SHARE`].
+    pub(crate) fn share(&self) -> PathBuf {
+        self.folder.path().join("share")
     }
 
     /// What the command printed, if it was kept.
