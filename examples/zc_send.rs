@@ -159,9 +159,12 @@ impl Sender {
                     if let Event::Sent {
                         ticket: sent,
                         result,
+                        ..
                     } = event
                     {
-                        taken = (sent == ticket).then_some(result);
+                        if sent == ticket {
+                            taken = Some(result);
+                        }
                     }
                 })?;
                 ensure!(events > 0, "the peer takes nothing");

@@ -40,8 +40,13 @@ pub enum Error {
 
     /// This process may not, or this kernel cannot, create an io_uring.
     #[cfg(feature = "ring")]
-    #[error("io_uring_setup: {0}")]
-    RingRefused(crate::ring::Refusal),
+    #[error("{operation}: {refusal}")]
+    RingRefused {
+        /// The system call that was refused.
+        operation: &'static str,
+        /// By whom.
+        refusal: crate::ring::Refusal,
+    },
 
     /// As many sends are in flight as the ring was built for. Poll the ring and try again, or build it with a larger
     /// [`in_flight`](crate::ring::RingBuilder::in_flight).
@@ -69,7 +74,7 @@ impl Error {
         match self {
             Self::System { error, .. } => error.raw_os_error(),
             #[cfg(feature = "ring")]
-            Self::RingRefused(refusal) => refusal.raw_os_error(),
+            Self::RingRefused { refusal, .. } => refusal.raw_os_error(),
             _ => None,
         }
     }

@@ -47,6 +47,7 @@ pub mod socket;
 pub mod sysctl;
 pub mod tuning;
 
+mod caller;
 mod error;
 #[expect(
     unsafe_code,

@@ -48,7 +48,7 @@ fn sending_allocates_nothing() {
                 }
             }
             while ring.in_flight() > 0 {
-                ring.poll(Wait::AtMost(Duration::from_secs(5)), |event| {
+                ring.poll(Wait::AtMost(Duration::from_secs(60)), |event| {
                     if let Event::Released { buf, .. } = event {
                         released += 1;
                         if round % 2 == 0 && back.len() < 4 {

@@ -17,7 +17,9 @@ use netprims::ring::{
 use rstest::rstest;
 use socket2::SockRef;
 
-const LIMIT: Wait = Wait::AtMost(Duration::from_secs(10));
+/// How long anything may take before that is an error. Long: a machine under load is no defect.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LIMIT: Wait = Wait::AtMost(PATIENCE);
 
 fn tcp() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -42,7 +44,7 @@ struct Told {
 /// Polls until a single send has told everything.
 fn finish(ring: &mut Ring) -> Told {
     let (mut sent, mut released) = (None, None);
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     while released.is_none() {
         assert!(Instant::now() < deadline, "the send never finished");
         ring.poll(LIMIT, |event| match event {
@@ -107,16 +109,17 @@ fn tcp_over_loopback_is_all_copied(#[case] policy: ZcPolicy) {
 fn a_full_stream_takes_the_whole_buffer_in_the_end(
     #[values(ZcPolicy::Always, ZcPolicy::Never)] policy: ZcPolicy,
 ) {
-    const LEN: u32 = 1 << 19;
+    // More than both ends hold. The receiver's buffer is left to grow as it reads: a small one makes the sender wait for
+    // the persist timer again and again.
+    const LEN: u32 = 1 << 22;
     let (near, mut far) = tcp();
     SockRef::from(&near).set_send_buffer_size(1 << 16).unwrap();
-    SockRef::from(&far).set_recv_buffer_size(1 << 16).unwrap();
     let mut ring = Ring::builder().build().unwrap();
     let pool = ring.tx_pool(1, LEN).unwrap();
     let socket = ring.add(near).unwrap();
     ring.send(socket, pool.take().unwrap(), policy).unwrap();
     let early = ring
-        .poll(Wait::AtMost(Duration::from_millis(50)), drop)
+        .poll(Wait::AtMost(Duration::from_millis(50)), |_| ())
         .unwrap();
     assert_eq!(early, 0, "the stream took it all at once: no test");
     let reader = std::thread::spawn(move || {
@@ -347,7 +350,7 @@ fn going_away_in_any_order_neither_blocks_nor_frees(
     for _ in 0..32 {
         ring.send(socket, pool.take().unwrap(), policy).unwrap();
     }
-    ring.poll(Wait::No, drop).unwrap();
+    ring.poll(Wait::No, |_| ()).unwrap();
     assert!(ring.in_flight() > 0, "nothing is in flight: no test");
     let mut far = Some(far);
     match peer {
@@ -374,11 +377,7 @@ fn going_away_in_any_order_neither_blocks_nor_frees(
             }
         }
     }
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "took {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < PATIENCE, "took {:?}", start.elapsed());
 }
 
 #[test]
@@ -399,7 +398,7 @@ fn what_cannot_be_drained_is_leaked_and_counted() {
         ring.send(socket, pool.take().unwrap(), ZcPolicy::Always)
             .unwrap();
     }
-    ring.poll(Wait::No, drop).unwrap();
+    ring.poll(Wait::No, |_| ()).unwrap();
     let before = leaked_bytes();
     drop(ring);
     assert!(leaked_bytes() - before >= 8 << 16);
@@ -414,15 +413,71 @@ fn what_cannot_be_drained_is_leaked_and_counted() {
 }
 
 #[test]
+fn a_lingering_socket_does_not_keep_the_ring_from_going() {
+    let (near, far) = tcp();
+    SockRef::from(&near).set_send_buffer_size(1 << 19).unwrap();
+    SockRef::from(&far).set_recv_buffer_size(4096).unwrap();
+    let linger = Duration::from_secs(600);
+    SockRef::from(&near).set_linger(Some(linger)).unwrap();
+    let mut ring = Ring::builder()
+        .drain_limit(Duration::from_millis(50))
+        .build()
+        .unwrap();
+    let pool = ring.tx_pool(1, 1 << 18).unwrap();
+    let socket = ring.add(near).unwrap();
+    ring.send(socket, pool.take().unwrap(), ZcPolicy::Never)
+        .unwrap();
+    ring.poll(Wait::No, |_| ()).unwrap();
+    let start = Instant::now();
+    drop(ring);
+    assert!(start.elapsed() < linger / 2, "the close has waited");
+    drop(far);
+}
+
+#[test]
+fn any_drain_limit_can_be_asked_for() {
+    let (near, _far) = udp();
+    let mut ring = Ring::builder().drain_limit(Duration::MAX).build().unwrap();
+    let pool = ring.tx_pool(1, 64).unwrap();
+    let socket = ring.add(near).unwrap();
+    ring.send(socket, pool.take().unwrap(), ZcPolicy::Always)
+        .unwrap();
+    drop(ring);
+    assert_eq!(pool.outstanding(), 0);
+}
+
+#[test]
+fn nothing_in_flight_does_not_shorten_a_wait() {
+    let mut ring = Ring::builder().build().unwrap();
+    let (start, limit) = (Instant::now(), Duration::from_millis(30));
+    assert_eq!(ring.poll(Wait::AtMost(limit), |_| ()).unwrap(), 0);
+    assert!(start.elapsed() >= limit);
+    assert_eq!(ring.poll(Wait::Forever, |_| ()).unwrap(), 0);
+}
+
+#[test]
+fn an_empty_send_is_not_sent() {
+    let (near, _far) = udp();
+    let mut ring = Ring::builder().build().unwrap();
+    let pool = ring.tx_pool(1, 8).unwrap();
+    let socket = ring.add(near).unwrap();
+    for policy in [ZcPolicy::Always, ZcPolicy::Never] {
+        let told = send(&mut ring, &pool, socket, b"", policy);
+        assert_eq!((told.result.unwrap(), told.usage), (0, Usage::NotSent));
+    }
+}
+
+#[test]
 fn forgetting_anything_is_sound() {
     let (near, _far) = udp();
     let mut ring = Ring::builder().build().unwrap();
     let pool = ring.tx_pool(4, 64).unwrap();
     std::mem::forget(pool.take().unwrap());
+    assert_eq!(pool.outstanding(), 1);
     let socket = ring.add(near).unwrap();
     ring.send(socket, pool.take().unwrap(), ZcPolicy::Always)
         .unwrap();
-    ring.poll(LIMIT, std::mem::forget).unwrap();
+    ring.poll(LIMIT, |event| std::mem::forget(event)).unwrap();
     ring.send(socket, pool.take().unwrap(), ZcPolicy::Always)
         .unwrap();
     std::mem::forget(ring);

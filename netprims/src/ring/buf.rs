@@ -9,8 +9,9 @@ use crate::{Error, Result};
 /// A fresh slot is zeroed; one that was used holds what its last owner wrote. Its length is that of the slot unless
 /// [`set_len`](TxBuf::set_len) says less; it is what will be sent.
 ///
-/// It may be filled on any thread. Dropping it makes the slot free; `mem::forget` loses the slot until the process
-/// ends, and nothing worse.
+/// It may be filled on any thread. Dropping it makes the slot free. Passing it to `mem::forget` loses the slot until the
+/// process ends, and with it the pool: the whole of it stays mapped, and pinned as long as its ring lives.
+/// [`TxPool::outstanding`](super::TxPool::outstanding) shows a slot that never comes back.
 pub struct TxBuf {
     slot: Slot,
 }

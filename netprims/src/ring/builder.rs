@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::{Refusal, Ring};
-use crate::sys::uring::{Engine, Live};
+use crate::sys::uring::{Engine, LONGEST_DRAIN, Live};
 use crate::{Error, Result};
 
 /// Builds a [`Ring`] on the thread that will use it.
@@ -31,12 +31,17 @@ impl RingBuilder {
         self
     }
 
-    /// How long dropping the ring may wait for sends in flight. Default: half a second.
+    /// How long dropping the ring may wait for sends in flight. Default: half a second; at most an hour, and a longer time
+    /// counts as that.
     ///
     /// The ring cancels what it can; what TCP has taken is not free until the peer has acknowledged it. Buffers that are
     /// not back in time are never reused and never unmapped; [`leaked_bytes`](super::leaked_bytes) counts them.
     pub const fn drain_limit(mut self, limit: Duration) -> Self {
-        self.drain_limit = limit;
+        self.drain_limit = if limit.as_secs() < LONGEST_DRAIN.as_secs() {
+            limit
+        } else {
+            LONGEST_DRAIN
+        };
         self
     }
 
@@ -57,8 +62,11 @@ impl RingBuilder {
                 reason: "it must be from 1 to 32768",
             });
         }
-        let kernel =
-            Live::new(self.in_flight).map_err(|error| Error::RingRefused(Refusal::of(error)))?;
+        let kernel = Live::new(self.in_flight).map_err(|refused| {
+            let operation = refused.operation;
+            let refusal = Refusal::of(refused);
+            Error::RingRefused { operation, refusal }
+        })?;
         let capabilities = kernel.setup().into();
         let engine = Engine::new(kernel, self.in_flight, self.drain_limit);
         Ok(Ring::new(Core::new(engine), capabilities))

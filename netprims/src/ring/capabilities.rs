@@ -7,8 +7,7 @@ use crate::sys::uring::Setup;
 pub struct Capabilities {
     /// Zero-copy sends (Linux 6.0). Without, every send is plain.
     pub zero_copy: bool,
-    /// The report whether a zero-copy send copied (Linux 6.2, and 6.1 as it is
-    /// maintained). Without, usage is unknown.
+    /// The report whether a zero-copy send copied (Linux 6.2, and 6.1 as it is maintained). Without, usage is unknown.
     pub usage_report: bool,
     /// Completions are prepared on the ring's thread when it polls (`IORING_SETUP_DEFER_TASKRUN`, Linux 6.1). Without,
     /// they interrupt it.

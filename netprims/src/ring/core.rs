@@ -20,7 +20,7 @@ impl<K: Kernel> Core<K> {
     }
 
     /// See [`Ring::poll`](super::Ring::poll).
-    pub(super) fn poll(&mut self, wait: Wait, mut handler: impl FnMut(Event)) -> Result<usize> {
+    pub(super) fn poll(&mut self, wait: Wait, mut handler: impl FnMut(Event<'_>)) -> Result<usize> {
         let deadline = match wait {
             // A time beyond what an Instant can hold is for ever.
             Wait::AtMost(limit) => Instant::now().checked_add(limit),
@@ -28,10 +28,10 @@ impl<K: Kernel> Core<K> {
         };
         let mut events = self.deliver(&mut handler);
         loop {
-            let block = if events > 0 || self.engine.in_flight() == 0 {
+            let block = if events > 0 {
                 None
             } else {
-                blocking(wait, deadline)
+                self.blocking(wait, deadline)
             };
             let entered = self.enter(block)?;
             events += self.deliver(&mut handler);
@@ -40,6 +40,18 @@ impl<K: Kernel> Core<K> {
             }
             if !entered {
                 std::thread::yield_now();
+            }
+        }
+    }
+
+    /// How to block now; `None` once the time is over, and where waiting would never end.
+    fn blocking(&self, wait: Wait, deadline: Option<Instant>) -> Option<uring::Wait> {
+        match (wait, deadline) {
+            (Wait::No, _) => None,
+            (_, None) => (self.engine.in_flight() > 0).then_some(uring::Wait::Forever),
+            (_, Some(deadline)) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                (left > Duration::ZERO).then_some(uring::Wait::AtMost(left))
             }
         }
     }
@@ -55,7 +67,7 @@ impl<K: Kernel> Core<K> {
 
     /// Tells what has happened. One completion is taken at a time, and a send stays in the engine until it is told, so a
     /// panicking handler loses nothing but the event it was given.
-    fn deliver(&mut self, handler: &mut impl FnMut(Event)) -> usize {
+    fn deliver(&mut self, handler: &mut impl FnMut(Event<'_>)) -> usize {
         let mut events = 0;
         while let Some(outcome) = self.engine.next() {
             let event = self.event(outcome);
@@ -65,7 +77,7 @@ impl<K: Kernel> Core<K> {
         events
     }
 
-    fn event(&mut self, outcome: Outcome) -> Event {
+    fn event(&mut self, outcome: Outcome) -> Event<'static> {
         match outcome {
             Outcome::Sent { key, result } => {
                 let result = result
@@ -90,18 +102,6 @@ impl<K: Kernel> Core<K> {
                     usage,
                 }
             }
-        }
-    }
-}
-
-/// How to block now; `None` once the time is over.
-fn blocking(wait: Wait, deadline: Option<Instant>) -> Option<uring::Wait> {
-    match (wait, deadline) {
-        (Wait::No, _) => None,
-        (_, None) => Some(uring::Wait::Forever),
-        (_, Some(deadline)) => {
-            let left = deadline.saturating_duration_since(Instant::now());
-            (left > Duration::ZERO).then_some(uring::Wait::AtMost(left))
         }
     }
 }

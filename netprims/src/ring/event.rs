@@ -1,24 +1,34 @@
+use std::convert::Infallible;
 use std::io;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::{TxBuf, Usage};
 use crate::sys::uring::Key;
 
 /// What [`Ring::poll`](super::Ring::poll) tells its handler.
+///
+/// The lifetime is that of what an event lends to its handler. The events of a send lend nothing: their parts may be
+/// kept.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Event {
+pub enum Event<'a> {
     /// A send has its result: the number of bytes that were taken, which on a stream may be less than the buffer has.
     /// The buffer is not free yet.
+    #[non_exhaustive]
     Sent {
         /// Which send.
         ticket: Ticket,
         /// Bytes taken, or why none was: `EPIPE` and `ECONNRESET` when the peer has gone, `EMSGSIZE` for a datagram
-        /// that is too long, `EBADF` and `ENOTSOCK` when what was added is no socket, `ECANCELED`, …
+        /// that is too long, `EBADF` and `ENOTSOCK` when what was added is no socket, `ECANCELED` when the socket was
+        /// removed before the send could be tried again without zero-copy, …
+        ///
+        /// `Ok(0)` means that nothing was sent; of a datagram socket, that an empty datagram was.
         result: io::Result<usize>,
     },
     /// The kernel is done with a send's buffer. Follows `Sent` of the same ticket, in the same poll or a later one; in
     /// no particular order among tickets.
+    #[non_exhaustive]
     Released {
         /// Which send.
         ticket: Ticket,
@@ -27,10 +37,14 @@ pub enum Event {
         /// What became of the bytes that were taken.
         usage: Usage,
     },
+    /// No event has it; it gives the lifetime its place.
+    #[doc(hidden)]
+    Never(Infallible, PhantomData<&'a [u8]>),
 }
 
-/// Names one send, from [`Ring::send`](super::Ring::send) to its last event. Not used again by the ring within the next
-/// four thousand million sends.
+/// Names one send of its ring, from [`Ring::send`](super::Ring::send) to its last event. The ring does not use it again
+/// for at least 2³² sends. Another ring's tickets may be equal to it: where several rings share a table, the table needs
+/// the ring as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub(super) u64);
 
@@ -46,7 +60,7 @@ pub struct Socket {
 pub enum Wait {
     /// Not at all.
     No,
-    /// At most this long.
+    /// At most this long, also when nothing is in flight. A time too long for the clock is for ever.
     AtMost(Duration),
     /// Until there is one. With nothing in flight there can be none, and the poll returns at once.
     Forever,

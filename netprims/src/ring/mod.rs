@@ -24,14 +24,17 @@
 //! has, when the connection fails or the send is cancelled half way: always look at the number. Queue the next send on a
 //! stream only after `Sent` of the one before: of two that are queued together, the second may go on while the first
 //! waits for room, and their bytes interleave. There is no need to wait for `Released`; having many buffers between the
-//! two is what makes zero-copy fast. Datagrams are sent whole and may be queued freely.
+//! two is what makes zero-copy fast.
+//!
+//! Datagrams are sent whole and may be queued freely. They leave in the order they were queued as long as the socket's
+//! send buffer has room, also when the socket refuses to send without copying and the ring sends them again. One that
+//! finds no room waits, and what is queued behind it may pass it: who needs the order waits for `Sent` here too.
 //!
 //! # Kernels
 //!
-//! Linux 5.19 or newer. Zero-copy sends need 6.0, their usage report 6.2 or a maintained 6.1
-//! (before, it is [`Usage::Unknown`]), and
-//! deferred task work, which keeps completions on the caller's thread, 6.1. What is missing is done without, and
-//! [`Ring::capabilities`] says so. Where io_uring itself is refused, [`Refusal`] says by whom.
+//! Linux 6.0 or newer. The usage report of zero-copy sends needs 6.2 or a maintained 6.1 (before, it is
+//! [`Usage::Unknown`]), and deferred task work, which keeps completions on the caller's thread, 6.1. What is missing is
+//! done without, and [`Ring::capabilities`] says so. Where io_uring itself is refused, [`Refusal`] says by whom.
 //!
 //! # Example
 //!

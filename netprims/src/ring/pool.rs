@@ -5,7 +5,7 @@ use crate::sys::memory::Pool;
 ///
 /// Made by [`Ring::tx_pool`](super::Ring::tx_pool). Cloning it shares it, also with other threads, which can take and
 /// fill buffers while the ring's thread sends them. The memory is unmapped when the last clone and the last [`TxBuf`]
-/// are gone. A forked child does not inherit it (`MADV_DONTFORK`): touching it there faults.
+/// are gone; it stays pinned until the ring next makes a pool, or is dropped. A forked child does not inherit it (`MADV_DONTFORK`): touching it there faults.
 #[derive(Clone, Debug)]
 pub struct TxPool {
     pool: Pool,
@@ -20,6 +20,12 @@ impl TxPool {
     /// How many slots there are.
     pub fn slots(&self) -> u32 {
         self.pool.slots()
+    }
+
+    /// How many slots are not free: those that are held as a [`TxBuf`], in flight, and lost by `mem::forget` or by a ring
+    /// that was dropped before the kernel gave them back. While other threads take and drop buffers it is a snapshot.
+    pub fn outstanding(&self) -> u32 {
+        self.pool.outstanding()
     }
 
     /// The length of each slot, in bytes.

@@ -1,17 +1,19 @@
 use std::fmt;
-use std::fs;
 use std::io;
 
+use crate::caller::{Caller, Capability};
+use crate::sys::uring::{Refused, answer_to_nothing};
 use crate::sysctl::Sysctl;
 
 /// Why there is no io_uring here.
 ///
 /// The kernel answers `EPERM` to a seccomp filter's victim and to a process the administrator shut out alike; which it
-/// was is told by looking at both.
+/// was is told by looking at both. Where that cannot be looked at, the answer is [`Unclear`](Refusal::Unclear).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A seccomp filter, such as the default one of container runtimes.
+    /// A seccomp filter, such as the default one of container runtimes: one is installed, and nothing else that could
+    /// have given this answer has.
     Seccomp {
         /// What the filter answers: `EPERM` or `ENOSYS`.
         source: io::Error,
@@ -23,7 +25,7 @@ pub enum Refusal {
         /// The kernel's answer.
         source: io::Error,
     },
-    /// The kernel has no io_uring, or one that lacks what the ring needs (Linux 5.19).
+    /// The kernel has no io_uring, or one that lacks what the ring needs (Linux 6.0).
     KernelTooOld {
         /// The kernel's answer.
         source: io::Error,
@@ -31,6 +33,13 @@ pub enum Refusal {
     /// A limit: locked memory, descriptors, or memory itself.
     Limit {
         /// `ENOMEM`, `EMFILE` or `ENFILE`.
+        source: io::Error,
+    },
+    /// It could be a seccomp filter or `kernel.io_uring_disabled`, and what would tell could not be looked at.
+    Unclear {
+        /// What could not be looked at.
+        unseen: &'static str,
+        /// The kernel's answer.
         source: io::Error,
     },
     /// Something else, such as a security module.
@@ -46,19 +55,16 @@ impl Refusal {
         self.source().raw_os_error()
     }
 
-    /// Looks at the thread and the sysctl to tell who refused.
-    pub(super) fn of(source: io::Error) -> Self {
-        let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-        let disabled = Sysctl::new("kernel.io_uring_disabled")
-            .read()
-            .ok()
-            .flatten();
-        let release = Sysctl::new("kernel.osrelease")
-            .read()
-            .ok()
-            .flatten()
-            .unwrap_or_default();
-        classify(source, &status, disabled.as_deref(), &release)
+    /// Looks at the thread, the sysctls and what the kernel answers to less, to tell who refused.
+    pub(super) fn of(refused: Refused) -> Self {
+        let sights = Sights {
+            caller: Caller::look(),
+            disabled: number("kernel.io_uring_disabled"),
+            group: number("kernel.io_uring_group"),
+            release: Sysctl::new("kernel.osrelease").read().ok().flatten(),
+            answer_to_nothing: answer_to_nothing(),
+        };
+        classify(refused, &sights)
     }
 
     fn source(&self) -> &io::Error {
@@ -67,6 +73,7 @@ impl Refusal {
             | Self::Disabled { source, .. }
             | Self::KernelTooOld { source }
             | Self::Limit { source }
+            | Self::Unclear { source, .. }
             | Self::Other { source } => source,
         }
     }
@@ -77,36 +84,146 @@ impl fmt::Display for Refusal {
         write!(f, "{}: ", self.source())?;
         match self {
             Self::Seccomp { .. } => f.write_str(
-                "a seccomp filter refuses io_uring; allow io_uring_setup, io_uring_enter and io_uring_register in the \
-                 container's seccomp profile",
+                "a seccomp filter is installed, and nothing else found refuses io_uring; allow io_uring_setup, \
+                 io_uring_enter and io_uring_register in the container's seccomp profile",
             ),
             Self::Disabled { value, .. } => write!(
                 f,
                 "kernel.io_uring_disabled is {value}; set it to 0, or to 1 and join the group of kernel.io_uring_group"
             ),
-            Self::KernelTooOld { .. } => f.write_str("the kernel's io_uring is missing or too old; it takes Linux 5.19"),
+            Self::KernelTooOld { .. } => f.write_str("the kernel's io_uring is missing or too old; it takes Linux 6.0"),
             Self::Limit { .. } => f.write_str("raise RLIMIT_MEMLOCK or RLIMIT_NOFILE, or ask for fewer entries"),
+            Self::Unclear { unseen, .. } => {
+                write!(
+                    f,
+                    "seccomp or kernel.io_uring_disabled refuses io_uring; {unseen} would tell, and cannot be seen here"
+                )
+            }
             Self::Other { .. } => f.write_str("io_uring is refused, by neither seccomp nor kernel.io_uring_disabled"),
         }
     }
 }
 
-/// `status` is the thread's `/proc` file, `disabled` the sysctl, `release` what `uname -r` prints.
-fn classify(source: io::Error, status: &str, disabled: Option<&str>, release: &str) -> Refusal {
-    let filtered = field(status, "Seccomp:") == Some("2");
-    let value = disabled.and_then(|value| value.parse().ok()).unwrap_or(0);
-    match source.raw_os_error() {
-        Some(libc::EPERM) if value == 2 || (value == 1 && !has_sys_admin(status)) => {
-            Refusal::Disabled { value, source }
-        }
-        Some(libc::EPERM) if filtered => Refusal::Seccomp { source },
-        // The kernel has the system call: the answer is the filter's.
-        Some(libc::ENOSYS) if filtered && (disabled.is_some() || has_io_uring(release)) => {
+/// What can be looked at to tell who refused.
+struct Sights {
+    caller: Caller,
+    disabled: Seen,
+    group: Seen,
+    /// What `uname -r` prints.
+    release: Option<String>,
+    /// The errno of `io_uring_setup(0, NULL)`.
+    answer_to_nothing: Option<i32>,
+}
+
+/// A sysctl that is a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Value(i64),
+    /// The kernel has no such sysctl.
+    Absent,
+    /// It could not be looked at.
+    Not,
+}
+
+fn number(name: &'static str) -> Seen {
+    match Sysctl::new(name).read() {
+        Ok(Some(text)) => text.parse().map_or(Seen::Not, Seen::Value),
+        Ok(None) => Seen::Absent,
+        Err(_) => Seen::Not,
+    }
+}
+
+const STATUS: &str = "/proc/thread-self/status";
+const DISABLED: &str = "kernel.io_uring_disabled";
+
+fn classify(refused: Refused, sights: &Sights) -> Refusal {
+    let Refused { operation, error } = refused;
+    let source = error;
+    match (operation, source.raw_os_error()) {
+        (_, Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE)) => Refusal::Limit { source },
+        (_, Some(libc::EINVAL)) => Refusal::KernelTooOld { source },
+        ("io_uring_setup", Some(libc::EPERM)) => shut_out(source, sights),
+        ("io_uring_setup", Some(libc::ENOSYS)) => absent(source, sights),
+        // The kernel has given a ring, so it has these calls and allows them.
+        (_, Some(libc::EPERM | libc::ENOSYS | libc::EACCES))
+            if operation != "io_uring_setup" && sights.caller.is_filtered() == Some(true) =>
+        {
             Refusal::Seccomp { source }
         }
-        Some(libc::ENOSYS | libc::EINVAL) => Refusal::KernelTooOld { source },
-        Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE) => Refusal::Limit { source },
         _ => Refusal::Other { source },
+    }
+}
+
+/// Who answered `EPERM`.
+fn shut_out(source: io::Error, sights: &Sights) -> Refusal {
+    // Filter and sysctl let nobody look at the parameters; whoever refused came after them.
+    if sights.answer_to_nothing == Some(libc::EFAULT) {
+        return Refusal::Other { source };
+    }
+    let disabled = match sights.disabled {
+        Seen::Value(2..) => Some(2),
+        Seen::Value(1) => match is_exempt(sights) {
+            Some(false) => Some(1),
+            Some(true) => None,
+            None => return unless_free(source, sights, 1),
+        },
+        Seen::Value(_) | Seen::Absent => None,
+        Seen::Not => {
+            let unseen = DISABLED;
+            return Refusal::Unclear { unseen, source };
+        }
+    };
+    match (disabled, sights.caller.is_filtered()) {
+        (Some(value), _) => Refusal::Disabled { value, source },
+        (None, Some(true)) => Refusal::Seccomp { source },
+        (None, Some(false)) => Refusal::Other { source },
+        (None, None) => {
+            let unseen = STATUS;
+            Refusal::Unclear { unseen, source }
+        }
+    }
+}
+
+/// The sysctl, unless a filter may have been faster.
+fn unless_free(source: io::Error, sights: &Sights, value: u32) -> Refusal {
+    if sights.caller.is_filtered() == Some(false) {
+        return Refusal::Disabled { value, source };
+    }
+    let unseen = "membership in the group of kernel.io_uring_group";
+    Refusal::Unclear { unseen, source }
+}
+
+/// Whether `kernel.io_uring_disabled` at 1 does not concern the process. Source: `io_uring_allowed` in
+/// `io_uring/io_uring.c`.
+fn is_exempt(sights: &Sights) -> Option<bool> {
+    let member = match sights.group {
+        Seen::Value(group) => match u32::try_from(group) {
+            Ok(group) => sights.caller.is_in_group(group),
+            // -1: no group.
+            Err(_) => Some(false),
+        },
+        Seen::Absent => Some(false),
+        Seen::Not => None,
+    };
+    match (sights.caller.has(Capability::SysAdmin), member) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        _ => None,
+    }
+}
+
+/// Who answered `ENOSYS`.
+fn absent(source: io::Error, sights: &Sights) -> Refusal {
+    let built_in = matches!(sights.disabled, Seen::Value(_))
+        || sights.release.as_deref().is_some_and(has_io_uring);
+    match sights.caller.is_filtered() {
+        // The kernel has the system call: the answer is the filter's.
+        Some(true) if built_in => Refusal::Seccomp { source },
+        None if built_in => {
+            let unseen = STATUS;
+            Refusal::Unclear { unseen, source }
+        }
+        _ => Refusal::KernelTooOld { source },
     }
 }
 
@@ -121,70 +238,5 @@ fn has_io_uring(release: &str) -> bool {
     }
 }
 
-fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .map(str::trim)
-}
-
-fn has_sys_admin(status: &str) -> bool {
-    /// `CAP_SYS_ADMIN` in `include/uapi/linux/capability.h`.
-    const SYS_ADMIN: u32 = 21;
-    let effective = field(status, "CapEff:").and_then(|hex| u64::from_str_radix(hex, 16).ok());
-    effective.is_some_and(|set| set >> SYS_ADMIN & 1 == 1)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    const FREE: &str = "Name:\tx\nCapEff:\t0000000000000000\nSeccomp:\t0\n";
-    const FILTERED: &str =
-        "Name:\tx\nCapEff:\t0000000000000000\nSeccomp:\t2\nSeccomp_filters:\t1\n";
-    const ADMIN: &str = "CapEff:\t000001ffffffffff\nSeccomp:\t0\n";
-    const FILTERED_ADMIN: &str = "CapEff:\t000001ffffffffff\nSeccomp:\t2\n";
-
-    #[rstest]
-    #[case::filter(libc::EPERM, FILTERED, Some("0"), "6.18.0", "Seccomp")]
-    #[case::filter_on_an_older_kernel(libc::EPERM, FILTERED, None, "6.18.0", "Seccomp")]
-    #[case::filter_that_plays_absent(libc::ENOSYS, FILTERED, Some("0"), "6.18.0", "Seccomp")]
-    #[case::the_same_on_an_older_kernel(libc::ENOSYS, FILTERED, None, "6.1.0-50-amd64", "Seccomp")]
-    #[case::filter_and_no_io_uring(libc::ENOSYS, FILTERED, None, "6.6.1", "KernelTooOld")]
-    #[case::filter_and_an_old_kernel(libc::ENOSYS, FILTERED, None, "5.0.21", "KernelTooOld")]
-    #[case::filter_and_a_strange_release(libc::ENOSYS, FILTERED, None, "mine", "KernelTooOld")]
-    #[case::disabled_for_all(libc::EPERM, FREE, Some("2"), "6.18.0", "Disabled")]
-    #[case::disabled_for_root_too(libc::EPERM, ADMIN, Some("2"), "6.18.0", "Disabled")]
-    #[case::disabled_for_most(libc::EPERM, FREE, Some("1"), "6.18.0", "Disabled")]
-    #[case::disabled_for_others_but_filtered(
-        libc::EPERM,
-        FILTERED_ADMIN,
-        Some("1"),
-        "6.18.0",
-        "Seccomp"
-    )]
-    #[case::security_module(libc::EPERM, FREE, Some("0"), "6.18.0", "Other")]
-    #[case::no_system_call(libc::ENOSYS, FREE, None, "6.18.0", "KernelTooOld")]
-    #[case::unknown_flags(libc::EINVAL, FREE, None, "6.18.0", "KernelTooOld")]
-    #[case::memlock(libc::ENOMEM, FREE, Some("0"), "6.18.0", "Limit")]
-    #[case::descriptors(libc::EMFILE, FREE, Some("0"), "6.18.0", "Limit")]
-    #[case::no_status(libc::EPERM, "", None, "6.18.0", "Other")]
-    #[case::surprise(libc::EIO, FREE, Some("0"), "6.18.0", "Other")]
-    fn tells_who_refused(
-        #[case] errno: i32,
-        #[case] status: &str,
-        #[case] disabled: Option<&str>,
-        #[case] release: &str,
-        #[case] want: &str,
-    ) {
-        let refusal = classify(
-            io::Error::from_raw_os_error(errno),
-            status,
-            disabled,
-            release,
-        );
-        assert_eq!(format!("{refusal:?}").split(' ').next(), Some(want));
-        assert_eq!(refusal.raw_os_error(), Some(errno));
-    }
-}
+mod tests;

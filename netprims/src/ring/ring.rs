@@ -19,8 +19,9 @@ use crate::{Error, Result};
 /// # Drop
 ///
 /// Dropping the ring hands queued sends to the kernel, cancels what is not finished, and waits for at most
-/// [`drain_limit`](RingBuilder::drain_limit). It then closes its sockets. What the kernel has not given back by then is
-/// leaked and counted ([`leaked_bytes`]). Events are not delivered any more; buffers return to their pool.
+/// [`drain_limit`](RingBuilder::drain_limit). It then closes its sockets, after it has turned `SO_LINGER` off where that
+/// would make the close wait; to linger, [`remove`](Ring::remove) the socket first. What the kernel has not given back by
+/// then is leaked and counted ([`leaked_bytes`]). Events are not delivered any more; buffers return to their pool.
 /// `mem::forget` of a ring leaks its descriptors and the buffers in flight.
 pub struct Ring {
     core: Core<Live>,
@@ -62,12 +63,13 @@ impl Ring {
 
     /// Maps memory for `slots` buffers of `slot_len` bytes each and registers it with the ring.
     ///
-    /// The memory is pinned, which counts against `RLIMIT_MEMLOCK` for a process without CAP_IPC_LOCK. A ring can have
-    /// 64 pools at a time.
+    /// The memory is pinned, which counts against `RLIMIT_MEMLOCK` of the user for a process without CAP_IPC_LOCK. It
+    /// stays so after the pool is gone, until the ring makes its next pool, which first lets go of the memory of those
+    /// that are gone, or is dropped. A ring can have 64 pools at a time.
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidValue`]: no slots, empty slots, more than 1 GiB in total, or a 65th pool.
+    /// - [`Error::InvalidValue`]: no slots, 2²⁴ or more, empty slots, more than 1 GiB in total, or a 65th pool.
     /// - [`Error::System`]: `ENOMEM` when memory or the limit is short.
     ///
     /// Source: io_uring_register(2), `IORING_REGISTER_BUFFERS_UPDATE`.
@@ -78,7 +80,7 @@ impl Ring {
             reason,
         };
         let shape = Shape::new(slots, slot_len)
-            .ok_or_else(|| invalid("a pool needs slots, and slots need bytes"))?;
+            .ok_or_else(|| invalid("a pool has 1 to 16777215 slots of at least a byte"))?;
         if shape.bytes().get() > LARGEST_POOL {
             return Err(invalid("the kernel registers at most 1 GiB as one buffer"));
         }
@@ -109,7 +111,7 @@ impl Ring {
     }
 
     /// Takes a socket back. Sends in flight on it go on and tell their events; sends that are queued are handed to the
-    /// kernel first.
+    /// kernel first. One that the socket then refuses to send without copying fails with `ECANCELED`.
     ///
     /// # Errors
     ///
@@ -177,8 +179,10 @@ impl Ring {
     /// Hands queued sends to the kernel, waits as told for the first event, and tells the handler each event there is.
     /// Returns how many.
     ///
-    /// A signal does not end the wait: with [`Wait::AtMost`], 0 means that the time is over. If the handler panics, the event it was given is dropped (its buffer
-    /// returns to the pool) and all others are told by the next poll. Allocates nothing and takes no lock.
+    /// A signal does not end the wait: with [`Wait::AtMost`], 0 means that the time is over, also when nothing is in
+    /// flight. [`Wait::No`] does not enter the kernel when there is nothing to hand over and nothing to be had. If the
+    /// handler panics, the event it was given is dropped (its buffer returns to the pool) and all others are told by the
+    /// next poll. Allocates nothing and takes no lock.
     ///
     /// # Errors
     ///
@@ -186,7 +190,7 @@ impl Ring {
     ///
     /// Source: io_uring_enter(2).
     #[doc(alias = "io_uring_enter")]
-    pub fn poll(&mut self, wait: Wait, handler: impl FnMut(Event)) -> Result<usize> {
+    pub fn poll(&mut self, wait: Wait, handler: impl FnMut(Event<'_>)) -> Result<usize> {
         self.core.poll(wait, handler)
     }
 

@@ -9,9 +9,9 @@ use super::Usage;
 pub struct Totals {
     /// Sends whose buffer was released.
     pub sends: u64,
-    /// Bytes the device read from the buffers.
+    /// Bytes of sends of which the device read everything from the buffers.
     pub zero_copied: u64,
-    /// Bytes the kernel copied, those of plain sends included.
+    /// Bytes of sends of which the kernel copied all or a part, plain sends included. The kernel tells it per send.
     pub copied: u64,
     /// Bytes that were not sent: those of failed sends, and what short sends left over.
     pub not_sent: u64,

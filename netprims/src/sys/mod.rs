@@ -3,7 +3,12 @@
 //! It is not a layer of thin wrappers over raw pointers. It holds the types that *own* what the kernel touches: the
 //! mapping, the slots carved from it, and the table of sends in flight. Their methods are sound for any caller in the
 //! crate: none takes a raw pointer, and none trusts a caller's length, id or lifetime.
+//!
+//! What the tests of this tree can notice is named in `defect`: each bug there is switched on by a test that must fail
+//! to look right with it.
 
+#[cfg(all(test, feature = "ring"))]
+pub(crate) mod defect;
 #[cfg(feature = "ring")]
 pub(crate) mod memory;
 pub(crate) mod sockopt;

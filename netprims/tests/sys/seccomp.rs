@@ -2,14 +2,14 @@
 
 use std::io;
 
-/// Makes `io_uring_setup` answer `errno` for the calling thread, for good.
-pub(crate) fn refuse_io_uring(errno: u16) -> io::Result<()> {
+/// Makes a system call answer `errno` for the calling thread, for good.
+pub(crate) fn refuse(call: libc::c_long, errno: u16) -> io::Result<()> {
     const LOAD: u16 = 0x20;
     const JUMP_IF_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
     const ALLOW: u32 = 0x7fff_0000;
     const ERRNO: u32 = 0x0005_0000;
-    let number = u32::try_from(libc::SYS_io_uring_setup).map_err(io::Error::other)?;
+    let number = u32::try_from(call).map_err(io::Error::other)?;
     let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
     let mut filter = [
         step(LOAD, 0, 0, 0),

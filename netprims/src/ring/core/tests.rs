@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rstest::rstest;
 
-use super::super::Usage;
 use super::*;
 use crate::sys::memory::{Pool, Shape};
 use crate::sys::uring::fake::Fake;
@@ -30,12 +29,13 @@ fn a_plain_result_is_told_as_sent_then_released() {
     let (mut core, _pool) = core(1);
     core.engine.kernel_mut().result(0, 60, false);
     let mut told = Vec::new();
-    let events = core.poll(Wait::No, |event| told.push(event)).unwrap();
-    assert_eq!(events, 2);
-    assert!(matches!(&told[0], Event::Sent { result: Ok(60), .. }));
-    assert!(
-        matches!(&told[1], Event::Released { usage: Usage::Copied, buf, .. } if buf.len() == 100)
-    );
+    let events = core.poll(Wait::No, |event| match event {
+        Event::Sent { result, .. } => told.push(format!("{result:?}")),
+        Event::Released { usage, buf, .. } => told.push(format!("{usage:?} {}", buf.len())),
+        Event::Never(never, _) => match never {},
+    });
+    assert_eq!(events.unwrap(), 2);
+    assert_eq!(told, ["Ok(60)", "Copied 100"]);
     assert_eq!((core.totals.copied, core.totals.not_sent), (60, 40));
 }
 
@@ -65,6 +65,17 @@ fn nothing_in_flight_does_not_block() {
     let (mut core, _pool) = core(0);
     assert_eq!(core.poll(Wait::Forever, |_| ()).unwrap(), 0);
     assert_eq!(core.engine.kernel_mut().entered, [None]);
+}
+
+#[test]
+fn a_time_limit_is_waited_out_with_nothing_in_flight() {
+    let (mut core, _pool) = core(0);
+    let start = Instant::now();
+    let limit = Wait::AtMost(Duration::from_millis(30));
+    assert_eq!(core.poll(limit, |_| ()).unwrap(), 0);
+    assert!(start.elapsed() >= Duration::from_millis(30));
+    // For ever is for ever, and nothing will come.
+    assert_eq!(core.poll(Wait::AtMost(Duration::MAX), |_| ()).unwrap(), 0);
 }
 
 #[test]

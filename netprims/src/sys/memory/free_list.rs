@@ -5,17 +5,25 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// An index is popped at most once between two pushes of it; slots rest their uniqueness on that.
 #[derive(Debug)]
 pub(super) struct FreeList {
-    /// The top of the stack in the low half, a change counter in the high half, so that a pop that was overtaken by a
-    /// pop and a push of the same index fails instead of linking a stale successor (the ABA problem).
+    /// The top of the stack in the low 24 bits, a change counter in the others, so that a pop that was overtaken by a pop
+    /// and a push of the same index fails instead of linking a stale successor (the ABA problem). The counter comes
+    /// round after 2^40 changes: a thread would have to be stopped for hours between two instructions of a pop, and wake
+    /// at the very change.
     head: AtomicU64,
     /// For each index on the stack the one below it.
     below: Box<[AtomicU32]>,
 }
 
-const NONE: u32 = u32::MAX;
+const INDEX_BITS: u32 = 24;
+
+/// No index: all index bits set.
+const NONE: u32 = (1 << INDEX_BITS) - 1;
+
+/// How many indices a list can have.
+pub(super) const MOST: u32 = NONE;
 
 impl FreeList {
-    /// All indices below `count` are free; `count` is below `u32::MAX`.
+    /// All indices below `count` are free; `count` is at most [`MOST`].
     pub(super) fn full(count: u32) -> Self {
         let below = (0..count)
             .map(|index| AtomicU32::new(if index + 1 < count { index + 1 } else { NONE }));
@@ -69,16 +77,16 @@ impl FreeList {
     }
 }
 
-fn pack(changes: u32, top: u32) -> u64 {
-    u64::from(changes) << 32 | u64::from(top)
+fn pack(changes: u64, top: u32) -> u64 {
+    changes << INDEX_BITS | u64::from(top)
 }
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "takes a packed value apart into its halves"
+    reason = "takes a packed value apart: the mask leaves 24 bits"
 )]
-fn unpack(head: u64) -> (u32, u32) {
-    ((head >> 32) as u32, head as u32)
+fn unpack(head: u64) -> (u64, u32) {
+    (head >> INDEX_BITS, (head & u64::from(NONE)) as u32)
 }
 
 #[cfg(test)]
@@ -112,6 +120,22 @@ mod tests {
             let free = std::iter::from_fn(|| list.pop()).count();
             prop_assert_eq!(free + held.len(), count as usize);
         }
+    }
+
+    #[rstest::rstest]
+    #[case(0, 0)]
+    #[case(1, NONE)]
+    #[case((1 << 40) - 1, NONE - 1)]
+    fn what_is_packed_comes_apart(#[case] changes: u64, #[case] top: u32) {
+        assert_eq!(unpack(pack(changes, top)), (changes, top));
+    }
+
+    #[test]
+    fn the_counter_comes_round_without_touching_the_index() {
+        let list = FreeList::full(2);
+        list.head.store(pack((1 << 40) - 1, 0), Ordering::Relaxed);
+        assert_eq!(list.pop(), Some(0));
+        assert_eq!(unpack(list.head.load(Ordering::Relaxed)), (0, 1));
     }
 
     #[test]

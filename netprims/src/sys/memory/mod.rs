@@ -1,8 +1,12 @@
 //! Memory the kernel may touch. All of it is mapped and owned here.
 
 mod free_list;
+mod leaked;
+mod lent;
 mod mapping;
 mod pool;
 
+pub(crate) use leaked::leaked_bytes;
+pub(crate) use lent::Lent;
 pub(crate) use mapping::Mapping;
-pub(crate) use pool::{Home, Pool, Shape, Slot, WeakPool, leaked_bytes};
+pub(crate) use pool::{Home, Pool, Shape, Slot, WeakPool};

@@ -2,11 +2,11 @@ use std::fmt;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
-use super::Mapping;
-use super::free_list::FreeList;
+use super::free_list::{self, FreeList};
+use super::{Mapping, leaked};
 
 /// Slots of equal size carved from one mapping. Cloning shares it; the mapping lives until the last slot and the last
 /// clone are gone.
@@ -57,18 +57,13 @@ struct Shared {
     shape: Shape,
     free: FreeList,
     home: Home,
+    /// Slots taken and not given back.
+    outstanding: AtomicU32,
     leaked: AtomicBool,
 }
 
-static LEAKED: AtomicU64 = AtomicU64::new(0);
-
-/// Bytes of mappings that can never be unmapped because the kernel did not give a slot back in time.
-pub(crate) fn leaked_bytes() -> u64 {
-    LEAKED.load(Ordering::Relaxed)
-}
-
 impl Shape {
-    /// `None` if the slots do not fit an address space, or there are none.
+    /// `None` if the slots do not fit an address space, if there are none, or more than can be numbered.
     pub(crate) fn new(slots: u32, slot_len: u32) -> Option<Self> {
         const PAGE: usize = 4096;
         const CACHE_LINE: usize = 64;
@@ -82,9 +77,18 @@ impl Shape {
             slot_len,
             stride,
         };
-        (slots != 0 && slots != u32::MAX && slot_len != 0).then_some(shape)?;
+        (slots != 0 && slots <= free_list::MOST && slot_len != 0).then_some(shape)?;
         shape.stride.checked_mul(usize::try_from(slots).ok()?)?;
         Some(shape)
+    }
+
+    /// The shape with no more slots than fit this many bytes.
+    fn within(self, bytes: usize) -> Self {
+        let room = u32::try_from(bytes / self.stride).unwrap_or(u32::MAX);
+        Self {
+            slots: self.slots.min(room),
+            ..self
+        }
     }
 
     /// The bytes all slots take. It does not overflow: `new` has tried.
@@ -95,27 +99,27 @@ impl Shape {
 }
 
 impl Pool {
-    /// Divides a mapping; `None` if it is too small for the shape.
-    pub(crate) fn new(mapping: Mapping, shape: Shape, home: Home) -> Option<Self> {
-        if mapping.len() < shape.bytes().get() {
-            return None;
-        }
+    /// Divides a mapping, into fewer slots than the shape has if it is too small for all.
+    pub(crate) fn new(mapping: Mapping, shape: Shape, home: Home) -> Self {
+        let shape = shape.within(mapping.len());
         let free = FreeList::full(shape.slots);
         let shared = Shared {
             mapping,
             shape,
             free,
             home,
+            outstanding: AtomicU32::new(0),
             leaked: AtomicBool::new(false),
         };
-        Some(Self {
+        Self {
             shared: Arc::new(shared),
-        })
+        }
     }
 
     /// Takes a free slot, its length that of the whole slot.
     pub(crate) fn take(&self) -> Option<Slot> {
         let index = self.shared.free.pop()?;
+        self.shared.outstanding.fetch_add(1, Ordering::Relaxed);
         Some(Slot {
             shared: Arc::clone(&self.shared),
             index,
@@ -132,6 +136,11 @@ impl Pool {
 
     pub(crate) fn slots(&self) -> u32 {
         self.shared.shape.slots
+    }
+
+    /// Slots that are taken: by their owners, in flight, forgotten or leaked.
+    pub(crate) fn outstanding(&self) -> u32 {
+        self.shared.outstanding.load(Ordering::Relaxed)
     }
 
     pub(crate) fn slot_len(&self) -> usize {
@@ -200,16 +209,29 @@ impl Slot {
     /// Gives the slot up for good, because the kernel may still read it: its mapping is never unmapped, and counted.
     pub(crate) fn leak(self) {
         if !self.shared.leaked.swap(true, Ordering::Relaxed) {
-            let bytes = u64::try_from(self.shared.mapping.len()).unwrap_or(u64::MAX);
-            LEAKED.fetch_add(bytes, Ordering::Relaxed);
+            leaked::count(self.shared.mapping.len());
         }
         // The slot's share of the pool is what keeps the mapping from being unmapped.
         mem::forget(self);
+    }
+
+    /// Which of the pool's slots it is.
+    #[cfg(test)]
+    pub(crate) fn place(&self) -> u32 {
+        self.index
+    }
+
+    /// The seeded defect: the slot can be taken again although it has an owner.
+    #[cfg(test)]
+    pub(super) fn free_early(&self) {
+        self.shared.free.push(self.index);
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        // Counted before the slot can be taken again, or the count of a pool in use could pass through zero.
+        self.shared.outstanding.fetch_sub(1, Ordering::Relaxed);
         self.shared.free.push(self.index);
     }
 }
@@ -235,21 +257,35 @@ mod tests {
 
     fn pool(slots: u32, slot_len: u32) -> Pool {
         let shape = Shape::new(slots, slot_len).unwrap();
-        Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, HOME).unwrap()
+        Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, HOME)
     }
 
     #[rstest]
     #[case(0, 10)]
     #[case(10, 0)]
     #[case(u32::MAX, 10)]
+    #[case(1 << 24, 10)]
     fn shapes_without_slots_are_refused(#[case] slots: u32, #[case] slot_len: u32) {
         assert!(Shape::new(slots, slot_len).is_none());
     }
 
     #[test]
-    fn a_mapping_that_is_too_small_is_refused() {
+    fn a_mapping_that_is_too_small_has_fewer_slots() {
         let mapping = Mapping::anonymous(NonZeroUsize::new(4096).unwrap()).unwrap();
-        assert!(Pool::new(mapping, Shape::new(2, 4096).unwrap(), HOME).is_none());
+        let pool = Pool::new(mapping, Shape::new(2, 4096).unwrap(), HOME);
+        assert_eq!(pool.slots(), 1);
+        let _only = pool.take().unwrap();
+        assert!(pool.take().is_none());
+    }
+
+    #[test]
+    fn the_slots_that_are_out_are_counted() {
+        let pool = pool(3, 16);
+        let (first, second) = (pool.take().unwrap(), pool.take().unwrap());
+        assert_eq!(pool.outstanding(), 2);
+        drop(first);
+        mem::forget(second);
+        assert_eq!(pool.outstanding(), 1, "a forgotten slot is out for good");
     }
 
     #[rstest]
@@ -300,11 +336,11 @@ mod tests {
     #[test]
     fn leaking_counts_the_mapping_once_and_keeps_it() {
         let pool = pool(2, 4096);
-        let before = leaked_bytes();
+        let before = leaked::leaked_bytes();
         pool.take().unwrap().leak();
         pool.take().unwrap().leak();
         // Other tests of this process leak too, so this is a lower bound.
-        assert!(leaked_bytes() - before >= 8192);
+        assert!(leaked::leaked_bytes() - before >= 8192);
         let mapping = Arc::downgrade(&pool.shared);
         drop(pool);
         assert!(

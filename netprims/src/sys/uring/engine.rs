@@ -1,36 +1,45 @@
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use super::kernel::{Kernel, QueueFull, Request, Wait};
 use super::lifecycle::{Phase, Step, Usage};
 use super::live::BUFFERS;
 use super::slab::{Key, Missing, Slab};
-use crate::sys::memory::{Home, Mapping, Pool, Shape, Slot, WeakPool};
+#[cfg(test)]
+use crate::sys::defect::{Defect, seeded};
+use crate::sys::memory::{Home, Lent, Mapping, Pool, Shape, Slot, WeakPool};
 
 /// Owns a ring's sockets and the slots that are in flight.
 ///
 /// # Invariants
 ///
-/// A slot whose request the kernel may still read is in `flights`, in a phase that is `in_kernel`, and leaves the table
-/// only after its last completion, or leaked. A descriptor that a queued request names is in `sockets`.
+/// A slot that the kernel may read is in `flights`, as a [`Lent`], and is taken back only from a flight that is not
+/// `in_kernel`: after its last completion, or when nothing of it was queued. Every other end of a flight leaks the slot.
+/// A descriptor that a queued request names is in `sockets`.
 pub(crate) struct Engine<K: Kernel> {
     kernel: K,
     id: u64,
     flights: Slab<Flight>,
     sockets: Slab<Socket>,
-    /// The pools by the number of their fixed buffer.
-    pools: Vec<WeakPool>,
+    /// The pools by the number of their fixed buffer; `None` for a number that is free.
+    pools: Vec<Option<WeakPool>>,
     /// A send whose result was told and whose release is next.
     told: Option<Key>,
+    /// Sends that were refused without copying and wait to be queued plainly, in the order they were sent. Has room for
+    /// all that can be in flight.
+    held: VecDeque<Key>,
     strays: Strays,
     drain_limit: Duration,
     closing: bool,
 }
 
 struct Flight {
-    slot: Slot,
+    lent: Lent,
     len: u32,
     socket: Key,
     phase: Phase,
@@ -78,6 +87,9 @@ pub struct Strays {
     pub unknown: u64,
 }
 
+/// The longest a ring may take to drain.
+pub(crate) const LONGEST_DRAIN: Duration = Duration::from_secs(60 * 60);
+
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl<K: Kernel> Engine<K> {
@@ -89,8 +101,9 @@ impl<K: Kernel> Engine<K> {
             sockets: Slab::new(0),
             pools: Vec::new(),
             told: None,
+            held: VecDeque::with_capacity(usize::try_from(in_flight).unwrap_or(0)),
             strays: Strays::default(),
-            drain_limit,
+            drain_limit: drain_limit.min(LONGEST_DRAIN),
             closing: false,
         }
     }
@@ -112,10 +125,11 @@ impl<K: Kernel> Engine<K> {
     }
 
     pub(super) fn pool_in(&mut self, mapping: Mapping, shape: Shape) -> io::Result<Option<Pool>> {
+        self.unregister_dead_pools()?;
         let free = self
             .pools
             .iter()
-            .position(|pool| !pool.in_use())
+            .position(Option::is_none)
             .unwrap_or(self.pools.len());
         let Some(buffer) = u16::try_from(free).ok().filter(|buffer| *buffer < BUFFERS) else {
             return Ok(None);
@@ -126,24 +140,29 @@ impl<K: Kernel> Engine<K> {
             self.kernel
                 .register(buffer, mapping.base().as_ptr(), mapping.len())
         }?;
-        let Some(pool) = Pool::new(
-            mapping,
-            shape,
-            Home {
-                engine: self.id,
-                buffer,
-            },
-        ) else {
-            return Ok(None);
-        };
+        let engine = self.id;
+        let pool = Pool::new(mapping, shape, Home { engine, buffer });
+        let weak = Some(pool.downgrade());
         match self.pools.get_mut(free) {
-            Some(weak) => *weak = pool.downgrade(),
-            None => self.pools.push(pool.downgrade()),
+            Some(place) => *place = weak,
+            None => self.pools.push(weak),
         }
         Ok(Some(pool))
     }
 
-    /// Takes a socket; gives it back if there are four thousand million already.
+    /// Unpins what no pool uses any more. To be done before memory is pinned: the kernel counts the new memory before it
+    /// lets go of what its number stood for.
+    fn unregister_dead_pools(&mut self) -> io::Result<()> {
+        for (buffer, place) in (0..).zip(&mut self.pools) {
+            if place.as_ref().is_some_and(|pool| !pool.in_use()) {
+                self.kernel.unregister(buffer)?;
+                *place = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a socket; gives it back if no number is left for it.
     pub(crate) fn add(&mut self, fd: OwnedFd) -> Result<Key, OwnedFd> {
         let socket = Socket {
             fd,
@@ -154,9 +173,10 @@ impl<K: Kernel> Engine<K> {
             .map_err(|socket| socket.fd)
     }
 
-    /// Gives a socket back. What is queued is handed to the kernel first, because a queued request names the
-    /// descriptor by its number.
+    /// Gives a socket back. What is held and queued is handed to the kernel first, because it needs the socket, and a
+    /// queued request names the descriptor by its number.
     pub(crate) fn remove(&mut self, socket: Key) -> io::Result<Option<OwnedFd>> {
+        self.queue_held()?;
         if self.kernel.queued() > 0 {
             self.kernel.enter(None)?;
         }
@@ -176,6 +196,10 @@ impl<K: Kernel> Engine<K> {
         if slot.home().engine != self.id {
             return Err((slot, SendError::ForeignSlot));
         }
+        // What was held goes first, or the new send would overtake it.
+        if let Err(error) = self.queue_held() {
+            return Err((slot, SendError::Enter(error)));
+        }
         let Some(target) = self.sockets.find(socket) else {
             return Err((slot, SendError::UnknownSocket));
         };
@@ -184,21 +208,26 @@ impl<K: Kernel> Engine<K> {
             // A slot's length comes from a u32.
             return Err((slot, SendError::ForeignSlot));
         };
+        let owed = false;
         let flight = Flight {
-            slot,
+            lent: Lent::new(slot),
             len,
             socket,
-            phase: Phase::Issued { zero_copy },
+            phase: Phase::Issued { zero_copy, owed },
         };
         let key = self
             .flights
             .insert(flight)
-            .map_err(|flight| (flight.slot, SendError::Full))?;
+            .map_err(|flight| (flight.lent.take_back(), SendError::Full))?;
         let Err(error) = self.push(key) else {
+            #[cfg(test)]
+            if let (true, Some(flight)) = (seeded(Defect::FreeAtSend), self.flights.find(key)) {
+                flight.lent.free_early();
+            }
             return Ok(key);
         };
         match self.flights.remove(key) {
-            Some(flight) => Err((flight.slot, error)),
+            Some(flight) => Err((flight.lent.take_back(), error)),
             // Not reached: it was inserted above, and nothing else removes it.
             None => Ok(key),
         }
@@ -206,6 +235,7 @@ impl<K: Kernel> Engine<K> {
 
     /// Hands the queue to the kernel and waits as told.
     pub(crate) fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
+        self.queue_held()?;
         self.kernel.enter(wait)
     }
 
@@ -218,7 +248,18 @@ impl<K: Kernel> Engine<K> {
         }
         loop {
             let completion = self.kernel.completion()?;
+            #[cfg(test)]
+            let completion = super::kernel::Completion {
+                more: completion.more && !seeded(Defect::ReleaseAtFirstCompletion),
+                ..completion
+            };
             let key = Key::from_bits(completion.user_data);
+            #[cfg(test)]
+            let key = if seeded(Defect::TrustAStaleId) {
+                self.flights.current(key)
+            } else {
+                key
+            };
             let flight = match self.flights.find_mut(key) {
                 Ok(flight) => flight,
                 Err(Missing::Late) => {
@@ -236,22 +277,29 @@ impl<K: Kernel> Engine<K> {
                     .after(&completion, flight.len, self.kernel.reports_usage());
             flight.phase = phase;
             let outcome = match step {
-                Step::Stray => {
-                    self.strays.duplicate += 1;
-                    None
-                }
-                Step::Wait => None,
-                Step::Result(result) => Some(Outcome::Sent { key, result }),
-                Step::ResultAndRelease(result) => {
-                    self.told = Some(key);
-                    Some(Outcome::Sent { key, result })
-                }
-                Step::Release => self.release(key),
                 Step::SendPlainly => self.send_plainly(key),
+                step => self.outcome(key, step),
             };
             if outcome.is_some() {
                 return outcome;
             }
+        }
+    }
+
+    /// What a step tells.
+    fn outcome(&mut self, key: Key, step: Step) -> Option<Outcome> {
+        match step {
+            Step::Stray => {
+                self.strays.duplicate += 1;
+                None
+            }
+            Step::Wait | Step::SendPlainly => None,
+            Step::Result(result) => Some(Outcome::Sent { key, result }),
+            Step::ResultAndRelease(result) => {
+                self.told = Some(key);
+                Some(Outcome::Sent { key, result })
+            }
+            Step::Release => self.release(key),
         }
     }
 
@@ -274,7 +322,8 @@ impl<K: Kernel> Engine<K> {
         let Phase::Done { bytes, usage } = self.flights.find(key)?.phase else {
             return None;
         };
-        let Flight { slot, len, .. } = self.flights.remove(key)?;
+        let Flight { lent, len, .. } = self.flights.remove(key)?;
+        let slot = lent.take_back();
         Some(Outcome::Released {
             key,
             slot,
@@ -284,26 +333,58 @@ impl<K: Kernel> Engine<K> {
         })
     }
 
-    /// Sends again what a socket refused to send without copying; remembers the socket.
+    /// Sends again what a socket refused to send without copying. From now on the socket's sends are plain, so that what
+    /// is sent after this one is queued behind it.
     fn send_plainly(&mut self, key: Key) -> Option<Outcome> {
-        let flight = self.flights.find_mut(key).ok()?;
-        flight.phase = Phase::Issued { zero_copy: false };
-        if let Ok(socket) = self.sockets.find_mut(flight.socket) {
-            socket.plain_only = true;
-        }
-        if !self.closing && self.push(key).is_ok() {
-            return None;
-        }
-        let flight = self.flights.find_mut(key).ok()?;
-        flight.phase = Phase::Done {
-            bytes: 0,
-            usage: Usage::NotSent,
+        let socket = self.flights.find(key)?.socket;
+        let errno = match self.sockets.find_mut(socket) {
+            Ok(socket) if !self.closing => {
+                socket.plain_only = true;
+                self.held.push_back(key);
+                match self.queue_held() {
+                    Err(error) if !is_passing(&error) => {
+                        self.held.retain(|held| *held != key);
+                        error.raw_os_error().unwrap_or(libc::EIO)
+                    }
+                    // Queued, or held until the kernel takes requests again.
+                    _ => return None,
+                }
+            }
+            _ => libc::ECANCELED,
         };
-        self.told = Some(key);
-        Some(Outcome::Sent {
-            key,
-            result: Err(libc::EOPNOTSUPP),
-        })
+        let flight = self.flights.find_mut(key).ok()?;
+        let (phase, step) = flight.phase.given_up(errno);
+        flight.phase = phase;
+        self.outcome(key, step)
+    }
+
+    /// Queues what is held. What the kernel does not take now stays held.
+    fn queue_held(&mut self) -> io::Result<()> {
+        while let Some(key) = self.held.front().copied() {
+            let Ok(flight) = self.flights.find_mut(key) else {
+                self.held.pop_front();
+                continue;
+            };
+            let before = flight.phase;
+            if let Phase::Held { owed } = before {
+                let zero_copy = false;
+                flight.phase = Phase::Issued { zero_copy, owed };
+                match self.push(key) {
+                    Ok(()) => {}
+                    Err(error) => {
+                        if let Ok(flight) = self.flights.find_mut(key) {
+                            flight.phase = before;
+                        }
+                        return Err(match error {
+                            SendError::Enter(error) => error,
+                            _ => io::Error::from_raw_os_error(libc::EBUSY),
+                        });
+                    }
+                }
+            }
+            self.held.pop_front();
+        }
+        Ok(())
     }
 
     /// Queues the request of a send in the table, making room in the queue if need be.
@@ -315,15 +396,24 @@ impl<K: Kernel> Engine<K> {
             .ok_or(SendError::UnknownSocket)?;
         let request = Request {
             fd: socket.fd.as_raw_fd(),
-            address: flight.slot.address(),
+            address: flight.lent.address(),
             len: flight.len,
-            buffer: flight.slot.home().buffer,
-            zero_copy: flight.phase == Phase::Issued { zero_copy: true },
+            buffer: flight.lent.home().buffer,
+            zero_copy: matches!(
+                flight.phase,
+                Phase::Issued {
+                    zero_copy: true,
+                    ..
+                }
+            ),
             user_data: key.to_bits(),
         };
-        // SAFETY: the memory is the slot of a flight in the table, in the phase `Issued`. It leaves the table only after
-        // its last completion (invariant), and a slot that could not be pushed is taken out by the caller at once. The
-        // descriptor is in `sockets`, and `remove` closes none while a request is queued.
+        // SAFETY: `address` starts a slot of `len` bytes at least. It stays mapped, for a plain send that the kernel
+        // reads by address as for a zero-copy one, because the flight holds it as a `Lent`, which keeps the mapping
+        // whatever becomes of this engine; and nobody writes it, because only the slot's owner could and `take_back` is
+        // called on flights that are not `in_kernel` alone (invariant). If nothing is queued, the callers take the
+        // flight out of `Issued` at once. The descriptor is in `sockets`, and `remove` closes none while a request is
+        // queued; dropping the engine hands over or discards the queue, with the ring, before it closes any.
         let Err(QueueFull) = (unsafe { self.kernel.push(&request) }) else {
             return Ok(());
         };
@@ -335,7 +425,7 @@ impl<K: Kernel> Engine<K> {
     /// Ends what is in flight, for at most the drain limit.
     fn quiesce(&mut self) {
         self.closing = true;
-        let deadline = Instant::now() + self.drain_limit;
+        let start = Instant::now();
         // Errors here leave sends in flight, and those are leaked.
         let _ = self.kernel.enter(None);
         self.absorb();
@@ -345,7 +435,7 @@ impl<K: Kernel> Engine<K> {
         let _ = self.kernel.cancel_all(self.drain_limit);
         self.absorb();
         while self.in_kernel() > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = self.drain_limit.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return;
             }
@@ -373,15 +463,44 @@ impl<K: Kernel> Engine<K> {
 }
 
 impl<K: Kernel> Drop for Engine<K> {
-    /// Cancels and drains for at most the limit. What the kernel may still read after that is leaked, never freed.
+    /// Cancels and drains for at most the limit. What the kernel may still read after that is leaked, never freed; so is
+    /// everything if this panics half way, because dropping a flight leaks its slot.
     fn drop(&mut self) {
+        #[cfg(test)]
+        if seeded(Defect::SkipTheDrain) {
+            return self
+                .flights
+                .drain()
+                .for_each(|flight| drop(flight.lent.take_back()));
+        }
         self.quiesce();
         for flight in self.flights.drain() {
-            if flight.phase.in_kernel() {
-                flight.slot.leak();
+            if !flight.phase.in_kernel() {
+                drop(flight.lent.take_back());
             }
         }
+        self.sockets.iter().for_each(Socket::do_not_linger);
     }
+}
+
+impl Socket {
+    /// Keeps the close from waiting until the peer has taken everything. A linger of zero is the wish to reset the
+    /// connection, which waits for nothing.
+    fn do_not_linger(&self) {
+        let socket = SockRef::from(&self.fd);
+        if matches!(socket.linger(), Ok(Some(time)) if !time.is_zero()) {
+            // What is no socket does not linger.
+            let _ = socket.set_linger(None);
+        }
+    }
+}
+
+/// EINTR: a signal. EBUSY: completions must be taken first. EAGAIN and ENOMEM: the kernel is short of memory.
+fn is_passing(error: &io::Error) -> bool {
+    let passing = [libc::EINTR, libc::EBUSY, libc::EAGAIN, libc::ENOMEM];
+    error
+        .raw_os_error()
+        .is_some_and(|errno| passing.contains(&errno))
 }
 
 #[cfg(test)]

@@ -19,6 +19,10 @@ pub(crate) struct Fake {
     /// How it was entered.
     pub(crate) entered: Vec<Option<Wait>>,
     pub(crate) cancelled: usize,
+    /// Buffers that were registered, with their length, and those that were unregistered, with `None`, in order.
+    pub(crate) registered: Vec<(u16, Option<usize>)>,
+    /// Every `enter` panics.
+    pub(crate) enter_panics: bool,
     pub(crate) zero_copy: bool,
 }
 
@@ -32,6 +36,8 @@ impl Fake {
             enter_results: VecDeque::new(),
             entered: Vec::new(),
             cancelled: 0,
+            registered: Vec::new(),
+            enter_panics: false,
             zero_copy: true,
         }
     }
@@ -75,6 +81,7 @@ unsafe impl Kernel for Fake {
     }
 
     fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
+        assert!(!self.enter_panics, "the script says so");
         self.entered.push(wait);
         self.enter_results.pop_front().unwrap_or(Ok(()))?;
         self.queued = 0;
@@ -93,7 +100,13 @@ unsafe impl Kernel for Fake {
         Ok(())
     }
 
-    unsafe fn register(&mut self, _: u16, _: *mut u8, _: usize) -> io::Result<()> {
+    fn unregister(&mut self, buffer: u16) -> io::Result<()> {
+        self.registered.push((buffer, None));
+        Ok(())
+    }
+
+    unsafe fn register(&mut self, buffer: u16, _: *mut u8, len: usize) -> io::Result<()> {
+        self.registered.push((buffer, Some(len)));
         Ok(())
     }
 

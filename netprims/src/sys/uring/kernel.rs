@@ -9,8 +9,8 @@ use std::time::Duration;
 /// The engine frees and lends memory on the word of an implementation. It must
 ///
 /// - return from [`completion`](Kernel::completion) only what the kernel posted, unchanged, each completion once;
-/// - after the last completion of a request (one without `more` that is its first, or its notification) let nobody
-///   read the request's memory, or know that the kernel has pinned the pages it still reads;
+/// - after the last completion of a request (its first if that is without `more`, otherwise its notification) let
+///   nobody read the request's memory;
 /// - not touch the memory of a request in any way but reading it.
 pub(crate) unsafe trait Kernel {
     /// Queues a send; the kernel sees it at the next [`enter`](Kernel::enter).
@@ -24,7 +24,8 @@ pub(crate) unsafe trait Kernel {
     /// Requests queued that no `enter` has taken.
     fn queued(&mut self) -> usize;
 
-    /// Hands the queue to the kernel and, with a wait, blocks until a completion is there or the time is over.
+    /// Hands the queue to the kernel, lets it post what it has ready and, with a wait, blocks until a completion is there
+    /// or the time is over.
     fn enter(&mut self, wait: Option<Wait>) -> io::Result<()>;
 
     /// Takes the next completion.
@@ -33,7 +34,10 @@ pub(crate) unsafe trait Kernel {
     /// Asks the kernel to give up every request it has not finished, for at most this long.
     fn cancel_all(&mut self, limit: Duration) -> io::Result<()>;
 
-    /// Makes a range of memory a fixed buffer. The kernel pins its pages until the buffer's number is used again or
+    /// Forgets a fixed buffer: the kernel unpins its pages, once no request uses it.
+    fn unregister(&mut self, buffer: u16) -> io::Result<()>;
+
+    /// Makes a range of memory a fixed buffer. The kernel pins its pages until the buffer's number is unregistered or
     /// the ring is closed.
     ///
     /// # Safety

@@ -8,14 +8,18 @@ use super::kernel::Completion;
 /// Where a send is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// No completion yet.
-    Issued { zero_copy: bool },
-    /// The result is known, the kernel still reads the memory.
+    /// The kernel has it, or will at the next enter. No result yet.
+    Issued {
+        zero_copy: bool,
+        /// The notification of an earlier attempt, which was refused, is still to come.
+        owed: bool,
+    },
+    /// It was refused without copying, and waits until it can be queued as a plain send.
+    Held { owed: bool },
+    /// The result is known; the notification, which tells the usage, is still to come.
     Sent { bytes: u32 },
-    /// It failed, the notification is still to come.
-    Failed,
-    /// The socket cannot send without copying; the notification is still to come, then it is sent plainly.
-    Refused,
+    /// Result and usage are known; a notification is still to come.
+    Owed { bytes: u32, usage: Usage },
     /// The kernel has finished; the result was told, the release was not.
     Done { bytes: u32, usage: Usage },
 }
@@ -26,12 +30,12 @@ pub(super) enum Phase {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Usage {
-    /// The device read them from the buffer.
+    /// All of them were read from the buffer by the device.
     ZeroCopied,
-    /// The kernel copied them: the send was plain, the socket's family or protocol needs a copy, or the packet went to
-    /// a local receiver (loopback and veth always copy).
+    /// The kernel copied them, or a part of them: the send was plain, the socket's family or protocol needs a copy, or
+    /// the packet went to a local receiver (loopback and veth always copy).
     Copied,
-    /// Nothing was sent.
+    /// No byte of the buffer was sent: the send failed, or took nothing.
     NotSent,
     /// The kernel does not tell (Linux 6.0).
     Unknown,
@@ -48,7 +52,7 @@ pub(super) enum Step {
     ResultAndRelease(Result<u32, i32>),
     /// The memory is free.
     Release,
-    /// Send again, plainly.
+    /// The phase is `Held`: send again, plainly.
     SendPlainly,
     /// Nothing yet.
     Wait,
@@ -57,7 +61,15 @@ pub(super) enum Step {
 impl Phase {
     /// Whether the kernel may still read the memory.
     pub(super) fn in_kernel(self) -> bool {
-        !matches!(self, Self::Done { .. })
+        !matches!(self, Self::Held { owed: false } | Self::Done { .. })
+    }
+
+    /// The phase of a send that is held and will not be sent, and what to do.
+    pub(super) fn given_up(self, errno: i32) -> (Self, Step) {
+        let Self::Held { owed } = self else {
+            return (self, Step::Stray);
+        };
+        finished(Err(errno), owed)
     }
 
     /// The phase after a completion, and what to do. `len` is what was to be sent.
@@ -70,38 +82,25 @@ impl Phase {
         if completion.notification {
             return self.after_notification(completion, reports_usage);
         }
-        let Self::Issued { zero_copy } = self else {
+        let Self::Issued { zero_copy, owed } = self else {
             return (self, Step::Stray);
         };
+        // A plain send has no notification of its own.
+        if !zero_copy && completion.more {
+            return (self, Step::Stray);
+        }
         // A kernel that claims more than it was given is not believed.
         let result = u32::try_from(completion.result)
             .map(|bytes| bytes.min(len))
             .map_err(|_| completion.result.saturating_neg());
-        if zero_copy && result == Err(libc::EOPNOTSUPP) {
-            return if completion.more {
-                (Self::Refused, Step::Wait)
-            } else {
-                (self, Step::SendPlainly)
-            };
-        }
-        match (result, completion.more) {
-            (Ok(bytes), true) => (Self::Sent { bytes }, Step::Result(result)),
-            (Err(_), true) => (Self::Failed, Step::Result(result)),
-            // Without a notification nothing was left in the buffer: the bytes were copied.
-            (Ok(bytes), false) => (
-                Self::Done {
-                    bytes,
-                    usage: Usage::Copied,
-                },
-                Step::ResultAndRelease(result),
-            ),
-            (Err(_), false) => (
-                Self::Done {
-                    bytes: 0,
-                    usage: Usage::NotSent,
-                },
-                Step::ResultAndRelease(result),
-            ),
+        match result {
+            Err(libc::EOPNOTSUPP) if zero_copy => {
+                let owed = completion.more;
+                (Self::Held { owed }, Step::SendPlainly)
+            }
+            Ok(bytes @ 1..) if completion.more => (Self::Sent { bytes }, Step::Result(result)),
+            // Of a send that took nothing the usage is known, whatever its notification says.
+            _ => finished(result, owed || completion.more),
         }
     }
 
@@ -119,26 +118,42 @@ impl Phase {
                 };
                 (Self::Done { bytes, usage }, Step::Release)
             }
-            // What the notification of a failed send says about copying means nothing.
-            Self::Failed => (
-                Self::Done {
-                    bytes: 0,
-                    usage: Usage::NotSent,
-                },
-                Step::Release,
-            ),
-            Self::Refused => (self, Step::SendPlainly),
-            Self::Issued { .. } | Self::Done { .. } => (self, Step::Stray),
+            Self::Owed { bytes, usage } => (Self::Done { bytes, usage }, Step::Release),
+            Self::Issued {
+                zero_copy,
+                owed: true,
+            } => {
+                let owed = false;
+                (Self::Issued { zero_copy, owed }, Step::Wait)
+            }
+            Self::Held { owed: true } => (Self::Held { owed: false }, Step::Wait),
+            Self::Issued { .. } | Self::Held { .. } | Self::Done { .. } => (self, Step::Stray),
         }
     }
 }
 
-/// `IORING_NOTIF_USAGE_ZC_COPIED` is bit 31. Source: `include/uapi/linux/io_uring.h`.
+/// After a result that leaves nothing in the buffer: the bytes were copied, or there are none.
+fn finished(result: Result<u32, i32>, owed: bool) -> (Phase, Step) {
+    let bytes = result.unwrap_or(0);
+    let usage = if bytes == 0 {
+        Usage::NotSent
+    } else {
+        Usage::Copied
+    };
+    if owed {
+        (Phase::Owed { bytes, usage }, Step::Result(result))
+    } else {
+        (Phase::Done { bytes, usage }, Step::ResultAndRelease(result))
+    }
+}
+
+/// `IORING_NOTIF_USAGE_ZC_COPIED`, bit 31: at least one byte was copied. The other bits are reserved.
+/// Source: `include/uapi/linux/io_uring.h`.
 fn usage(result: i32) -> Usage {
-    match result {
-        0 => Usage::ZeroCopied,
-        i32::MIN => Usage::Copied,
-        _ => Usage::Unknown,
+    if result < 0 {
+        Usage::Copied
+    } else {
+        Usage::ZeroCopied
     }
 }
 
@@ -148,9 +163,18 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
-    const ZC: Phase = Phase::Issued { zero_copy: true };
-    const PLAIN: Phase = Phase::Issued { zero_copy: false };
+    const ZC: Phase = issued(true, false);
+    const PLAIN: Phase = issued(false, false);
+    const AGAIN: Phase = issued(false, true);
     const UNSUPPORTED: i32 = -libc::EOPNOTSUPP;
+
+    const fn issued(zero_copy: bool, owed: bool) -> Phase {
+        Phase::Issued { zero_copy, owed }
+    }
+
+    fn owed(bytes: u32, usage: Usage) -> Phase {
+        Phase::Owed { bytes, usage }
+    }
 
     fn first(result: i32, more: bool) -> Completion {
         Completion {
@@ -178,9 +202,14 @@ mod tests {
     #[case::sent(ZC, first(100, true), Phase::Sent { bytes: 100 }, Step::Result(Ok(100)))]
     #[case::short(ZC, first(7, true), Phase::Sent { bytes: 7 }, Step::Result(Ok(7)))]
     #[case::more_than_given(ZC, first(101, true), Phase::Sent { bytes: 100 }, Step::Result(Ok(100)))]
-    #[case::failed_with_notification(ZC, first(-32, true), Phase::Failed, Step::Result(Err(32)))]
+    #[case::failed_with_notification(ZC, first(-32, true), owed(0, Usage::NotSent), Step::Result(Err(32)))]
     #[case::failed_at_once(ZC, first(-22, false), done(0, Usage::NotSent), Step::ResultAndRelease(Err(22)))]
-    #[case::least_result(ZC, first(i32::MIN, true), Phase::Failed, Step::Result(Err(i32::MAX)))]
+    #[case::least_result(
+        ZC,
+        first(i32::MIN, true),
+        owed(0, Usage::NotSent),
+        Step::Result(Err(i32::MAX))
+    )]
     #[case::sent_without_notification(
         ZC,
         first(100, false),
@@ -194,13 +223,40 @@ mod tests {
         Step::ResultAndRelease(Ok(100))
     )]
     #[case::plain_failed(PLAIN, first(-32, false), done(0, Usage::NotSent), Step::ResultAndRelease(Err(32)))]
-    #[case::refused(ZC, first(UNSUPPORTED, false), ZC, Step::SendPlainly)]
-    #[case::refused_with_notification(ZC, first(UNSUPPORTED, true), Phase::Refused, Step::Wait)]
-    #[case::refused_then_free(
-        Phase::Refused,
+    #[case::nothing_taken(ZC, first(0, true), owed(0, Usage::NotSent), Step::Result(Ok(0)))]
+    #[case::nothing_taken_plainly(
+        PLAIN,
+        first(0, false),
+        done(0, Usage::NotSent),
+        Step::ResultAndRelease(Ok(0))
+    )]
+    #[case::plain_with_notification(PLAIN, first(9, true), PLAIN, Step::Stray)]
+    #[case::refused(ZC, first(UNSUPPORTED, false), Phase::Held { owed: false }, Step::SendPlainly)]
+    #[case::refused_with_notification(ZC, first(UNSUPPORTED, true), Phase::Held { owed: true }, Step::SendPlainly)]
+    #[case::notification_while_held(
+        Phase::Held { owed: true },
         notification(i32::MIN),
-        Phase::Refused,
-        Step::SendPlainly
+        Phase::Held { owed: false },
+        Step::Wait
+    )]
+    #[case::notification_while_sent_again(AGAIN, notification(i32::MIN), PLAIN, Step::Wait)]
+    #[case::sent_again_before_notification(
+        AGAIN,
+        first(9, false),
+        owed(9, Usage::Copied),
+        Step::Result(Ok(9))
+    )]
+    #[case::late_notification_of_the_refusal(
+        owed(9, Usage::Copied),
+        notification(0),
+        done(9, Usage::Copied),
+        Step::Release
+    )]
+    #[case::result_while_held(
+        Phase::Held { owed: true },
+        first(9, false),
+        Phase::Held { owed: true },
+        Step::Stray
     )]
     #[case::plain_send_refused(
         PLAIN,
@@ -210,9 +266,10 @@ mod tests {
     )]
     #[case::zero_copied(Phase::Sent { bytes: 9 }, notification(0), done(9, Usage::ZeroCopied), Step::Release)]
     #[case::copied(Phase::Sent { bytes: 9 }, notification(i32::MIN), done(9, Usage::Copied), Step::Release)]
-    #[case::new_usage(Phase::Sent { bytes: 9 }, notification(4), done(9, Usage::Unknown), Step::Release)]
+    #[case::reserved_bits(Phase::Sent { bytes: 9 }, notification(4), done(9, Usage::ZeroCopied), Step::Release)]
+    #[case::copied_and_reserved_bits(Phase::Sent { bytes: 9 }, notification(i32::MIN + 4), done(9, Usage::Copied), Step::Release)]
     #[case::usage_of_a_failed_send_lies(
-        Phase::Failed,
+        owed(0, Usage::NotSent),
         notification(0),
         done(0, Usage::NotSent),
         Step::Release
@@ -246,30 +303,48 @@ mod tests {
         assert_eq!(phase, done(9, Usage::Unknown));
     }
 
+    #[rstest]
+    #[case(false, done(0, Usage::NotSent), Step::ResultAndRelease(Err(5)))]
+    #[case(true, owed(0, Usage::NotSent), Step::Result(Err(5)))]
+    fn a_held_send_that_is_given_up_has_failed(
+        #[case] is_owed: bool,
+        #[case] next: Phase,
+        #[case] step: Step,
+    ) {
+        assert_eq!(Phase::Held { owed: is_owed }.given_up(5), (next, step));
+    }
+
     proptest! {
         /// However confused the kernel is: after a `more` the memory stays in the kernel until a notification comes,
-        /// and the release is told at most once.
+        /// and the result and the release are told at most once, in this order.
         #[test]
         fn memory_is_released_once_and_not_before_the_last_completion(
             zero_copy: bool,
             script in prop::collection::vec((any::<i32>(), any::<bool>(), any::<bool>()), 0..12),
         ) {
-            let mut phase = Phase::Issued { zero_copy };
-            let mut releases = 0;
+            let mut phase = issued(zero_copy, false);
+            let (mut results, mut releases) = (0, 0);
+            let mut is_owed = false;
             for (result, more, notification) in script {
+                // EOPNOTSUPP often enough to be sent again.
+                let result = if result % 3 == 0 { UNSUPPORTED } else { result };
                 let completion = Completion { user_data: 0, result, more, notification };
                 let (next, step) = phase.after(&completion, 100, true);
                 if step == Step::Stray {
                     prop_assert_eq!(next, phase);
                     continue;
                 }
-                let owed = more && !notification;
+                is_owed = if notification { false } else { is_owed || more };
+                if matches!(step, Step::Result(_) | Step::ResultAndRelease(_)) { results += 1 }
                 if matches!(step, Step::Release | Step::ResultAndRelease(_)) { releases += 1 }
-                prop_assert_eq!(matches!(step, Step::Release | Step::ResultAndRelease(_)), !next.in_kernel());
-                prop_assert!(next.in_kernel() || !owed);
-                phase = if step == Step::SendPlainly { Phase::Issued { zero_copy: false } } else { next };
+                prop_assert!(releases <= results && results <= 1);
+                prop_assert_eq!(matches!(next, Phase::Done { .. }), releases == 1);
+                prop_assert!(next.in_kernel() || !is_owed);
+                phase = match next {
+                    Phase::Held { owed } if step == Step::SendPlainly => issued(false, owed),
+                    next => next,
+                };
             }
-            prop_assert!(releases <= 1);
         }
     }
 }

@@ -24,6 +24,13 @@ pub(crate) struct Setup {
     pub(crate) usage: bool,
 }
 
+/// Which call refused a ring, and how.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) operation: &'static str,
+    pub(crate) error: io::Error,
+}
+
 /// `IORING_SEND_ZC_REPORT_USAGE`. Source: `include/uapi/linux/io_uring.h`; the io-uring crate keeps it private.
 const REPORT_USAGE: u16 = 1 << 3;
 
@@ -35,27 +42,29 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 impl Live {
     /// Makes a ring for `requests` at a time, each with up to two completions waiting.
-    pub(crate) fn new(requests: u32) -> io::Result<Self> {
+    pub(crate) fn new(requests: u32) -> Result<Self, Refused> {
         let (ring, deferred) = match build(requests, true) {
             // The one errno for a flag that is not known.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-                (build(requests, false)?, false)
+                (build(requests, false).map_err(in_setup)?, false)
             }
-            ring => (ring?, true),
+            ring => (ring.map_err(in_setup)?, true),
         };
         if !ring.params().is_feature_ext_arg() {
-            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+            return Err(in_setup(io::Error::from_raw_os_error(libc::EINVAL)));
         }
+        can_cancel(&ring).map_err(in_register)?;
         ring.submitter()
-            .register_buffers_sparse(u32::from(BUFFERS))?;
+            .register_buffers_sparse(u32::from(BUFFERS))
+            .map_err(in_register)?;
         let setup = Setup {
             deferred,
             zero_copy: false,
             usage: false,
         };
         let mut live = Self { ring, setup };
-        live.setup.usage = live.knows_send_zc(REPORT_USAGE)?;
-        live.setup.zero_copy = live.setup.usage || live.knows_send_zc(0)?;
+        live.setup.usage = live.knows_send_zc(REPORT_USAGE).map_err(in_enter)?;
+        live.setup.zero_copy = live.setup.usage || live.knows_send_zc(0).map_err(in_enter)?;
         Ok(live)
     }
 
@@ -93,16 +102,56 @@ impl Live {
     }
 }
 
+fn in_setup(error: io::Error) -> Refused {
+    let operation = "io_uring_setup";
+    Refused { operation, error }
+}
+
+fn in_register(error: io::Error) -> Refused {
+    let operation = "io_uring_register";
+    Refused { operation, error }
+}
+
+fn in_enter(error: io::Error) -> Refused {
+    let operation = "io_uring_enter";
+    Refused { operation, error }
+}
+
+/// Whether the kernel can cancel all that is in flight, which dropping the ring needs (`IORING_REGISTER_SYNC_CANCEL`,
+/// Linux 6.0): on a fresh ring there is nothing to cancel, and saying so is knowing how.
+fn can_cancel(ring: &IoUring) -> io::Result<()> {
+    let limit = Timespec::from(Duration::ZERO);
+    match ring
+        .submitter()
+        .register_sync_cancel(Some(limit), CancelBuilder::any())
+    {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+        answer => answer,
+    }
+}
+
+/// What the kernel answers to a ring of no entries with no parameters. One that lets this process in gets to look at
+/// the parameters and answers `EFAULT`; a seccomp filter and `kernel.io_uring_disabled` answer before that.
+pub(crate) fn answer_to_nothing() -> Option<i32> {
+    // SAFETY: the call takes a number and a pointer that the kernel checks before it uses it, and null it refuses.
+    let result =
+        unsafe { libc::syscall(libc::SYS_io_uring_setup, 0, ptr::null_mut::<libc::c_void>()) };
+    (result < 0)
+        .then(|| io::Error::last_os_error().raw_os_error())
+        .flatten()
+}
+
 fn build(requests: u32, deferred: bool) -> io::Result<IoUring> {
     let mut builder = IoUring::builder();
     // A child that forks must not see the queues. Room for both completions of every request: the queue cannot overflow.
+    // A request that fails when it is handed over must not keep back those behind it (submit all).
     builder
         .dontfork()
         .setup_clamp()
+        .setup_submit_all()
         .setup_cqsize(requests.next_power_of_two().saturating_mul(2));
     if deferred {
         builder
-            .setup_submit_all()
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_taskrun_flag();
@@ -110,9 +159,11 @@ fn build(requests: u32, deferred: bool) -> io::Result<IoUring> {
     builder.build(requests.next_power_of_two())
 }
 
-// SAFETY: completions come from the completion queue that the io-uring crate reads, once each, with nothing changed.
-// The kernel posts a send's last completion when it no longer reads the memory; requests queued here are sends only, and
-// sends read. Memory that a zero-copy packet still refers to after the ring is gone is pinned by its registration.
+// SAFETY: completions come from the completion queue, which the io-uring crate reads and advances, so each is returned
+// once; `completion` copies its fields. Requests are sends only, and a send only reads its memory. The kernel posts a
+// plain send's one completion after it has copied the bytes; it reads them by their address, and does so no more. It
+// posts a zero-copy send's notification when the last packet that refers to the pages is freed, and its only completion,
+// if there is none to follow, when no packet does.
 unsafe impl Kernel for Live {
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
         let entry = entry(request, self.setup.usage).user_data(request.user_data);
@@ -126,8 +177,13 @@ unsafe impl Kernel for Live {
     }
 
     fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
+        let queue = self.ring.submission();
+        let is_idle = queue.is_empty() && !queue.taskrun() && !queue.cq_overflow();
+        drop(queue);
         let submitter = self.ring.submitter();
         let entered = match wait {
+            // Nothing to hand over, nothing to be prepared: the kernel need not be entered to look at its queue.
+            None if is_idle => return Ok(()),
             None => submitter.submit(),
             Some(Wait::Forever) => submitter.submit_and_wait(1),
             Some(Wait::AtMost(limit)) => {
@@ -158,6 +214,19 @@ unsafe impl Kernel for Live {
         self.ring
             .submitter()
             .register_sync_cancel(Some(limit), CancelBuilder::any())
+    }
+
+    fn unregister(&mut self, buffer: u16) -> io::Result<()> {
+        let nothing = [libc::iovec {
+            iov_base: ptr::null_mut(),
+            iov_len: 0,
+        }];
+        // SAFETY: the call wants the ranges to stay valid while they are registered, and this is none.
+        unsafe {
+            self.ring
+                .submitter()
+                .register_buffers_update(u32::from(buffer), &nothing, None)
+        }
     }
 
     unsafe fn register(&mut self, buffer: u16, address: *mut u8, len: usize) -> io::Result<()> {

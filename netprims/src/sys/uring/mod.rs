@@ -19,7 +19,7 @@ mod oracle;
 pub use engine::Strays;
 pub use lifecycle::Usage;
 
-pub(crate) use engine::{Engine, Outcome, SendError};
+pub(crate) use engine::{Engine, LONGEST_DRAIN, Outcome, SendError};
 pub(crate) use kernel::{Kernel, Wait};
-pub(crate) use live::{Live, Setup};
+pub(crate) use live::{Live, Refused, Setup, answer_to_nothing};
 pub(crate) use slab::Key;

@@ -1,131 +1,220 @@
 //! The memory oracle: what the kernel reads cannot be seen by any sanitizer, so the memory itself is watched.
 //!
-//! The pool lies on a memfd. Whatever is released is overwritten at once through the *file*, past all owners, and must
-//! neither reach the receiver nor change afterwards. A slow reader keeps most of the data in the sender's queue, where
-//! the socket refers to the pool's pages: a slot that is released too early then puts the overwritten bytes on the wire.
-//! The same scenario on a kernel that lies shows that the oracle sees it.
+//! The pool lies on a memfd. Whatever may be used again is overwritten at once through the *file*, past all owners, and
+//! must neither reach the receiver nor change afterwards. A sleeping reader keeps most of the data in the sender's queue,
+//! where the socket refers to the pool's pages: a slot that is released too early then puts the overwritten bytes on the
+//! wire. The same with a seeded defect shows that the oracle sees it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use rstest::rstest;
 use socket2::SockRef;
 
-use super::kernel::{Completion, QueueFull, Request};
-use super::{Engine, Kernel, Live, Outcome, Strays, Wait};
-use crate::sys::memory::{Mapping, Shape};
+use super::{Engine, Key, Live, Outcome, Strays, Wait};
+use crate::sys::defect::{self, Defect};
+use crate::sys::memory::{Mapping, Pool, Shape, Slot};
 
 const SLOT: usize = 64 * 1024;
 const SLOTS: usize = 16;
 /// The same, as the pool takes them.
 const SHAPE: (u32, u32) = (16, 64 * 1024);
 const SCRIBBLE: u8 = 0xee;
+/// How long anything may take before that is an error.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the oracle saw.
-struct Verdict {
-    /// Slots that were on their way and not released while the reader slept.
-    held: usize,
-    /// Bytes that reached the receiver and were not what was sent.
-    wrong_on_the_wire: usize,
-    /// Bytes of released slots that somebody wrote.
-    wrong_in_memory: usize,
-    strays: Strays,
+/// A ring whose pool is watched, and a connection whose other end sleeps.
+struct Watch {
+    engine: Engine<Live>,
+    pool: Pool,
+    file: File,
+    socket: Key,
+    far: TcpStream,
+    /// Filled slots that are not sent yet.
+    waiting: VecDeque<Slot>,
+    /// Slots that came back, kept so that they are not taken again.
+    released: Vec<Slot>,
+    sent: usize,
+    is_free: bool,
 }
 
-/// Sends every slot to a reader that sleeps first, overwriting each slot once it is released.
-fn watch(kernel: impl Kernel) -> Verdict {
-    let file = File::from(memfd_create("oracle", MFdFlags::MFD_CLOEXEC).unwrap());
-    let shape = Shape::new(SHAPE.0, SHAPE.1).unwrap();
-    file.set_len(at(SHAPE.0)).unwrap();
-    let mut engine = Engine::new(kernel, SHAPE.0, Duration::from_secs(2));
-    let mapping = Mapping::of_file(&file, shape.bytes()).unwrap();
-    let pool = engine.pool_in(mapping, shape).unwrap().unwrap();
-
-    let (near, mut far) = stream_with_room_on_one_side();
-    let socket = engine.add(near.into()).unwrap();
-    let mut waiting = VecDeque::new();
-    for place in 0..SHAPE.0 {
-        let mut slot = pool.take().unwrap();
-        slot.bytes_mut().fill(u8::try_from(place).unwrap());
-        // The slots are taken in the order they lie: what was written is where the file has it.
-        let mut byte = [0];
-        file.read_exact_at(&mut byte, at(place)).unwrap();
-        assert_eq!(u32::from(byte[0]), place);
-        waiting.push_back((place, slot));
+impl Watch {
+    /// With a pool whose slots hold their number in every byte.
+    fn new(drain_limit: Duration) -> Self {
+        let file = File::from(memfd_create("oracle", MFdFlags::MFD_CLOEXEC).unwrap());
+        let shape = Shape::new(SHAPE.0, SHAPE.1).unwrap();
+        file.set_len(at(SHAPE.0)).unwrap();
+        let mut engine = Engine::new(Live::new(SHAPE.0).unwrap(), SHAPE.0, drain_limit);
+        let mapping = Mapping::of_file(&file, shape.bytes()).unwrap();
+        let pool = engine.pool_in(mapping, shape).unwrap().unwrap();
+        let (near, far) = stream_with_room_on_one_side();
+        let socket = engine.add(near.into()).unwrap();
+        let mut waiting = VecDeque::new();
+        for place in 0..SHAPE.0 {
+            let mut slot = pool.take().unwrap();
+            slot.bytes_mut().fill(u8::try_from(place).unwrap());
+            waiting.push_back(slot);
+        }
+        Self {
+            engine,
+            pool,
+            file,
+            socket,
+            far,
+            waiting,
+            released: Vec::new(),
+            sent: 0,
+            is_free: true,
+        }
     }
 
-    // On a stream each send waits for the result of the one before, or their bytes interleave.
-    let mut places = HashMap::new();
-    let mut is_free = true;
-    let mut released = Vec::new();
-    let mut run = |engine: &mut Engine<_>, limit: Duration| {
-        let deadline = Instant::now() + limit;
-        while released.len() < SLOTS && Instant::now() < deadline {
-            if is_free && !waiting.is_empty() {
-                let (place, slot) = waiting.pop_front().unwrap();
-                places.insert(
-                    engine.send(socket, slot, true).map_err(|_| ()).unwrap(),
-                    place,
-                );
-                is_free = false;
+    /// Sends and takes what comes until `is_done`. On a stream each send waits for the result of the one before, or
+    /// their bytes interleave. What is free is overwritten.
+    fn run(&mut self, is_done: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_done(self) {
+            assert!(Instant::now() < deadline, "the kernel does not finish");
+            if self.is_free {
+                if let Some(slot) = self.waiting.pop_front() {
+                    assert!(self.engine.send(self.socket, slot, true).is_ok());
+                    self.is_free = false;
+                }
             }
-            engine
-                .enter(Some(Wait::AtMost(Duration::from_millis(20))))
-                .unwrap();
-            while let Some(outcome) = engine.next() {
+            self.scribble_on_what_can_be_taken();
+            let wait = Wait::AtMost(Duration::from_millis(20));
+            self.engine.enter(Some(wait)).unwrap();
+            while let Some(outcome) = self.engine.next() {
                 match outcome {
                     Outcome::Sent { result, .. } => {
                         assert_eq!(result, Ok(SHAPE.1));
-                        is_free = true;
+                        self.sent += 1;
+                        self.is_free = true;
                     }
-                    Outcome::Released { key, slot, .. } => {
-                        file.write_all_at(&[SCRIBBLE; SLOT], at(places[&key]))
-                            .unwrap();
-                        released.push(slot);
+                    Outcome::Released { slot, .. } => {
+                        scribble(&self.file, &slot);
+                        self.released.push(slot);
                     }
                 }
             }
         }
-        (places.len(), released.len())
-    };
-    let (sent_early, released_early) = run(&mut engine, Duration::from_millis(300));
-    let reader = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        far.read_to_end(&mut bytes).map(|_| bytes).unwrap()
-    });
-    assert_eq!(run(&mut engine, Duration::from_secs(20)), (SLOTS, SLOTS));
-    drop(engine.remove(socket).unwrap());
-    let received = reader.join().unwrap();
-    // What a lying kernel still has to say.
-    engine
-        .enter(Some(Wait::AtMost(Duration::from_millis(50))))
-        .unwrap();
-    assert!(engine.next().is_none());
+    }
 
-    assert_eq!(received.len(), SLOTS * SLOT);
-    let wrong_on_the_wire = received
-        .iter()
-        .enumerate()
-        .filter(|(at, byte)| usize::from(**byte) != at / SLOT)
-        .count();
+    fn scribble_on_what_can_be_taken(&mut self) {
+        while let Some(slot) = self.pool.take() {
+            scribble(&self.file, &slot);
+            // With a defect it has another owner, who frees it.
+            std::mem::forget(slot);
+        }
+    }
+
+    /// Lets the reader read to the end.
+    fn read_all(far: TcpStream) -> std::thread::JoinHandle<Vec<u8>> {
+        std::thread::spawn(move || {
+            let (mut far, mut bytes) = (far, Vec::new());
+            far.read_to_end(&mut bytes).map(|_| bytes).unwrap()
+        })
+    }
+}
+
+/// What the oracle saw.
+#[derive(Debug)]
+struct Verdict {
+    wrong_on_the_wire: usize,
+    wrong_in_memory: usize,
+    strays: Strays,
+}
+
+/// Sends every slot to the sleeping reader, then lets it read.
+fn send_all() -> Verdict {
+    let mut watch = Watch::new(PATIENCE);
+    watch.run(|watch| watch.sent == SLOTS);
+    let held = SLOTS - watch.released.len();
+    let reader = Watch::read_all(watch.far.try_clone().unwrap());
+    let is_early = defect::seeded(Defect::ReleaseAtFirstCompletion);
+    assert!(
+        held > 1 || is_early,
+        "the sleeping reader held nothing up: no test"
+    );
+    // With the defect the notifications come late.
+    let late = if is_early { SLOTS as u64 } else { 0 };
+    watch.run(|watch| watch.released.len() == SLOTS && watch.engine.strays().late == late);
+    drop(watch.engine.remove(watch.socket).unwrap());
+    let wrong_on_the_wire = wrong(&reader.join().unwrap());
+    assert!(watch.engine.next().is_none());
     let mut memory = vec![0; SLOTS * SLOT];
-    file.read_exact_at(&mut memory, 0).unwrap();
+    watch.file.read_exact_at(&mut memory, 0).unwrap();
     let wrong_in_memory = memory.iter().filter(|byte| **byte != SCRIBBLE).count();
+    watch.released.drain(..).for_each(std::mem::forget);
     Verdict {
-        held: sent_early - released_early,
         wrong_on_the_wire,
         wrong_in_memory,
-        strays: engine.strays(),
+        strays: watch.engine.strays(),
     }
+}
+
+#[rstest]
+#[case::free_at_send(Defect::FreeAtSend)]
+#[case::release_at_first_completion(Defect::ReleaseAtFirstCompletion)]
+fn a_buffer_is_on_the_wire_as_it_was_sent(#[case] bug: Defect) {
+    let sound = defect::with(None, send_all);
+    assert_eq!((sound.wrong_on_the_wire, sound.wrong_in_memory), (0, 0));
+    assert_eq!(sound.strays, Strays::default());
+    let buggy = defect::with(Some(bug), send_all);
+    assert!(buggy.wrong_on_the_wire > 0, "{bug:?} was not noticed");
+}
+
+/// Drops a ring while the reader sleeps, overwrites what the pool has free then, and lets the reader read.
+fn drop_with_sends_in_flight() -> usize {
+    let mut watch = Watch::new(Duration::from_millis(20));
+    watch.run(|watch| watch.sent == SLOTS);
+    let Watch {
+        engine,
+        pool,
+        file,
+        far,
+        released,
+        ..
+    } = watch;
+    released.into_iter().for_each(std::mem::forget);
+    drop(engine);
+    while let Some(slot) = pool.take() {
+        scribble(&file, &slot);
+        std::mem::forget(slot);
+    }
+    wrong(&Watch::read_all(far).join().unwrap())
+}
+
+#[test]
+fn a_dropped_ring_frees_nothing_the_kernel_reads() {
+    assert_eq!(defect::with(None, drop_with_sends_in_flight), 0);
+    let buggy = defect::with(Some(Defect::SkipTheDrain), drop_with_sends_in_flight);
+    assert!(buggy > 0, "the defect was not noticed");
 }
 
 /// Where a slot lies in the file.
 fn at(place: u32) -> u64 {
     u64::from(place) * u64::from(SHAPE.1)
+}
+
+/// Overwrites a slot past its owner.
+fn scribble(file: &File, slot: &Slot) {
+    file.write_all_at(&[SCRIBBLE; SLOT], at(slot.place()))
+        .unwrap();
+}
+
+/// Bytes that are not those of the slots, in the order they were sent.
+fn wrong(received: &[u8]) -> usize {
+    assert_eq!(received.len(), SLOTS * SLOT);
+    received
+        .iter()
+        .enumerate()
+        .filter(|(at, byte)| usize::from(**byte) != at / SLOT)
+        .count()
 }
 
 /// A connection that takes all slots at one end while the other end has room for a few.
@@ -135,78 +224,4 @@ fn stream_with_room_on_one_side() -> (TcpStream, TcpStream) {
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     SockRef::from(&near).set_send_buffer_size(4 << 20).unwrap();
     (near, listener.accept().unwrap().0)
-}
-
-#[test]
-fn released_slots_are_neither_read_nor_written_by_the_kernel() {
-    let verdict = watch(Live::new(SHAPE.0).unwrap());
-    assert!(
-        verdict.held > 1,
-        "the sleeping reader held nothing up: no test"
-    );
-    assert_eq!(verdict.wrong_on_the_wire, 0);
-    assert_eq!(verdict.wrong_in_memory, 0);
-    assert_eq!(verdict.strays, Strays::default());
-}
-
-#[test]
-fn the_oracle_sees_a_slot_that_is_released_at_the_first_completion() {
-    let verdict = watch(Lying {
-        kernel: Live::new(SHAPE.0).unwrap(),
-    });
-    assert!(
-        verdict.wrong_on_the_wire > 0,
-        "the overwritten bytes were sent"
-    );
-    assert!(
-        verdict.strays.late > 0,
-        "and the notifications came to nothing"
-    );
-}
-
-/// Hides that a notification follows, which makes the engine release at the first completion.
-struct Lying {
-    kernel: Live,
-}
-
-// SAFETY: it breaks the contract, that is what it is for. What the engine hands out too early is never touched: the
-// test writes through the file, and holds the slots, so the mapping stays until the kernel's socket is gone.
-unsafe impl Kernel for Lying {
-    unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
-        // SAFETY: the caller's promise, passed on.
-        unsafe { self.kernel.push(request) }
-    }
-
-    fn queued(&mut self) -> usize {
-        self.kernel.queued()
-    }
-
-    fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
-        self.kernel.enter(wait)
-    }
-
-    fn completion(&mut self) -> Option<Completion> {
-        let completion = self.kernel.completion()?;
-        Some(Completion {
-            more: false,
-            ..completion
-        })
-    }
-
-    fn cancel_all(&mut self, limit: Duration) -> io::Result<()> {
-        self.kernel.cancel_all(limit)
-    }
-
-    unsafe fn register(&mut self, buffer: u16, address: *mut u8, len: usize) -> io::Result<()> {
-        // SAFETY: the caller's promise, passed on.
-        unsafe { self.kernel.register(buffer, address, len) }
-    }
-
-    fn sends_zero_copy(&self) -> bool {
-        self.kernel.sends_zero_copy()
-    }
-
-    fn reports_usage(&self) -> bool {
-        self.kernel.reports_usage()
-    }
 }

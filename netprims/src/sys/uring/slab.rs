@@ -157,6 +157,16 @@ impl<T> Slab<T> {
         })
     }
 
+    /// The key of whatever is in a key's place now. Believing it is the seeded defect.
+    #[cfg(test)]
+    pub(super) fn current(&self, key: Key) -> Key {
+        let entry = self.entries.get(key.index as usize);
+        Key {
+            generation: entry.map_or(key.generation, |entry| entry.generation),
+            ..key
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.entries.iter().filter_map(|entry| entry.value.as_ref())
     }

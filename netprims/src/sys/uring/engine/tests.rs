@@ -1,10 +1,12 @@
 //! The engine against a scripted kernel: late, repeated and unknown completions, failing calls, and the way out.
 
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::super::fake::Fake;
 use super::super::kernel::Completion;
 use super::*;
+use crate::sys::defect;
 use crate::sys::memory::leaked_bytes;
 
 const COPIED: i32 = i32::MIN;
@@ -125,8 +127,8 @@ fn late_repeated_and_unknown_completions_are_counted_and_change_nothing() {
     assert_eq!(bench.free_slots(), 4);
 }
 
-#[test]
-fn a_late_notification_does_not_release_the_next_send_in_its_place() {
+/// What a notification of the send before does to the send in its place: what came of it, and the late completions.
+fn a_late_notification() -> (bool, u64) {
     let mut bench = bench(1);
     bench.send();
     bench.kernel().result(0, 100, true);
@@ -137,9 +139,15 @@ fn a_late_notification_does_not_release_the_next_send_in_its_place() {
     bench.kernel().result(1, 100, true);
     assert_eq!(bench.sent().1, Ok(100));
     bench.kernel().notify(0, 0);
-    assert!(bench.engine.next().is_none());
-    assert_eq!(bench.free_slots(), 3);
-    assert_eq!(bench.engine.strays().late, 1);
+    let told = bench.engine.next();
+    (told.is_some(), bench.engine.strays().late)
+}
+
+#[test]
+fn a_late_notification_does_not_release_the_next_send_in_its_place() {
+    assert_eq!(a_late_notification(), (false, 1));
+    let buggy = defect::with(Some(Defect::TrustAStaleId), a_late_notification);
+    assert_eq!(buggy, (true, 0), "the defect is not noticed");
 }
 
 #[test]
@@ -149,33 +157,92 @@ fn a_socket_that_refuses_zero_copy_is_sent_to_plainly_from_then_on() {
     bench.kernel().result(0, -libc::EOPNOTSUPP, true);
     assert!(
         bench.engine.next().is_none(),
-        "the notification is still to come"
-    );
-    assert_eq!(bench.kernel().pushed.len(), 1);
-    bench.kernel().notify(0, COPIED);
-    assert!(
-        bench.engine.next().is_none(),
         "it is sent again, nothing to tell yet"
     );
     assert!(!bench.kernel().pushed[1].zero_copy);
     bench.kernel().result(1, 100, false);
     assert_eq!(bench.sent(), (key, Ok(100)));
+    assert!(
+        bench.engine.next().is_none(),
+        "the notification of the refused send is still to come"
+    );
+    bench.kernel().notify(0, COPIED);
     assert_eq!(bench.released(), (key, 100, Usage::Copied));
     bench.send();
     assert!(!bench.kernel().pushed[2].zero_copy);
     assert_eq!(bench.engine.is_plain_only(bench.socket), Some(true));
     bench.kernel().result(2, 100, false);
+    assert_eq!(bench.sent().1, Ok(100));
+    bench.released();
 }
 
 #[test]
-fn a_socket_removed_before_it_could_be_sent_to_plainly_fails_the_send() {
+fn what_is_sent_after_a_refusal_does_not_overtake_what_was_refused() {
+    let mut bench = bench(4);
+    let (first, second) = (bench.send(), bench.send());
+    bench.kernel().result(0, -libc::EOPNOTSUPP, true);
+    bench.kernel().result(1, -libc::EOPNOTSUPP, true);
+    assert!(bench.engine.next().is_none());
+    // Neither notification has come.
+    let third = bench.send();
+    let order: Vec<_> = bench.kernel().pushed[2..]
+        .iter()
+        .map(|request| (request.user_data, request.zero_copy))
+        .collect();
+    let want = [first, second, third].map(|key| (key.to_bits(), false));
+    assert_eq!(order, want);
+}
+
+#[test]
+fn a_refused_send_is_held_while_the_kernel_takes_no_requests() {
+    let mut bench = bench(4);
+    let key = bench.send();
+    bench.kernel().queued = 0;
+    bench.kernel().room = 0;
+    let busy = || Err(io::Error::from_raw_os_error(libc::EBUSY));
+    bench.kernel().enter_results.extend([busy(), busy()]);
+    bench.kernel().result(0, -libc::EOPNOTSUPP, true);
+    bench.kernel().notify(0, COPIED);
+    assert!(bench.engine.next().is_none(), "held: nothing to tell");
+    // What is sent now would overtake it.
+    let slot = bench.pool.take().unwrap();
+    let Err((_, SendError::Enter(error))) = bench.engine.send(bench.socket, slot, true) else {
+        panic!("sent")
+    };
+    assert_eq!(error.raw_os_error(), Some(libc::EBUSY));
+    bench.kernel().room = 4;
+    bench.engine.enter(None).unwrap();
+    bench.kernel().result(1, 100, false);
+    assert_eq!(bench.sent(), (key, Ok(100)));
+    assert_eq!(bench.released(), (key, 100, Usage::Copied));
+    assert_eq!(bench.free_slots(), 4);
+}
+
+#[test]
+fn a_refused_send_that_cannot_be_queued_fails_with_the_reason() {
+    let mut bench = bench(4);
+    let key = bench.send();
+    bench.kernel().queued = 0;
+    bench.kernel().room = 0;
+    let error = io::Error::from_raw_os_error(libc::EEXIST);
+    bench.kernel().enter_results.push_back(Err(error));
+    bench.kernel().result(0, -libc::EOPNOTSUPP, true);
+    assert_eq!(bench.sent(), (key, Err(libc::EEXIST)));
+    assert!(bench.engine.next().is_none(), "its notification is to come");
+    assert_eq!(bench.free_slots(), 3);
+    bench.kernel().notify(0, COPIED);
+    assert_eq!(bench.released(), (key, 0, Usage::NotSent));
+    assert_eq!(bench.free_slots(), 4);
+}
+
+#[test]
+fn a_socket_removed_before_it_could_be_sent_to_plainly_cancels_the_send() {
     let mut bench = bench(4);
     let key = bench.send();
     bench.kernel().result(0, -libc::EOPNOTSUPP, true);
-    assert!(bench.engine.next().is_none());
     assert!(bench.engine.remove(bench.socket).unwrap().is_some());
+    assert_eq!(bench.sent(), (key, Err(libc::ECANCELED)));
     bench.kernel().notify(0, COPIED);
-    assert_eq!(bench.sent(), (key, Err(libc::EOPNOTSUPP)));
     assert_eq!(bench.released(), (key, 0, Usage::NotSent));
 }
 
@@ -289,6 +356,57 @@ fn fixed_buffers_are_used_again_once_their_pool_is_gone() {
 }
 
 #[test]
+fn what_dead_pools_have_pinned_is_unpinned_before_more_is() {
+    let mut bench = bench(4);
+    let shape = Shape::new(1, 4096).unwrap();
+    let [first, second] = [(); 2].map(|()| bench.engine.pool(shape).unwrap().unwrap());
+    let slot = second.take().unwrap();
+    drop((first, second));
+    bench.kernel().registered.clear();
+    let _third = bench.engine.pool(shape).unwrap().unwrap();
+    // The second is in use by its slot.
+    let want = [(1, None), (1, Some(4096))];
+    assert_eq!(bench.kernel().registered, want);
+    drop(slot);
+    bench.kernel().registered.clear();
+    let _fourth = bench.engine.pool(shape).unwrap().unwrap();
+    let want = [(2, None), (2, Some(4096))];
+    assert_eq!(bench.kernel().registered, want);
+}
+
+#[test]
+fn a_drain_without_limit_has_one() {
+    let kernel = Fake::new();
+    let mut engine = Engine::new(kernel, 1, Duration::MAX);
+    assert_eq!(engine.drain_limit, LONGEST_DRAIN);
+    let pool = engine.pool(Shape::new(1, 64).unwrap()).unwrap().unwrap();
+    let socket = engine.add(UnixStream::pair().unwrap().0.into()).unwrap();
+    assert!(engine.send(socket, pool.take().unwrap(), true).is_ok());
+    // The ring does not answer any more, or this would take an hour.
+    for _ in 0..3 {
+        let error = io::Error::from_raw_os_error(libc::EEXIST);
+        engine.kernel_mut().enter_results.push_back(Err(error));
+    }
+    let before = leaked_bytes();
+    drop(engine);
+    assert!(leaked_bytes() - before >= 64);
+    assert!(pool.take().is_none(), "the slot is leaked, not freed");
+}
+
+#[test]
+fn a_panic_on_the_way_out_leaks_what_the_kernel_reads() {
+    let mut bench = bench(4);
+    bench.send();
+    bench.kernel().enter_panics = true;
+    let Bench { engine, pool, .. } = bench;
+    let before = leaked_bytes();
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(engine))).is_err());
+    assert!(leaked_bytes() - before >= 4 * 128);
+    let free = std::iter::from_fn(|| pool.take()).map(std::mem::forget);
+    assert_eq!(free.count(), 3, "the slot in flight is not free");
+}
+
+#[test]
 fn drop_drains_what_comes_in_time() {
     let mut bench = bench(4);
     bench.send();
@@ -310,9 +428,9 @@ fn drop_leaks_and_counts_what_the_kernel_keeps() {
     bench.send();
     bench.kernel().result(0, 100, true);
     let Bench { engine, pool, .. } = bench;
-    let (before, start) = (leaked_bytes(), Instant::now());
+    // Only a bound on the wait lets this return.
+    let before = leaked_bytes();
     drop(engine);
-    assert!(start.elapsed() < Duration::from_secs(5), "bounded");
     // A lower bound: other tests of this process leak too.
     assert!(leaked_bytes() - before >= 4 * 128);
     assert_eq!(

@@ -1,0 +1,86 @@
+use std::mem::ManuallyDrop;
+
+use super::{Home, Slot};
+
+/// A slot that is lent to the kernel.
+///
+/// Leaking is what happens if nobody says otherwise: dropping a `Lent`, by whatever path and also when a panic unwinds,
+/// leaks the slot and counts its mapping. Only [`take_back`](Lent::take_back), called after the kernel's last
+/// completion, makes a slot of it again.
+///
+/// # Invariants
+///
+/// `slot` holds a value until `take_back` or `Drop` has consumed it; no method can be called after either.
+pub(crate) struct Lent {
+    slot: ManuallyDrop<Slot>,
+}
+
+impl Lent {
+    pub(crate) fn new(slot: Slot) -> Self {
+        Self {
+            slot: ManuallyDrop::new(slot),
+        }
+    }
+
+    /// The slot, of which the kernel has let go.
+    pub(crate) fn take_back(self) -> Slot {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: the slot holds a value (invariant) and is not used again: `this` is not dropped, and goes out of scope.
+        unsafe { ManuallyDrop::take(&mut this.slot) }
+    }
+
+    /// The address for a request to the kernel.
+    pub(crate) fn address(&self) -> *const u8 {
+        self.slot.address()
+    }
+
+    pub(crate) fn home(&self) -> Home {
+        self.slot.home()
+    }
+
+    /// The seeded defect: the pool hands the slot out while the kernel reads it.
+    #[cfg(test)]
+    pub(crate) fn free_early(&self) {
+        self.slot.free_early();
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // SAFETY: the slot holds a value (invariant), and this is its last use.
+        unsafe { ManuallyDrop::take(&mut self.slot) }.leak();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Mapping, Pool, Shape, leaked_bytes};
+    use super::*;
+
+    fn pool() -> Pool {
+        let shape = Shape::new(2, 4096).unwrap();
+        let home = Home {
+            engine: 0,
+            buffer: 0,
+        };
+        Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, home)
+    }
+
+    #[test]
+    fn dropping_it_leaks_the_slot_and_counts_the_mapping() {
+        let pool = pool();
+        let before = leaked_bytes();
+        drop(Lent::new(pool.take().unwrap()));
+        // Other tests of this process leak too, so this is a lower bound.
+        assert!(leaked_bytes() - before >= 8192);
+        let _other = pool.take().unwrap();
+        assert!(pool.take().is_none(), "the leaked slot is not handed out");
+    }
+
+    #[test]
+    fn taking_it_back_makes_it_a_slot_again() {
+        let pool = pool();
+        drop(Lent::new(pool.take().unwrap()).take_back());
+        assert_eq!(pool.outstanding(), 0);
+    }
+}

@@ -1,0 +1,51 @@
+//! Pools under a limit on locked memory.
+#![cfg(feature = "ring")]
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+
+use netprims::ring::Ring;
+
+const POOL: u32 = 4 << 20;
+/// One pool and the ring fit; two pools do not.
+const LIMIT: u32 = POOL + POOL / 2;
+
+/// Runs the test's body in a process without CAP_IPC_LOCK that may lock `LIMIT` bytes.
+fn limited(test: &str, body: impl FnOnce()) {
+    const INSIDE: &str = "NETPRIMS_TEST_LIMITED";
+    if std::env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--memlock={LIMIT}"));
+    // Without the capability in its bounding set root does not get it by executing a program.
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.args(["setpriv", "--bounding-set=-ipc_lock"]);
+    }
+    let output = command
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("prlimit, of util-linux");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "under a limit:\n{text}");
+    assert!(text.contains("1 passed"), "the body did not run:\n{text}");
+}
+
+#[test]
+fn a_dropped_pool_makes_room_for_the_next() {
+    limited("a_dropped_pool_makes_room_for_the_next", || {
+        let mut ring = Ring::builder().build().unwrap();
+        for _ in 0..10 {
+            drop(ring.tx_pool(1, POOL).unwrap());
+        }
+        let pool = ring.tx_pool(1, POOL).unwrap();
+        let error = ring.tx_pool(1, POOL).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(12), "the limit is there");
+        assert!(error.to_string().contains("RLIMIT_MEMLOCK"), "{error}");
+        drop(pool);
+        ring.tx_pool(1, POOL).unwrap();
+    });
+}
