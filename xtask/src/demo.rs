@@ -187,6 +187,7 @@ fn show(lab: &Lab, results: &Results) {
         &["pair", "usec/iteration", "payload"],
         &results.pingpongs,
     );
+    println!("  -c on both sides: ours checks every byte of each message, C its pages at the end");
     let columns = ["device", "PF", "VF", "MAC", "VLAN", ""];
     print(
         "VFs, as `ip -json -d link` sees them",

@@ -63,7 +63,9 @@ pub(crate) fn name(command: &Command) -> String {
     let program = command.get_program().to_string_lossy().into_owned();
     let short = program.rsplit('/').next().unwrap_or(&program).to_owned();
     let args = command.get_args().map(|a| a.to_string_lossy().into_owned());
-    let words: Vec<String> = std::iter::once(short).chain(args.take(4)).collect();
+    // A script is no name.
+    let args = args.take(4).take_while(|argument| !argument.contains('\n'));
+    let words: Vec<String> = std::iter::once(short).chain(args).collect();
     words.join(" ")
 }
 
