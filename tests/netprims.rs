@@ -8,7 +8,7 @@ use lab_tests::{Lab, gate};
 use netprims::Error;
 use netprims::ring::{Event, Refusal, Ring, Strays, Usage, Wait, ZcPolicy};
 use netprims::sysctl::Sysctl;
-use netprims::tuning::{Cause, Tuning, Value};
+use netprims::tuning::{Cause, Limit, Tuning, Value};
 
 /// A sysctl changed for the length of a test.
 struct Changed {
@@ -101,14 +101,11 @@ fn a_clamped_buffer_names_the_sysctl_and_its_value() {
             .unwrap();
         let difference = report.differences().next().expect("it is clamped");
         assert_eq!(difference.effective(), Some(Value::Bytes(600_000)));
-        let value = Some("300000".to_owned());
-        assert_eq!(
-            difference.cause(),
-            &Cause::Sysctl {
-                name: "net.core.rmem_max",
-                value
-            }
-        );
+        let Cause::Sysctl { name, value, .. } = difference.cause() else {
+            panic!("{report}")
+        };
+        assert_eq!(*name, "net.core.rmem_max");
+        assert_eq!(*value, Limit::Read("300000".to_owned()));
         let report = Tuning::new()
             .receive_buffer(300_000)
             .apply(&socket)
@@ -133,6 +130,50 @@ fn a_congestion_control_that_is_not_allowed_lists_those_that_are() {
             "TCP_CONGESTION: cubic requested, reno in effect: not allowed without CAP_NET_ADMIN";
         assert!(line.starts_with(start), "{line}");
         assert!(line.contains("allowed: reno)"), "{line}");
+    });
+}
+
+#[test]
+fn buffers_above_what_the_kernel_keeps_are_refused_and_the_largest_is_not() {
+    gate(|lab| {
+        let _limit = Changed::to("net.core.rmem_max", "2147483647");
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let most = Tuning::new().receive_buffer(1_073_741_823).strict(true);
+        let report = most.apply(&socket).unwrap();
+        let outcome = report.outcome("SO_RCVBUF").expect("it was asked for");
+        assert_eq!(outcome.effective(), Some(Value::Bytes(2_147_483_646)));
+        let more = Tuning::new().receive_buffer(1_073_741_824);
+        assert!(
+            matches!(more.apply(&socket), Err(Error::InvalidValue { .. })),
+            "{}",
+            lab.release()
+        );
+    });
+}
+
+/// Which kernels ask for a privilege to raise it.
+#[test]
+fn busy_polling_without_privilege_is_reported_as_the_kernel_has_it() {
+    const INSIDE: &str = "UNPRIVILEGED";
+    if std::env::var_os(INSIDE).is_some() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let tuning = Tuning::new().busy_poll(Duration::from_micros(50));
+        println!("{}", tuning.apply(&socket).unwrap());
+        return;
+    }
+    gate(|lab| {
+        let test = "busy_polling_without_privilege_is_reported_as_the_kernel_has_it";
+        let program = lab.this_test();
+        let text = lab.sh(&format!(
+            "{INSIDE}=1 setpriv --reuid=65534 --clear-groups '{}' --exact {test} --nocapture",
+            program.display()
+        ));
+        let want = if lab.release().starts_with("6.1.") {
+            "SO_BUSY_POLL: 50 µs requested, 0 µs in effect: needs CAP_NET_ADMIN"
+        } else {
+            "SO_BUSY_POLL: 50 µs\n"
+        };
+        assert!(text.contains(want), "{text}");
     });
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use netprims::Error;
 use netprims::socket::{self, TcpBuilder};
 use netprims::sysctl::Sysctl;
-use netprims::tuning::{Cause, Moment, Outcome, Report, Tuning, Value, Warning};
+use netprims::tuning::{Cause, Limit, Outcome, Report, Tuning, Value, Warning};
 use rstest::rstest;
 use socket2::SockRef;
 
@@ -89,22 +89,22 @@ fn every_option_of_the_slice_is_set_and_read_back() {
 }
 
 #[rstest]
-#[case("SO_RCVBUF", "net.core.rmem_max", Tuning::new().receive_buffer(2_147_483_647))]
-#[case("SO_SNDBUF", "net.core.wmem_max", Tuning::new().send_buffer(2_147_483_647))]
+#[case("SO_RCVBUF", "net.core.rmem_max", Tuning::new().receive_buffer(1_073_741_823))]
+#[case("SO_SNDBUF", "net.core.wmem_max", Tuning::new().send_buffer(1_073_741_823))]
 fn a_clamped_buffer_names_the_sysctl_and_its_value(
     #[case] option: &'static str,
     #[case] sysctl: &'static str,
     #[case] tuning: Tuning,
 ) {
     let limit = number(sysctl);
-    assert!(limit < 1 << 30, "this host has no limit to hit");
+    assert!(limit < 1_073_741_823, "this host has no limit to hit");
     let (stream, _peer) = connected();
     let report = tuning.apply(&stream).unwrap();
-    let want = Cause::Sysctl {
-        name: sysctl,
-        value: Some(limit.to_string()),
+    let Cause::Sysctl { name, value, .. } = cause(&report, option) else {
+        panic!("{report}")
     };
-    assert_eq!(cause(&report, option), &want);
+    assert_eq!(*name, sysctl);
+    assert_eq!(*value, Limit::Read(limit.to_string()));
     let effective = report.outcome(option).unwrap().effective();
     assert_eq!(
         effective,
@@ -112,7 +112,7 @@ fn a_clamped_buffer_names_the_sysctl_and_its_value(
     );
     let text = report.to_string();
     assert!(
-        text.contains(sysctl) && text.contains("2147483647 bytes requested"),
+        text.contains(sysctl) && text.contains("1073741823 bytes requested"),
         "{text}"
     );
 }
@@ -135,7 +135,7 @@ fn a_buffer_below_the_minimum_is_the_kernels_rule() {
 
 #[rstest]
 #[case("SO_RCVBUF", Tuning::new().receive_buffer(0))]
-#[case("SO_RCVBUF", Tuning::new().receive_buffer(1 << 31))]
+#[case("SO_RCVBUF", Tuning::new().receive_buffer(1 << 30))]
 #[case("SO_SNDBUF", Tuning::new().send_buffer(0))]
 #[case("SO_BUSY_POLL", Tuning::new().busy_poll(Duration::from_nanos(1)))]
 #[case("SO_BUSY_POLL", Tuning::new().busy_poll(Duration::from_secs(3600)))]
@@ -157,7 +157,7 @@ fn strict_makes_a_difference_an_error_that_carries_the_report() {
     let (stream, _peer) = connected();
     let tuning = Tuning::new()
         .nodelay(true)
-        .receive_buffer(2_147_483_647)
+        .receive_buffer(1_073_741_823)
         .strict(true);
     let Err(Error::NotGranted(report)) = tuning.apply(&stream) else {
         panic!("granted")
@@ -180,7 +180,10 @@ fn an_unknown_congestion_control_lists_what_there_is() {
         .congestion("nope".parse().unwrap())
         .apply(&stream)
         .unwrap();
-    let Cause::CongestionNotLoaded { available, allowed } = cause(&report, "TCP_CONGESTION") else {
+    let Cause::CongestionNotLoaded {
+        available, allowed, ..
+    } = cause(&report, "TCP_CONGESTION")
+    else {
         panic!("{report}")
     };
     let list = |name| Sysctl::new(name).read().unwrap().unwrap();
@@ -215,15 +218,41 @@ fn a_descriptor_that_is_no_socket_is_an_error() {
 }
 
 #[test]
-fn reuse_port_on_a_bound_socket_is_too_late_and_not_set() {
-    let listener = listener();
-    let report = Tuning::new().reuse_port(true).apply(&listener).unwrap();
-    let want = Cause::TooLate {
-        latest: Moment::Open,
-        moment: Moment::Listening,
+fn reuse_port_is_granted_to_a_socket_that_listens() {
+    let first = listener();
+    let builder = TcpBuilder::new().tuning(Tuning::new().reuse_port(true).strict(true));
+    let address = first.local_addr().unwrap();
+    builder.listen(address).unwrap_err();
+    let report = Tuning::new()
+        .reuse_port(true)
+        .strict(true)
+        .apply(&first)
+        .unwrap();
+    assert!(report.is_granted(), "{report}");
+    builder.listen(address).unwrap().0.close().unwrap();
+}
+
+#[test]
+fn a_backlog_that_is_cut_warns() {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let limit = number("net.core.somaxconn");
+    let (_, report) = TcpBuilder::new().backlog(u32::MAX).listen(any).unwrap();
+    let [
+        Warning::BacklogCut {
+            requested,
+            effective,
+            ..
+        },
+    ] = report.warnings()
+    else {
+        panic!("{report}")
     };
-    assert_eq!(cause(&report, "SO_REUSEPORT"), &want);
-    assert!(!SockRef::from(&listener).reuse_port().unwrap());
+    assert_eq!((*requested, u64::from(*effective)), (u32::MAX, limit));
+    assert!(report.to_string().contains("somaxconn"), "{report}");
+    for builder in [TcpBuilder::new().backlog(1), TcpBuilder::new()] {
+        let (_, report) = builder.listen(any).unwrap();
+        assert_eq!(report.warnings(), []);
+    }
 }
 
 #[test]
@@ -248,13 +277,20 @@ fn a_receive_buffer_below_what_autotuning_reaches_warns() {
     };
     let (stream, _peer) = connected();
     let report = Tuning::new().receive_buffer(10_000).apply(&stream).unwrap();
-    let want = Warning::AutotuningOff {
-        option: "SO_RCVBUF",
-        effective: 20_000,
-        sysctl: "net.ipv4.tcp_rmem",
-        ceiling,
+    let [
+        Warning::AutotuningOff {
+            option: "SO_RCVBUF",
+            effective: 20_000,
+            sysctl: "net.ipv4.tcp_rmem",
+            ceiling: told,
+            ..
+        },
+        Warning::WindowScaleFixed,
+    ] = report.warnings()
+    else {
+        panic!("{report}")
     };
-    assert_eq!(report.warnings(), [want, Warning::WindowScaleFixed]);
+    assert_eq!(*told, ceiling);
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let report = Tuning::new().receive_buffer(10_000).apply(&udp).unwrap();
     assert_eq!(report.warnings(), [], "UDP has no autotuning");
@@ -354,7 +390,7 @@ mod serde {
     fn a_report_is_written_with_its_causes() {
         let (stream, _peer) = connected();
         let report = Tuning::new()
-            .receive_buffer(2_147_483_647)
+            .receive_buffer(1_073_741_823)
             .apply(&stream)
             .unwrap();
         let json = serde_json::to_value(&report).unwrap();

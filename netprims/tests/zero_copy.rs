@@ -3,43 +3,15 @@
 //! Loopback and veth copy everything. An ifb or dummy device takes packets as they are and drops them, so UDP to a
 //! static neighbour behind it is zero-copied, with no hardware.
 #![cfg(feature = "ring")]
-#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
 use std::net::UdpSocket;
-use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::time::Duration;
 
+use netns::{Fresh, in_fresh};
 use netprims::ring::{Event, Ring, Usage, Wait, ZcPolicy};
-use netprims::sysctl::Sysctl;
-use netprims::tuning::Tuning;
 
-/// Runs the test's body in a process of its own, in a fresh network namespace: nothing of the host's network is touched.
-/// A user without privilege gets a user namespace as well; root does not need one, and may not have one in a chroot.
-fn in_fresh_netns(test: &str, body: impl FnOnce()) {
-    const INSIDE: &str = "NETPRIMS_TEST_NETNS";
-    if std::env::var_os(INSIDE).is_some() {
-        return body();
-    }
-    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
-    let output = Command::new("unshare")
-        .args(if is_root {
-            &["--net"][..]
-        } else {
-            &["--net", "--user", "--map-root-user"]
-        })
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(INSIDE, "1")
-        .output()
-        .expect("unshare, of util-linux");
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "in a namespace of its own:\n{text}"
-    );
-    assert!(text.contains("1 passed"), "the body did not run:\n{text}");
-}
+mod netns;
 
 fn ip(arguments: &str) {
     let output = Command::new("ip")
@@ -68,7 +40,8 @@ fn black_hole() {
 
 #[test]
 fn udp_over_a_device_that_does_not_copy_is_all_zero_copied() {
-    in_fresh_netns(
+    in_fresh(
+        Fresh::Network,
         "udp_over_a_device_that_does_not_copy_is_all_zero_copied",
         || {
             const LEN: u32 = 60_000;
@@ -104,30 +77,4 @@ fn udp_over_a_device_that_does_not_copy_is_all_zero_copied() {
             assert_eq!((totals.copied, totals.not_sent, totals.unknown), (0, 0, 0));
         },
     );
-}
-
-#[test]
-fn a_sysctl_of_the_first_namespace_is_absent_in_another() {
-    // Only the first namespace has it; whether this process is in it is not ours to say.
-    in_fresh_netns(
-        "a_sysctl_of_the_first_namespace_is_absent_in_another",
-        || {
-            assert_eq!(Sysctl::new("net.core.busy_poll").read().unwrap(), None);
-            assert!(Sysctl::new("net.core.somaxconn").read().unwrap().is_some());
-        },
-    );
-}
-
-#[test]
-fn a_clamp_is_explained_in_a_child_namespace_too() {
-    in_fresh_netns("a_clamp_is_explained_in_a_child_namespace_too", || {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let report = Tuning::new()
-            .receive_buffer(2_147_483_647)
-            .apply(&socket)
-            .unwrap();
-        let text = report.to_string();
-        assert_eq!(report.differences().count(), 1);
-        assert!(text.contains("net.core.rmem_max"), "{text}");
-    });
 }

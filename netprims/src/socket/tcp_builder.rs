@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{TcpListener, TcpStream};
-use crate::tuning::{Report, Tuning};
+use crate::sys::sockopt::tcp_backlog;
+use crate::tuning::{Report, Tuning, Warning};
 use crate::{Error, Result};
 
 /// Opens TCP sockets, tuned.
@@ -25,18 +26,15 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug)]
 pub struct TcpBuilder {
     tuning: Tuning,
-    backlog: u16,
+    backlog: Option<u32>,
 }
-
-/// What the kernel's own default for `net.core.somaxconn` is since Linux 5.4.
-const DEFAULT_BACKLOG: u16 = 4096;
 
 impl TcpBuilder {
     /// A builder without tuning.
     pub const fn new() -> Self {
         Self {
             tuning: Tuning::new(),
-            backlog: DEFAULT_BACKLOG,
+            backlog: None,
         }
     }
 
@@ -46,10 +44,11 @@ impl TcpBuilder {
         self
     }
 
-    /// How many connections may wait to be accepted. Default: 4096. The kernel cuts it at `net.core.somaxconn` without
-    /// a word.
-    pub const fn backlog(mut self, connections: u16) -> Self {
-        self.backlog = connections;
+    /// How many connections may wait to be accepted. Default: as many as `net.core.somaxconn` allows. The kernel cuts what
+    /// is more, and the report then warns ([`Warning::BacklogCut`]).
+    #[doc(alias = "somaxconn")]
+    pub const fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = Some(connections);
         self
     }
 
@@ -85,16 +84,29 @@ impl TcpBuilder {
     /// Source: bind(2), listen(2).
     #[doc(alias = "bind")]
     pub fn listen(&self, local: SocketAddr) -> Result<(TcpListener, Report)> {
-        let (socket, report) = self.open(local)?;
+        let (socket, mut report) = self.open(local)?;
         socket
             .set_reuse_address(true)
             .map_err(|error| Error::system("setsockopt SO_REUSEADDR", local, error))?;
         socket
             .bind(&SockAddr::from(local))
             .map_err(|error| Error::system("bind", local, error))?;
+        let backlog = self
+            .backlog
+            .and_then(|connections| i32::try_from(connections).ok())
+            .unwrap_or(i32::MAX);
         socket
-            .listen(i32::from(self.backlog))
+            .listen(backlog)
             .map_err(|error| Error::system("listen", local, error))?;
+        if let (Some(requested), Ok(effective)) = (self.backlog, tcp_backlog(&socket)) {
+            if effective < requested {
+                report.warn(Warning::BacklogCut {
+                    requested,
+                    effective,
+                    sysctl: "net.core.somaxconn",
+                });
+            }
+        }
         Ok((TcpListener::from(OwnedFd::from(socket)), report))
     }
 

@@ -5,14 +5,15 @@
 //! (`net.core.busy_poll`): the value still rules the thread, but it cannot be seen. [`Sysctl::read`] answers `None`
 //! for those.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// One sysctl, by its dotted name.
+/// One sysctl, by its name.
 ///
 /// ```
 /// use netprims::sysctl::Sysctl;
@@ -20,55 +21,120 @@ use crate::{Error, Result};
 /// if let Some(limit) = Sysctl::new("net.core.rmem_max").read()? {
 ///     println!("a receive buffer is cut at {limit} bytes, then doubled");
 /// }
+/// let interface = "lo";
+/// let filter = Sysctl::from(format!("net/ipv4/conf/{interface}/rp_filter"));
+/// println!("{filter} is {:?}", filter.read()?);
 /// # Ok::<(), netprims::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sysctl {
-    name: &'static str,
+    name: Cow<'static, str>,
 }
 
 impl Sysctl {
-    /// Names a sysctl; `.` separates the parts, as in `net.ipv4.tcp_rmem`. Nothing is read yet.
+    /// Names a sysctl as sysctl(8) does: `.` separates the parts, as in `net.ipv4.tcp_rmem`, or `/` does, whichever
+    /// comes first. The other of the two may then be part of a part, such as of an interface's name:
+    /// `net/ipv4/conf/eth0.100/forwarding`, `net.ipv4.conf.eth0/100.forwarding`. Nothing is read yet.
+    ///
+    /// A name that is only known at run time: `Sysctl::from(String)`.
     pub const fn new(name: &'static str) -> Self {
-        Self { name }
-    }
-
-    /// The dotted name.
-    pub const fn name(self) -> &'static str {
-        self.name
-    }
-
-    /// The value, without the final newline; `None` if the calling thread's network namespace has no such file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`] if the file is there and cannot be read (`EACCES` without the privilege).
-    ///
-    /// Source: proc(5), `net/core/sysctl_net_core.c`.
-    pub fn read(self) -> Result<Option<String>> {
-        match fs::read_to_string(self.path()) {
-            Ok(text) => Ok(Some(text.trim_end().to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::system("read sysctl", self.name, error)),
+        Self {
+            name: Cow::Borrowed(name),
         }
     }
 
-    fn path(self) -> PathBuf {
+    /// The name, as it was given.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value, without the final newline; `None` if there is no such sysctl, or the calling thread's network
+    /// namespace does not show it.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidValue`]: the name has an empty part, `.` or `..`. No file is read.
+    /// - [`Error::System`]: the file is there and cannot be read (`EACCES` without the privilege), or `/proc` is not
+    ///   mounted (`ENOENT`).
+    ///
+    /// Source: proc(5), `net/core/sysctl_net_core.c`.
+    pub fn read(&self) -> Result<Option<String>> {
+        let path = self.path().ok_or_else(|| Error::InvalidValue {
+            option: "sysctl",
+            value: self.name.clone().into_owned(),
+            reason: "a name has parts, separated by '.' or '/', and none is empty, '.' or '..'",
+        })?;
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text.trim_end().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && has_proc() => Ok(None),
+            Err(error) => Err(Error::system("read sysctl", &self.name, error)),
+        }
+    }
+
+    /// The file; `None` if the name would lead out of `/proc/sys`.
+    fn path(&self) -> Option<PathBuf> {
+        let separator = self.name.chars().find(|c| matches!(c, '.' | '/'));
+        let separator = separator.unwrap_or('.');
         let mut path = PathBuf::from("/proc/sys");
-        path.extend(self.name.split('.'));
-        path
+        for part in self.name.split(separator) {
+            let part = part.replace('/', ".");
+            if matches!(part.as_str(), "" | "." | "..") {
+                return None;
+            }
+            path.push(part);
+        }
+        Some(path)
+    }
+}
+
+/// Whether an absent file means an absent sysctl.
+fn has_proc() -> bool {
+    Path::new("/proc/sys/kernel").exists()
+}
+
+impl From<String> for Sysctl {
+    fn from(name: String) -> Self {
+        Self {
+            name: Cow::Owned(name),
+        }
     }
 }
 
 impl fmt::Display for Sysctl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
+        f.write_str(&self.name)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("/etc/passwd")]
+    #[case("../../etc/passwd")]
+    #[case("kernel/../../../etc/passwd")]
+    #[case("kernel.//.ostype")]
+    #[case("kernel./.ostype")]
+    #[case("kernel..ostype")]
+    #[case("kernel/")]
+    #[case("")]
+    fn a_name_that_leads_elsewhere_is_refused(#[case] name: &'static str) {
+        let error = Sysctl::new(name).read().unwrap_err();
+        assert!(matches!(error, Error::InvalidValue { .. }), "{error}");
+    }
+
+    #[rstest]
+    #[case("net.ipv4.tcp_rmem", "/proc/sys/net/ipv4/tcp_rmem")]
+    #[case("net/ipv4/tcp_rmem", "/proc/sys/net/ipv4/tcp_rmem")]
+    #[case("net/ipv4/conf/eth0.100/arp", "/proc/sys/net/ipv4/conf/eth0.100/arp")]
+    #[case("net.ipv4.conf.eth0/100.arp", "/proc/sys/net/ipv4/conf/eth0.100/arp")]
+    fn the_first_separator_is_the_one(#[case] name: &str, #[case] path: &str) {
+        let sysctl = Sysctl::from(name.to_owned());
+        assert_eq!(sysctl.path(), Some(PathBuf::from(path)));
+        assert_eq!(sysctl.to_string(), name);
+    }
 
     #[test]
     fn reads_a_value_without_its_newline() {

@@ -28,13 +28,14 @@ impl Tuning {
         let moment = Moment::of(&socket)
             .map_err(|error| Error::system("getsockopt SO_ACCEPTCONN", "the descriptor", error))?;
 
+        let host = Host::of(&socket);
         let mut report = Report::default();
         for (spec, requested) in self.requests() {
             report
                 .outcomes
-                .push(set(spec, requested, &socket, moment, &Host));
+                .push(set(spec, requested, &socket, moment, &host));
         }
-        self.warn(&socket, moment, &mut report);
+        self.warn(&socket, moment, &host, &mut report);
         if self.strict && !report.is_granted() {
             return Err(Error::NotGranted(Box::new(report)));
         }
@@ -46,7 +47,7 @@ impl Tuning {
         let socket = SockRef::from(socket);
         report.warnings.clear();
         // What was set in time does not become late by what happened since.
-        self.warn(&socket, Moment::Open, report);
+        self.warn(&socket, Moment::Open, &Host::of(&socket), report);
     }
 
     fn validate(&self) -> Result<()> {
@@ -60,15 +61,26 @@ impl Tuning {
         Ok(())
     }
 
-    fn warn(&self, socket: &SockRef<'_>, moment: Moment, report: &mut Report) {
+    fn warn(
+        &self,
+        socket: &SockRef<'_>,
+        moment: Moment,
+        environment: &dyn Environment,
+        report: &mut Report,
+    ) {
         for (spec, _) in self.requests() {
-            let effective = report.outcome(spec.name).and_then(Outcome::effective);
+            // What was not set does nothing that one need be warned of.
+            let outcome = report.outcome(spec.name).filter(|outcome| outcome.is_set());
+            let Some(outcome) = outcome else {
+                continue;
+            };
+            let effective = outcome.effective();
             let granted = Granted {
                 effective,
                 moment,
                 socket,
             };
-            report.warnings.extend((spec.warn)(&granted, &Host));
+            report.warnings.extend((spec.warn)(&granted, environment));
         }
     }
 
@@ -112,23 +124,20 @@ fn set(
     } else {
         explain(spec, &attempt, environment)
     };
-    match (explanation, effective) {
-        (None, Some(effective)) => Outcome::Granted {
+    match explanation {
+        None => Outcome::Granted {
             option: spec.name,
             requested,
             effective,
         },
-        (explanation, effective) => {
-            let Explanation { cause, remedy } =
-                explanation.unwrap_or_else(|| Cause::NotSupported.into());
-            Outcome::Differs(Difference {
-                option: spec.name,
-                requested,
-                effective,
-                cause,
-                remedy,
-            })
-        }
+        Some(Explanation { cause, remedy }) => Outcome::Differs(Difference {
+            option: spec.name,
+            requested,
+            effective,
+            cause,
+            remedy,
+            is_set: !late && refused.is_none(),
+        }),
     }
 }
 
@@ -137,5 +146,91 @@ fn explain(spec: &Spec, attempt: &Attempt, environment: &dyn Environment) -> Opt
     match attempt.refused {
         Some(libc::ENOPROTOOPT | libc::EOPNOTSUPP) => Some(Cause::NotSupported.into()),
         _ => (spec.explain)(attempt, environment),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spec::{any_value, taken_or_refused};
+    use super::super::{Limit, Warning};
+    use super::*;
+    use crate::tuning::environment::fake::Fake;
+    use std::net::UdpSocket;
+
+    /// An option that can be set, not read back, and only before bind.
+    static WRITE_ONLY: Spec = Spec {
+        name: "WRITE_ONLY",
+        latest: Moment::Open,
+        requested: |_| Some(Value::Flag(true)),
+        validate: any_value,
+        set: |_, _| Ok(()),
+        read: |_| Err(std::io::Error::from_raw_os_error(libc::ENOPROTOOPT)),
+        explain: taken_or_refused,
+        warn: |_, _| vec![Warning::NoNapi],
+    };
+
+    fn outcome(spec: &Spec, moment: Moment) -> Outcome {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let on = Value::Flag(true);
+        set(spec, on, &SockRef::from(&socket), moment, &Fake(&[]))
+    }
+
+    #[test]
+    fn what_cannot_be_read_back_is_granted_if_the_kernel_took_it() {
+        let outcome = outcome(&WRITE_ONLY, Moment::Open);
+        assert!(matches!(
+            outcome,
+            Outcome::Granted {
+                effective: None,
+                ..
+            }
+        ));
+        let text = "WRITE_ONLY: on set, cannot be read back";
+        assert_eq!(outcome.to_string(), text);
+    }
+
+    #[test]
+    fn an_option_whose_moment_has_passed_is_not_set() {
+        let spec = Spec {
+            set: |_, _| panic!("set"),
+            ..WRITE_ONLY
+        };
+        let outcome = outcome(&spec, Moment::Bound);
+        assert!(!outcome.is_set());
+        let Outcome::Differs(difference) = outcome else {
+            panic!("{outcome}")
+        };
+        let want = Cause::TooLate {
+            latest: Moment::Open,
+            moment: Moment::Bound,
+        };
+        assert_eq!(difference.cause(), &want);
+    }
+
+    #[test]
+    fn nothing_is_warned_of_that_was_not_set() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+        let tuning = Tuning::new().receive_buffer(10_000);
+        let environment = Fake(&[("net.ipv4.tcp_rmem", "4096 131072 33554432")]);
+        let mut warned = [false, true].map(|is_set| {
+            let mut report = Report::default();
+            report.outcomes.push(Outcome::Differs(Difference {
+                option: "SO_RCVBUF",
+                requested: Value::Bytes(10_000),
+                effective: Some(Value::Bytes(5000)),
+                cause: Cause::Sysctl {
+                    name: "net.core.rmem_max",
+                    value: Limit::Read("2500".to_owned()),
+                },
+                remedy: None,
+                is_set,
+            }));
+            let socket = SockRef::from(&stream);
+            tuning.warn(&socket, Moment::Open, &environment, &mut report);
+            report.warnings.len()
+        });
+        warned.sort_unstable();
+        assert_eq!(warned, [0, 1]);
     }
 }

@@ -12,6 +12,9 @@ pub struct Difference {
     pub(super) effective: Option<Value>,
     pub(super) cause: Cause,
     pub(super) remedy: Option<String>,
+    /// The kernel took it, and made something else of it.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(super) is_set: bool,
 }
 
 /// What made the effective value differ from the requested one.
@@ -21,33 +24,37 @@ pub struct Difference {
 #[non_exhaustive]
 pub enum Cause {
     /// A sysctl limits it.
+    #[non_exhaustive]
     Sysctl {
         /// Its dotted name.
         name: &'static str,
-        /// Its value; `None` if the thread's network namespace does not show it.
-        value: Option<String>,
+        /// Its value.
+        value: Limit,
     },
-    /// The process lacks a capability, named here.
+    /// The process lacks a capability, named here, in the first user namespace.
     Capability(&'static str),
     /// A rule of the kernel that no setting lifts.
     KernelRule(&'static str),
     /// The congestion control algorithm is there and this process may not choose it.
+    #[non_exhaustive]
     CongestionNotAllowed {
-        /// What the kernel has loaded.
+        /// What the kernel has loaded; empty if that cannot be seen.
         available: Vec<String>,
-        /// What a process without privilege may choose.
+        /// What a process without privilege may choose; empty if that cannot be seen.
         allowed: Vec<String>,
     },
     /// There is no such congestion control algorithm, or its module is not loaded.
+    #[non_exhaustive]
     CongestionNotLoaded {
-        /// What the kernel has loaded.
+        /// What the kernel has loaded; empty if that cannot be seen.
         available: Vec<String>,
-        /// What a process without privilege may choose.
+        /// What a process without privilege may choose; empty if that cannot be seen.
         allowed: Vec<String>,
     },
     /// This kind of socket, or this kernel, does not have the option.
     NotSupported,
     /// The option was not set because it no longer has an effect.
+    #[non_exhaustive]
     TooLate {
         /// The last moment at which it has.
         latest: Moment,
@@ -56,6 +63,38 @@ pub enum Cause {
     },
     /// The kernel refused with an errno that says no more.
     Errno(i32),
+}
+
+/// The value of a sysctl that limits an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Limit {
+    /// What `/proc/sys` shows.
+    Read(String),
+    /// It cannot be seen; what is in effect implies it.
+    #[non_exhaustive]
+    Implied {
+        /// What it must be for this to be in effect.
+        value: u64,
+        /// Why it cannot be seen.
+        unseen: Unseen,
+    },
+}
+
+/// Why a sysctl cannot be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Unseen {
+    /// The calling thread's network namespace does not show it.
+    Absent,
+    /// The socket is of another network namespace than the calling thread, and may have other values.
+    OtherNamespace,
+    /// `/proc` is not mounted, the file may not be read, or it holds something unexpected.
+    Unreadable,
 }
 
 /// A cause and what would lift it, before they are part of a [`Difference`].
@@ -130,17 +169,8 @@ impl fmt::Display for Difference {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sysctl {
-                name,
-                value: Some(value),
-            } => write!(f, "{name} is {value}"),
-            Self::Sysctl { name, value: None } => {
-                write!(
-                    f,
-                    "{name} limits it (this network namespace does not show its value)"
-                )
-            }
-            Self::Capability(name) => write!(f, "needs {name}"),
+            Self::Sysctl { name, value } => write!(f, "{name} is {value}"),
+            Self::Capability(name) => write!(f, "needs {name} in the first user namespace"),
             Self::KernelRule(rule) => f.write_str(rule),
             Self::CongestionNotAllowed { available, allowed } => {
                 write!(
@@ -170,6 +200,27 @@ impl fmt::Display for Cause {
     }
 }
 
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(value) => f.write_str(value),
+            Self::Implied { value, unseen } => {
+                write!(f, "{value}, by what is in effect ({unseen})")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "this network namespace does not show it",
+            Self::OtherNamespace => "the socket is of another network namespace",
+            Self::Unreadable => "it could not be read",
+        })
+    }
+}
+
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -185,11 +236,10 @@ struct Lists<'a>(&'a [String], &'a [String]);
 
 impl fmt::Display for Lists<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "available: {}; allowed: {}",
-            self.0.join(" "),
-            self.1.join(" ")
-        )
+        let list = |words: &[String]| match words {
+            [] => "not seen".to_owned(),
+            words => words.join(" "),
+        };
+        write!(f, "available: {}; allowed: {}", list(self.0), list(self.1))
     }
 }

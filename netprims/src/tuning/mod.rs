@@ -8,12 +8,12 @@
 //! use std::net::UdpSocket;
 //! use netprims::tuning::Tuning;
 //!
-//! const TUNING: Tuning = Tuning::new().receive_buffer(1 << 30);
+//! const TUNING: Tuning = Tuning::new().receive_buffer(1 << 29);
 //!
 //! let socket = UdpSocket::bind("127.0.0.1:0")?;
 //! let report = TUNING.apply(&socket)?;
 //! for difference in report.differences() {
-//!     // SO_RCVBUF: 1073741824 bytes requested, 8388608 bytes in effect: net.core.rmem_max is 4194304; …
+//!     // SO_RCVBUF: 536870912 bytes requested, 8388608 bytes in effect: net.core.rmem_max is 4194304; …
 //!     println!("{difference}");
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -36,7 +36,7 @@ mod value;
 mod warning;
 
 pub use congestion::{Congestion, InvalidCongestion};
-pub use difference::{Cause, Difference};
+pub use difference::{Cause, Difference, Limit, Unseen};
 pub use moment::Moment;
 pub use report::{Outcome, Report};
 pub use value::Value;

@@ -2,6 +2,8 @@ use std::io;
 
 use socket2::SockRef;
 
+use crate::sys::sockopt::tcp_state;
+
 /// How far a socket is on its way; some options take effect only up to a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -14,9 +16,13 @@ pub enum Moment {
     Bound,
     /// It listens.
     Listening,
-    /// It has a peer.
+    /// It has a peer, or is connecting to one.
     Connected,
 }
+
+/// `include/net/tcp_states.h`.
+const SYN_SENT: u8 = 2;
+const SYN_RECV: u8 = 3;
 
 impl Moment {
     pub(super) fn of(socket: &SockRef<'_>) -> io::Result<Self> {
@@ -24,7 +30,8 @@ impl Moment {
         if socket.is_listener()? {
             return Ok(Self::Listening);
         }
-        if socket.peer_addr().is_ok() {
+        // A socket that is connecting has no peer's address yet, but has sent its first segment.
+        if socket.peer_addr().is_ok() || matches!(tcp_state(&**socket), Ok(SYN_SENT | SYN_RECV)) {
             return Ok(Self::Connected);
         }
         let bound = socket.local_addr().ok().and_then(|local| local.as_socket());
@@ -61,6 +68,33 @@ mod tests {
             Moment::of(&SockRef::from(&stream)).unwrap(),
             Moment::Connected
         );
+    }
+
+    #[test]
+    fn connecting_is_past_bound() {
+        let open = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let listener = open().unwrap();
+        let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+        listener.bind(&any.into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        // The queue of a listener with a backlog of zero has one place; the next is left to try again.
+        let first = open().unwrap();
+        first.connect(&address).unwrap();
+        let next: Vec<_> = (0..3)
+            .map(|_| {
+                let socket = open().unwrap();
+                socket.set_nonblocking(true).unwrap();
+                let _ = socket.connect(&address);
+                socket
+            })
+            .collect();
+        let connecting = next.iter().filter(|socket| socket.peer_addr().is_err());
+        let moments: Vec<_> = connecting
+            .map(|socket| Moment::of(&SockRef::from(socket)).unwrap())
+            .collect();
+        assert!(!moments.is_empty(), "all are connected: no test");
+        assert!(moments.iter().all(|moment| *moment == Moment::Connected));
     }
 
     #[test]

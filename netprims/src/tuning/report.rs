@@ -18,16 +18,19 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Outcome {
-    /// It is in effect as requested.
+    /// The kernel took it as requested.
+    #[non_exhaustive]
     Granted {
         /// The option, by its C name.
         option: &'static str,
         /// What was asked for.
         requested: Value,
         /// What reading the option back gave. For `SO_RCVBUF` and `SO_SNDBUF` that is twice the requested size: the
-        /// kernel doubles it to pay for its own bookkeeping, which is no difference.
-        effective: Value,
+        /// kernel doubles it to pay for its own bookkeeping, which is no difference. `None` if the kernel has no way to
+        /// read it back.
+        effective: Option<Value>,
     },
     /// It is not.
     Differs(Difference),
@@ -52,6 +55,11 @@ impl Report {
         &self.warnings
     }
 
+    /// Adds a warning that is not about an option.
+    pub(crate) fn warn(&mut self, warning: Warning) {
+        self.warnings.push(warning);
+    }
+
     /// Whether every option is in effect as requested.
     pub fn is_granted(&self) -> bool {
         self.differences().next().is_none()
@@ -74,6 +82,14 @@ impl Outcome {
         }
     }
 
+    /// Whether the kernel took the option, be it with another value.
+    pub(super) fn is_set(&self) -> bool {
+        match self {
+            Self::Granted { .. } => true,
+            Self::Differs(difference) => difference.is_set,
+        }
+    }
+
     /// What was asked for.
     pub fn requested(&self) -> Value {
         match self {
@@ -85,7 +101,7 @@ impl Outcome {
     /// What is in effect; `None` if the option cannot be read.
     pub fn effective(&self) -> Option<Value> {
         match self {
-            Self::Granted { effective, .. } => Some(*effective),
+            Self::Granted { effective, .. } => *effective,
             Self::Differs(difference) => difference.effective(),
         }
     }
@@ -110,19 +126,14 @@ impl fmt::Display for Outcome {
                 option,
                 requested,
                 effective,
-            } if requested == effective => {
-                write!(f, "{option}: {requested}")
-            }
-            Self::Granted {
-                option,
-                requested,
-                effective,
-            } => {
-                write!(
+            } => match effective {
+                Some(effective) if requested == effective => write!(f, "{option}: {requested}"),
+                Some(effective) => write!(
                     f,
                     "{option}: {requested} requested, {effective} in effect (the kernel doubles it)"
-                )
-            }
+                ),
+                None => write!(f, "{option}: {requested} set, cannot be read back"),
+            },
             Self::Differs(difference) => difference.fmt(f),
         }
     }

@@ -30,9 +30,9 @@ pub(super) struct Spec {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attempt {
     pub(super) requested: Value,
-    /// The kernel's errno, 0 for none.
+    /// The kernel's errno, if it refused.
     pub(super) refused: Option<i32>,
-    /// What reading it back gave.
+    /// What reading it back gave; `None` if the kernel has no way to.
     pub(super) effective: Option<Value>,
 }
 
@@ -54,13 +54,24 @@ pub(super) fn no_warning(_: &Granted<'_>, _: &dyn Environment) -> Vec<Warning> {
 }
 
 /// For options that the kernel takes as they are or refuses with an errno.
-pub(super) fn taken_or_refused(attempt: &Attempt, _: &dyn Environment) -> Option<Explanation> {
+pub(super) fn taken_or_refused(
+    attempt: &Attempt,
+    environment: &dyn Environment,
+) -> Option<Explanation> {
     match attempt.refused {
-        Some(libc::EPERM) => Some(Cause::Capability("CAP_NET_ADMIN").lifted_by(
-            "grant it, for example by AmbientCapabilities=CAP_NET_ADMIN in the service's unit",
-        )),
+        // A process that has the capability was refused for something else.
+        Some(libc::EPERM) if environment.has_net_admin() == Some(false) => {
+            Some(Cause::Capability("CAP_NET_ADMIN").lifted_by(
+                "grant it, for example by AmbientCapabilities=CAP_NET_ADMIN in the service's unit",
+            ))
+        }
         Some(errno) => Some(Cause::Errno(errno).into()),
-        None if attempt.effective == Some(attempt.requested) => None,
+        None if attempt
+            .effective
+            .is_none_or(|effective| effective == attempt.requested) =>
+        {
+            None
+        }
         None => {
             Some(Cause::KernelRule("the kernel keeps another value and does not say why").into())
         }
@@ -70,4 +81,42 @@ pub(super) fn taken_or_refused(attempt: &Attempt, _: &dyn Environment) -> Option
 /// The answer to a [`Value`] of a kind the option never asks for; the table pairs each option with its own kind.
 pub(super) fn wrong_kind() -> io::Error {
     io::Error::from(io::ErrorKind::InvalidInput)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Unseen;
+    use super::*;
+    use rstest::rstest;
+
+    struct Privilege(Option<bool>);
+
+    impl Environment for Privilege {
+        fn sysctl(&self, _: &'static str) -> Result<String, Unseen> {
+            Err(Unseen::Absent)
+        }
+
+        fn has_net_admin(&self) -> Option<bool> {
+            self.0
+        }
+    }
+
+    const EPERM: Cause = Cause::Errno(libc::EPERM);
+
+    #[rstest]
+    #[case::without(Some(false), Cause::Capability("CAP_NET_ADMIN"))]
+    #[case::with(Some(true), EPERM)]
+    #[case::not_seen(None, EPERM)]
+    fn a_capability_is_blamed_where_it_is_missing(
+        #[case] privilege: Option<bool>,
+        #[case] want: Cause,
+    ) {
+        let attempt = Attempt {
+            requested: Value::Flag(true),
+            refused: Some(libc::EPERM),
+            effective: Some(Value::Flag(false)),
+        };
+        let explanation = taken_or_refused(&attempt, &Privilege(privilege)).unwrap();
+        assert_eq!(explanation.cause, want);
+    }
 }

@@ -25,6 +25,8 @@ impl fmt::Display for Value {
             Self::Bytes(bytes) => write!(f, "{bytes} bytes"),
             Self::Flag(true) => f.write_str("on"),
             Self::Flag(false) => f.write_str("off"),
+            // Not cut to the microseconds the kernel counts: that would show another value than the one refused.
+            Self::Time(time) if time.subsec_nanos() % 1000 != 0 => write!(f, "{time:?}"),
             Self::Time(time) => write!(f, "{} µs", time.as_micros()),
             Self::Congestion(name) => name.fmt(f),
         }
@@ -50,5 +52,21 @@ pub(super) mod microseconds {
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
         Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_micros))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Duration::ZERO, "0 µs")]
+    #[case(Duration::from_micros(50), "50 µs")]
+    #[case(Duration::from_secs(2), "2000000 µs")]
+    #[case(Duration::from_nanos(1), "1ns")]
+    #[case(Duration::from_nanos(1500), "1.5µs")]
+    fn a_time_is_shown_whole(#[case] time: Duration, #[case] text: &str) {
+        assert_eq!(Value::Time(time).to_string(), text);
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 pub enum Warning {
     /// Setting the receive buffer turned TCP's autotuning off, and the buffer is smaller than autotuning would have
     /// let it grow.
+    #[non_exhaustive]
     AutotuningOff {
         /// The option, by its C name.
         option: &'static str,
@@ -23,6 +24,16 @@ pub enum Warning {
     /// Busy polling has no queue to poll: the connection's packets come from a device without NAPI, such as loopback
     /// or veth, or none has come yet.
     NoNapi,
+    /// Fewer connections may wait to be accepted than were asked for.
+    #[non_exhaustive]
+    BacklogCut {
+        /// What was asked for.
+        requested: u32,
+        /// What is in effect.
+        effective: u32,
+        /// The sysctl that cuts it.
+        sysctl: &'static str,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -36,6 +47,10 @@ impl fmt::Display for Warning {
             Self::WindowScaleFixed => f.write_str(
                 "SO_RCVBUF: the window scale was agreed in the handshake; set the buffer before connect or listen \
                  for a window above 64 KiB",
+            ),
+            Self::BacklogCut { requested, effective, sysctl } => write!(
+                f,
+                "listen: a backlog of {requested} requested, {effective} in effect ({sysctl})"
             ),
             Self::NoNapi => f.write_str(
                 "SO_BUSY_POLL: the socket has no NAPI id, so there is nothing to poll: its packets come over \

@@ -6,20 +6,22 @@ use std::io;
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
 use super::super::spec::Attempt;
-use super::super::{Cause, Value};
+use super::super::{Cause, Limit, Value};
 
 /// The sysctl that cuts the value, and the option that ignores it.
-pub(super) struct Limit {
+pub(super) struct Clamp {
     pub(super) sysctl: &'static str,
     pub(super) force: &'static str,
 }
 
+/// `INT_MAX / 2`: the kernel keeps the doubled value in an `int`.
+const MOST: u32 = 1_073_741_823;
+
 pub(super) fn validate(value: Value) -> Result<(), &'static str> {
     match value {
         Value::Bytes(0) => Err("a buffer needs at least one byte"),
-        Value::Bytes(bytes) if i32::try_from(bytes).is_err() => {
-            Err("the kernel takes at most 2147483647 bytes")
-        }
+        // Above, the kernel cuts it whatever the sysctl says.
+        Value::Bytes(bytes) if bytes > MOST => Err("the kernel keeps at most 1073741823 bytes"),
         _ => Ok(()),
     }
 }
@@ -27,7 +29,7 @@ pub(super) fn validate(value: Value) -> Result<(), &'static str> {
 pub(super) fn explain(
     attempt: &Attempt,
     environment: &dyn Environment,
-    limit: &Limit,
+    clamp: &Clamp,
 ) -> Option<Explanation> {
     if let Some(errno) = attempt.refused {
         return Some(Cause::Errno(errno).into());
@@ -35,7 +37,7 @@ pub(super) fn explain(
     let (Value::Bytes(requested), Some(Value::Bytes(effective))) =
         (attempt.requested, attempt.effective)
     else {
-        return Some(Cause::KernelRule("its value cannot be read back").into());
+        return Some(Cause::KernelRule("the value in effect cannot be read").into());
     };
     let doubled = 2 * u64::from(requested);
     let effective = u64::from(effective);
@@ -45,18 +47,22 @@ pub(super) fn explain(
     if effective > doubled {
         return Some(Cause::KernelRule("it is the least the kernel keeps").into());
     }
-    let maximum = environment.number(limit.sysctl);
-    // A limit that does not explain what is in effect is not named as the cause.
-    if maximum.is_some_and(|maximum| maximum >= u64::from(requested)) {
-        return Some(Cause::KernelRule("the kernel keeps less and does not say why").into());
-    }
-    let cause = Cause::Sysctl {
-        name: limit.sysctl,
-        value: maximum.map(|value| value.to_string()),
+    let value = match environment.number(clamp.sysctl) {
+        Ok(maximum) if effective == maximum.saturating_mul(2) => Limit::Read(maximum.to_string()),
+        // A limit that does not explain what is in effect is not named as the cause.
+        Ok(_) => {
+            return Some(Cause::KernelRule("the kernel keeps less and does not say why").into());
+        }
+        Err(unseen) => {
+            let value = effective / 2;
+            Limit::Implied { value, unseen }
+        }
     };
+    let name = clamp.sysctl;
+    let cause = Cause::Sysctl { name, value };
     let remedy = format!(
-        "raise {} to {requested} (in the first network namespace), or use {} with CAP_NET_ADMIN",
-        limit.sysctl, limit.force
+        "raise {} to {requested} in the first network namespace, or use {} with CAP_NET_ADMIN",
+        clamp.sysctl, clamp.force
     );
     Some(cause.lifted_by(remedy))
 }
@@ -75,29 +81,38 @@ pub(super) fn size(bytes: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Unseen;
     use super::super::super::environment::fake::Fake;
     use super::*;
     use rstest::rstest;
 
-    const LIMIT: Limit = Limit {
+    const CLAMP: Clamp = Clamp {
         sysctl: "net.core.rmem_max",
         force: "SO_RCVBUFFORCE",
     };
     const FOUR_MIB: &[(&str, &str)] = &[("net.core.rmem_max", "4194304")];
 
-    fn sysctl(value: Option<&str>) -> Option<Cause> {
+    fn read(value: &str) -> Option<Cause> {
         Some(Cause::Sysctl {
             name: "net.core.rmem_max",
-            value: value.map(str::to_owned),
+            value: Limit::Read(value.to_owned()),
+        })
+    }
+
+    fn implied(value: u64) -> Option<Cause> {
+        let unseen = Unseen::Absent;
+        Some(Cause::Sysctl {
+            name: "net.core.rmem_max",
+            value: Limit::Implied { value, unseen },
         })
     }
 
     #[rstest]
     #[case::doubled_is_granted(100_000, 200_000, FOUR_MIB, None)]
     #[case::at_the_limit_is_granted(4_194_304, 8_388_608, FOUR_MIB, None)]
-    #[case::over_the_limit(50_000_000, 8_388_608, FOUR_MIB, sysctl(Some("4194304")))]
-    #[case::one_over_the_limit(4_194_305, 8_388_608, FOUR_MIB, sysctl(Some("4194304")))]
-    #[case::limit_out_of_sight(50_000_000, 8_388_608, &[], sysctl(None))]
+    #[case::over_the_limit(50_000_000, 8_388_608, FOUR_MIB, read("4194304"))]
+    #[case::one_over_the_limit(4_194_305, 8_388_608, FOUR_MIB, read("4194304"))]
+    #[case::limit_out_of_sight(50_000_000, 8_388_608, &[], implied(4_194_304))]
     #[case::minimum(
         1000,
         2304,
@@ -110,7 +125,13 @@ mod tests {
         FOUR_MIB,
         Some(Cause::KernelRule("the kernel keeps less and does not say why"))
     )]
-    #[case::largest(2_147_483_647, 8_388_608, FOUR_MIB, sysctl(Some("4194304")))]
+    #[case::less_than_the_limit_explains(
+        50_000_000,
+        8_000_000,
+        FOUR_MIB,
+        Some(Cause::KernelRule("the kernel keeps less and does not say why"))
+    )]
+    #[case::largest(1_073_741_823, 8_388_608, FOUR_MIB, read("4194304"))]
     fn names_the_cause(
         #[case] requested: u32,
         #[case] effective: u32,
@@ -122,7 +143,7 @@ mod tests {
             refused: None,
             effective: Some(Value::Bytes(effective)),
         };
-        let got = explain(&attempt, &Fake(sysctls), &LIMIT).map(|explanation| explanation.cause);
+        let got = explain(&attempt, &Fake(sysctls), &CLAMP).map(|explanation| explanation.cause);
         assert_eq!(got, want);
     }
 
@@ -133,7 +154,7 @@ mod tests {
             refused: None,
             effective: Some(Value::Bytes(8_388_608)),
         };
-        let remedy = explain(&attempt, &Fake(FOUR_MIB), &LIMIT)
+        let remedy = explain(&attempt, &Fake(FOUR_MIB), &CLAMP)
             .unwrap()
             .remedy
             .unwrap();
@@ -144,9 +165,10 @@ mod tests {
     #[rstest]
     #[case(0, false)]
     #[case(1, true)]
-    #[case(i32::MAX.unsigned_abs(), true)]
-    #[case(i32::MAX.unsigned_abs() + 1, false)]
-    fn takes_what_an_int_can_hold(#[case] bytes: u32, #[case] valid: bool) {
+    #[case(1_073_741_823, true)]
+    #[case(1_073_741_824, false)]
+    #[case(u32::MAX, false)]
+    fn takes_what_an_int_can_hold_doubled(#[case] bytes: u32, #[case] valid: bool) {
         assert_eq!(validate(Value::Bytes(bytes)).is_ok(), valid);
     }
 }

@@ -2,9 +2,9 @@ use super::super::difference::Explanation;
 use super::super::environment::Environment;
 use super::super::spec::{Attempt, Granted, Spec, wrong_kind};
 use super::super::{Moment, Tuning, Value, Warning};
-use super::buffer::{self, Limit};
+use super::buffer::{self, Clamp};
 
-const LIMIT: Limit = Limit {
+const CLAMP: Clamp = Clamp {
     sysctl: "net.core.rmem_max",
     force: "SO_RCVBUFFORCE",
 };
@@ -13,7 +13,7 @@ const AUTOTUNING: &str = "net.ipv4.tcp_rmem";
 impl Tuning {
     /// The receive buffer, in bytes.
     ///
-    /// - Range: 1 to 2 147 483 647. The kernel cuts it at `net.core.rmem_max`, doubles it for its own bookkeeping, and
+    /// - Range: 1 to 1 073 741 823, of which the kernel's own number is twice. The kernel cuts it at `net.core.rmem_max`, doubles it for its own bookkeeping, and
     ///   keeps a minimum of about 2 KiB. The report shows the doubled value as effective; doubling is no difference.
     /// - Default: for TCP, autotuning between the numbers of `net.ipv4.tcp_rmem`. **Setting the option turns autotuning
     ///   off for good**, and `tcp_rmem`'s maximum is often larger than `rmem_max` allows: the report then warns.
@@ -43,7 +43,7 @@ pub(super) static SPEC: Spec = Spec {
 };
 
 fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanation> {
-    buffer::explain(attempt, environment, &LIMIT)
+    buffer::explain(attempt, environment, &CLAMP)
 }
 
 fn warn(granted: &Granted<'_>, environment: &dyn Environment) -> Vec<Warning> {

@@ -6,7 +6,8 @@ impl Tuning {
     /// datagrams over them.
     ///
     /// - Default: off. Every socket of the group must set it.
-    /// - When: before bind; on a socket that is bound it is not set and reported as too late.
+    /// - When: at any time. Whoever binds next is let in if by then every socket at the address has it; a socket that
+    ///   sets it after it was bound, or listens, counts from then on.
     /// - Privilege: none; the sockets must belong to one effective user.
     ///
     /// Source: socket(7).
@@ -19,7 +20,7 @@ impl Tuning {
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_REUSEPORT",
-    latest: Moment::Open,
+    latest: Moment::Connected,
     requested: |tuning| tuning.reuse_port.map(Value::Flag),
     validate: any_value,
     set: |socket, value| match value {

@@ -2,9 +2,9 @@ use super::super::difference::Explanation;
 use super::super::environment::Environment;
 use super::super::spec::{Attempt, Spec, no_warning, wrong_kind};
 use super::super::{Moment, Tuning, Value};
-use super::buffer::{self, Limit};
+use super::buffer::{self, Clamp};
 
-const LIMIT: Limit = Limit {
+const CLAMP: Clamp = Clamp {
     sysctl: "net.core.wmem_max",
     force: "SO_SNDBUFFORCE",
 };
@@ -12,7 +12,7 @@ const LIMIT: Limit = Limit {
 impl Tuning {
     /// The send buffer, in bytes.
     ///
-    /// - Range: 1 to 2 147 483 647. The kernel cuts it at `net.core.wmem_max`, doubles it for its own bookkeeping, and
+    /// - Range: 1 to 1 073 741 823, of which the kernel's own number is twice. The kernel cuts it at `net.core.wmem_max`, doubles it for its own bookkeeping, and
     ///   keeps a minimum of about 4.5 KiB. The report shows the doubled value as effective; doubling is no difference.
     /// - Default: for TCP, autotuning between the numbers of `net.ipv4.tcp_wmem`, which setting the option turns off.
     /// - When: at any time. Accepted sockets inherit it from the listener.
@@ -41,5 +41,5 @@ pub(super) static SPEC: Spec = Spec {
 };
 
 fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanation> {
-    buffer::explain(attempt, environment, &LIMIT)
+    buffer::explain(attempt, environment, &CLAMP)
 }
