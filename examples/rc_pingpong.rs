@@ -94,7 +94,7 @@ fn run(options: &Options) -> Result<()> {
         None if port.link_layer == LinkLayer::Ethernet => {
             let choice = context.select_gid(options.ib_port)?;
             eprintln!("using {choice}");
-            Some(GidIndex::try_from(choice.entry.index)?)
+            Some(choice.index)
         }
         given => given,
     };
@@ -103,7 +103,6 @@ fn run(options: &Options) -> Result<()> {
         None => None,
     };
     let path = Path {
-        port: options.ib_port,
         mtu: options.mtu,
         sl: options.sl,
         gid_index,
@@ -111,12 +110,8 @@ fn run(options: &Options) -> Result<()> {
 
     // Receives are posted before the peer hears of this side: it may send at once.
     let (cq, memory, qp) = prepare(&context, options)?;
-    let local = Endpoint {
-        qpn: qp.number(),
-        psn: random_psn(),
-        lid: port.lid,
-        gid,
-    };
+    let mut local = Endpoint::new(qp.number(), random_psn()).at_lid(port.lid);
+    local.gid = gid;
     println!("  local address:  {}", address_line(&local));
     let (qp, remote) = match role {
         Role::Server(listener) => meet_client(&listener, qp, &local, &path)?,
@@ -152,7 +147,6 @@ enum Role<'a> {
 
 /// The way to the peer, as far as this side decides it.
 struct Path {
-    port: PortNum,
     mtu: Mtu,
     sl: u8,
     gid_index: Option<GidIndex>,
@@ -160,10 +154,7 @@ struct Path {
 
 /// A queue pair with its receives posted, and one buffer more than those.
 fn prepare(context: &Context, options: &Options) -> Result<(Cq, Mr, Qp<Init>)> {
-    let depth = QpDepth {
-        send: 1,
-        recv: options.rx_depth,
-    };
+    let depth = QpDepth::new(1, options.rx_depth);
     let pd = context.alloc_pd()?;
     let cq = context.create_cq(depth.send + depth.recv)?;
     let memory = pd.register_local(options.rx_depth + 1, options.size)?;
@@ -180,7 +171,7 @@ fn random_psn() -> Psn {
 }
 
 fn connect(qp: Qp<Init>, remote: &Endpoint, psn: Psn, path: &Path) -> Result<Qp<Rts>> {
-    let mut attr = RtrAttr::new(*remote, path.port, path.mtu).service_level(path.sl);
+    let mut attr = RtrAttr::new(*remote, path.mtu).service_level(path.sl);
     if let Some(index) = path.gid_index.filter(|_| remote.gid.is_some()) {
         attr = attr.via_gid(index);
     }
@@ -514,16 +505,17 @@ fn parse_greeting(bytes: &[u8; GREETING_LEN]) -> Option<Endpoint> {
     let mut next = || fields.next()?;
     let (lid, qpn, psn, gid) = (next()?, next()?, next()?, next()?);
     let gid = Gid::new(gid.to_be_bytes());
-    Some(Endpoint {
-        lid: Lid(u16::try_from(lid).ok()?),
-        qpn: Qpn::new(u32::try_from(qpn).ok()?).ok()?,
-        psn: Psn::new(u32::try_from(psn).ok()?).ok()?,
-        gid: (!gid.is_zero()).then_some(gid),
-    })
+    let qpn = Qpn::new(u32::try_from(qpn).ok()?).ok()?;
+    let psn = Psn::new(u32::try_from(psn).ok()?).ok()?;
+    let mut endpoint = Endpoint::new(qpn, psn).at_lid(Lid(u16::try_from(lid).ok()?));
+    endpoint.gid = (!gid.is_zero()).then_some(gid);
+    Some(endpoint)
 }
 
 fn address_line(endpoint: &Endpoint) -> String {
-    let Endpoint { lid, qpn, psn, gid } = endpoint;
+    let Endpoint {
+        lid, qpn, psn, gid, ..
+    } = endpoint;
     let gid = gid.unwrap_or(Gid::new([0; 16]));
     format!("LID {lid}, QPN {qpn}, PSN {psn}, GID {gid}")
 }

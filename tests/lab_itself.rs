@@ -32,7 +32,7 @@ fn leaks_a_queue_pair() {
         let context = Device::by_name("rxe0").unwrap().open().unwrap();
         let pd = context.alloc_pd().unwrap();
         let cq = context.create_cq(16).unwrap();
-        let depth = QpDepth { send: 1, recv: 1 };
+        let depth = QpDepth::new(1, 1);
         std::mem::forget(pd.create_qp(&cq, &cq, depth).unwrap());
     });
 }
@@ -40,7 +40,9 @@ fn leaks_a_queue_pair() {
 #[test]
 fn leaves_a_process() {
     gate(|lab| {
-        lab.sh("setsid sleep 300 >/dev/null 2>&1 & until grep -qsx sleep /proc/$!/comm; do :; done");
+        lab.sh(
+            "setsid sleep 300 >/dev/null 2>&1 & until grep -qsx sleep /proc/$!/comm; do :; done",
+        );
     });
 }
 

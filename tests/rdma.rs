@@ -17,7 +17,7 @@ use netprims_rdma::{
 use rstest::rstest;
 
 const PORT: PortNum = PortNum::FIRST;
-const DEPTH: QpDepth = QpDepth { send: 8, recv: 8 };
+const DEPTH: QpDepth = QpDepth::new(8, 8);
 
 /// Two connected queue pairs of one device, on one completion queue.
 struct Pair {
@@ -42,15 +42,10 @@ impl Pair {
         let gid = context.query_gid(PORT, index).unwrap().gid;
         let (psn_a, psn_b) = (Psn::new(0xff_fffe).unwrap(), Psn::new(7).unwrap());
         let lid = context.query_port(PORT).unwrap().lid;
-        let endpoint = |qp: &Qp<Init>, psn| Endpoint {
-            qpn: qp.number(),
-            psn,
-            lid,
-            gid: Some(gid),
-        };
+        let endpoint = |qp: &Qp<Init>, psn| Endpoint::new(qp.number(), psn).at_lid(lid).at_gid(gid);
         let (end_a, end_b) = (endpoint(&a, psn_a), endpoint(&b, psn_b));
         let connect = |qp: Qp<Init>, remote, psn| {
-            let rtr = RtrAttr::new(remote, PORT, Mtu::B1024).via_gid(index);
+            let rtr = RtrAttr::new(remote, Mtu::B1024).via_gid(index);
             // Soft-RoCE takes 7 retries for endless ones.
             let patience = AckTimeout::at_least(Duration::from_millis(8));
             let rts = RtsAttr::new(psn).ack_timeout(patience).retries(6);
@@ -359,7 +354,7 @@ fn completions_of_destroyed_queue_pairs_are_not_taken_for_those_of_new_ones() {
         let pd = context.alloc_pd().unwrap();
         let memory = pd.register_local(8, 64).unwrap();
         let mut cq = context.create_cq(8).unwrap();
-        let depth = QpDepth { send: 1, recv: 3 };
+        let depth = QpDepth::new(1, 3);
         for _ in 0..lab.volume(50, 5000) {
             let new = || pd.create_qp(&cq, &cq, depth).unwrap().init(PORT).unwrap();
             let (mut old, mut new) = (new(), new());
@@ -387,7 +382,7 @@ fn a_completion_queue_is_not_promised_twice() {
         let context = open(&rxe);
         let pd = context.alloc_pd().unwrap();
         let mut cq = context.create_cq(10).unwrap();
-        let depth = QpDepth { send: 4, recv: 4 };
+        let depth = QpDepth::new(4, 4);
         let first = pd.create_qp(&cq, &cq, depth).unwrap();
         assert!(matches!(
             pd.create_qp(&cq, &cq, depth),
@@ -411,17 +406,12 @@ fn a_step_refused_names_the_gid_index() {
         let context = open(&rxe);
         let pd = context.alloc_pd().unwrap();
         let cq = context.create_cq(2).unwrap();
-        let depth = QpDepth { send: 1, recv: 1 };
+        let depth = QpDepth::new(1, 1);
         let qp = pd.create_qp(&cq, &cq, depth).unwrap().init(PORT).unwrap();
         let gid = context.query_gid(PORT, index(&rxe)).unwrap().gid;
         let psn = Psn::new(1).unwrap();
-        let remote = Endpoint {
-            qpn: qp.number(),
-            psn,
-            lid: Default::default(),
-            gid: Some(gid),
-        };
-        let wrong = RtrAttr::new(remote, PORT, Mtu::B1024).via_gid(GidIndex::new(200));
+        let remote = Endpoint::new(qp.number(), psn).at_gid(gid);
+        let wrong = RtrAttr::new(remote, Mtu::B1024).via_gid(GidIndex::new(200));
         let failed = qp.rtr(&wrong).unwrap_err();
         let text = failed.to_string();
         assert!(
@@ -429,7 +419,7 @@ fn a_step_refused_names_the_gid_index() {
             "{text}"
         );
         // The queue pair is as it was: with the right index it goes on.
-        let right = RtrAttr::new(remote, PORT, Mtu::B1024).via_gid(index(&rxe));
+        let right = RtrAttr::new(remote, Mtu::B1024).via_gid(index(&rxe));
         let qp = failed
             .qp
             .rtr(&right)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cq::Cq;
-use crate::device::verb_error;
+use crate::device::{Transport, verb_error};
 use crate::error::{Error, Result};
 use crate::gid::{GidChoice, GidEntry, GidIndex, select};
 use crate::limits::DeviceLimits;
@@ -15,12 +15,22 @@ use crate::sys::{ContextHandle, Errno, PdHandle, Poller};
 /// gets no more read.
 const MAX_GIDS: u32 = 65_536;
 
-/// An open device. Clones are the same open device; it closes when nothing made from it is left.
+/// An open device. Clones are the same open device, and equal; it closes when nothing made from it
+/// is left.
 #[doc(alias = "ibv_context")]
 #[derive(Clone, Debug)]
 pub struct Context {
     handle: Arc<ContextHandle>,
 }
+
+impl PartialEq for Context {
+    /// Whether both are the same open device; a device opened twice is two.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handle, &other.handle)
+    }
+}
+
+impl Eq for Context {}
 
 impl Context {
     pub(crate) fn new(handle: Arc<ContextHandle>) -> Self {
@@ -72,7 +82,8 @@ impl Context {
         let queried = self
             .handle
             .query_gid(port.number(), u32::from(index.number()));
-        queried.map(GidEntry::new).map_err(|errno| {
+        let entry = |raw| GidEntry::new(raw, self.transport());
+        queried.map(entry).map_err(|errno| {
             let object = format!("of {} port {port} index {index}", self.device_name());
             verb_error("ibv_query_gid_ex", object, errno)
         })
@@ -94,7 +105,8 @@ impl Context {
         let failed = |errno| self.port_failed("ibv_query_gid_table", port, errno);
         let max = usize::try_from(lines).unwrap_or(usize::MAX);
         let entries = self.handle.query_gid_table(max).map_err(failed)?;
-        let of_port = entries.into_iter().map(GidEntry::new);
+        let transport = self.transport();
+        let of_port = entries.into_iter().map(|raw| GidEntry::new(raw, transport));
         Ok(of_port
             .filter(|entry| entry.port == u32::from(port.number()))
             .collect())
@@ -104,7 +116,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// - [`Error::NoGid`]: the port has none.
+    /// - [`Error::NoGid`]: the port has none, or none that a path can name (see [`GidIndex`]).
     /// - [`Error::Verb`].
     pub fn select_gid(&self, port: PortNum) -> Result<GidChoice> {
         select(self.gid_table(port)?).ok_or_else(|| Error::NoGid {
@@ -127,7 +139,9 @@ impl Context {
     /// Creates a completion queue with room for `capacity` completions.
     ///
     /// Queue pairs reserve as much room as they are deep, so `capacity` is the sum of the depths of
-    /// all that shall use it.
+    /// all that shall use it. The room of a destroyed queue pair is free again once later polls have
+    /// shown that none of its completions is left: one found nothing, or together they fetched as
+    /// many as the queue can hold.
     ///
     /// # Errors
     ///
@@ -140,8 +154,12 @@ impl Context {
             verb_error("ibv_create_cq", object, errno)
         };
         Poller::create(&self.handle, capacity)
-            .map(|poller| Cq::new(poller, capacity))
+            .map(Cq::new)
             .map_err(failed)
+    }
+
+    fn transport(&self) -> Transport {
+        Transport::from_driver(self.handle.transport())
     }
 
     fn failed(&self, operation: &'static str, errno: Errno) -> Error {

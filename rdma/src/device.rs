@@ -101,7 +101,7 @@ impl Device {
     /// What carries its traffic.
     #[must_use]
     pub fn transport(&self) -> Transport {
-        u32::try_from(self.info.transport).map_or(Transport::Unknown(u32::MAX), Transport::from_raw)
+        Transport::from_driver(self.info.transport)
     }
 
     /// Opens the device.
@@ -160,6 +160,13 @@ crate::raw::driver_enum! {
         UsnicUdp = 3, "IBV_TRANSPORT_USNIC_UDP", "usNIC (UDP)";
         /// One that does not say.
         Unspecified = 4, "IBV_TRANSPORT_UNSPECIFIED", "unspecified";
+    }
+}
+
+impl Transport {
+    /// From the C enum, which drivers set to -1 for a transport that the library does not know.
+    pub(crate) fn from_driver(raw: i32) -> Self {
+        u32::try_from(raw).map_or(Transport::Unknown(u32::MAX), Transport::from_raw)
     }
 }
 

@@ -101,8 +101,22 @@ pub enum Error {
     },
     /// So many queue pairs are alive, or destroyed and possibly still in a completion queue, that
     /// they cannot be told apart any more.
-    #[error("2^31 queue pairs are alive or not yet polled out of their completion queues")]
+    #[error(
+        "2^31 - 1 queue pairs are alive, or destroyed with completions that may not have been \
+         polled; poll their completion queues empty"
+    )]
     TooManyQps,
+    /// A poll failed, and completions may be lost with it. The completion queue gives no more, and
+    /// no queue pair can be created on it; those that it has get their buffers back when dropped.
+    #[error(
+        "ibv_poll_cq returned {result}: completions may be lost; close the queue pairs on this \
+         completion queue, and make new ones on a new one"
+    )]
+    CqFailed {
+        /// What the driver returned: negative, or more than was asked for. Drivers have numbers of
+        /// their own; it is no `errno`.
+        result: i32,
+    },
     /// The queue holds as much as it may; completions make room.
     #[error("{queue} full: {depth} in flight; poll for completions first")]
     QueueFull {
@@ -110,6 +124,28 @@ pub enum Error {
         queue: Queue,
         /// How much it may hold.
         depth: u32,
+    },
+    /// The queue is not full, but its next slot is still taken: the oldest receive has not come
+    /// back, while later ones have. Its completion was dropped, or is yet to be handed over.
+    #[error(
+        "{queue} blocked with {in_flight} in flight: the oldest has not come back although later \
+         ones have; was its completion dropped?"
+    )]
+    QueueBlocked {
+        /// The queue.
+        queue: Queue,
+        /// How much is in flight.
+        in_flight: u32,
+    },
+    /// The message is longer than the queue pair's port can send.
+    #[error("{len} bytes are more than QP {qpn} can send in one message, which is {max}")]
+    MessageTooLong {
+        /// The queue pair.
+        qpn: u32,
+        /// How many bytes the buffer shows.
+        len: usize,
+        /// How many the port can send.
+        max: u32,
     },
     /// The buffer is registered in another protection domain than the queue pair's.
     #[error("the buffer belongs to another protection domain than QP {qpn}")]
@@ -145,6 +181,18 @@ pub enum Error {
         qpn: u32,
         /// The system's error.
         source: io::Error,
+    },
+    /// A send completed, and a signalled one before it has not. Completions of a queue pair must be
+    /// handed to it in the order they were polled. If the earlier one is at hand, hand it over, and
+    /// then this one again; if it was dropped or the driver lost it, the buffers come back when the
+    /// queue pair is closed.
+    #[error(
+        "the completion of an earlier send on QP {qpn} was not handed over; hand completions over \
+         in the order they are polled, or close the QP if it is lost"
+    )]
+    CompletionMissing {
+        /// The queue pair.
+        qpn: u32,
     },
     /// A completion was offered to a queue pair that did not post its work.
     #[error("the completion is not of QP {qpn}")]

@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use netprims_rdma::{
-//!     Device, Endpoint, GidIndex, Mtu, PortNum, Psn, QpDepth, RtrAttr, RtsAttr,
+//!     Device, Endpoint, Mtu, PortNum, Psn, QpDepth, RtrAttr, RtsAttr,
 //! };
 //! # fn exchange(_: Endpoint) -> Endpoint { unimplemented!() }
 //! # fn main() -> Result<(), netprims_rdma::Error> {
@@ -18,16 +18,15 @@
 //! let pd = context.alloc_pd()?;
 //! let memory = pd.register_local(2, 4096)?;
 //! let mut cq = context.create_cq(16)?;
-//! let mut qp = pd.create_qp(&cq, &cq, QpDepth { send: 1, recv: 1 })?.init(port)?;
+//! let mut qp = pd.create_qp(&cq, &cq, QpDepth::new(1, 1))?.init(port)?;
 //! qp.post_recv(memory.take().expect("two slots"), 0)?;
 //!
 //! let psn = Psn::new(0x1234)?;
 //! let lid = context.query_port(port)?.lid;
-//! let mine = Endpoint { lid, qpn: qp.number(), psn, gid: Some(chosen.entry.gid) };
+//! let mine = Endpoint::new(qp.number(), psn).at_lid(lid).at_gid(chosen.entry.gid);
 //! let theirs = exchange(mine);
-//! let index = GidIndex::try_from(chosen.entry.index)?;
 //! let mut qp = qp
-//!     .rtr(&RtrAttr::new(theirs, port, Mtu::B1024).via_gid(index))?
+//!     .rtr(&RtrAttr::new(theirs, Mtu::B1024).via_gid(chosen.index))?
 //!     .rts(&RtsAttr::new(psn))?;
 //!
 //! let mut message = memory.take().expect("two slots");
@@ -57,9 +56,16 @@
 //! # What it promises
 //!
 //! - Safe code cannot make the device read or write memory that is not, at that time, the device's:
-//!   whatever is dropped, forgotten or kept, in whatever order, and whatever a driver reports.
+//!   whatever is dropped, forgotten or kept, in whatever order.
+//! - A driver is believed in two things only: once it says that a queue pair is destroyed or a
+//!   region deregistered, the device leaves their memory alone; and once it reports work as done,
+//!   the device is done with that work's buffer, and with those of the unsignalled sends right
+//!   before it. Reports that are repeated, missing, out of order, or of nothing in flight cost
+//!   memory or a queue pair, never more.
 //! - Completion queues do not overrun: creating a queue pair reserves its room.
-//! - Posting and polling allocate nothing and take no lock of this crate's.
+//! - What cannot be released safely is kept and counted: [`leaks`].
+//! - Posting and polling allocate nothing, and take no lock of this crate's; but the first polls
+//!   after a queue pair was destroyed take one, to give its room back.
 
 mod context;
 mod cq;
@@ -82,7 +88,7 @@ mod tests;
 mod timer;
 
 pub use context::Context;
-pub use cq::{Completion, Completions, Cq, WcStatus};
+pub use cq::{Completion, Completions, Cq, WcOpcode, WcStatus};
 pub use device::{Device, NodeType, Transport};
 pub use error::{Error, Result};
 pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
@@ -94,4 +100,5 @@ pub use qp::{
     Done, Endpoint, Failed, Init, Psn, Qp, QpDepth, QpInfo, QpState, Qpn, Queue, Receives,
     Rejected, Reset, Rtr, RtrAttr, Rts, RtsAttr, State, Stopped,
 };
+pub use sys::{Leaks, leaks};
 pub use timer::{AckTimeout, RnrTimer};

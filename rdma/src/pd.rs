@@ -1,16 +1,15 @@
 //! Protection domains.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
 use crate::cq::Cq;
 use crate::device::verb_error;
 use crate::error::{Error, Result};
 use crate::mr::Mr;
 use crate::qp::{self, Qp, QpDepth, Reset};
-use crate::sys::{Errno, PdHandle, Region};
+use crate::sys::{Errno, PdHandle, Region, Shape};
 
 /// A protection domain: queue pairs in it can use memory registered in it, and no other.
 ///
@@ -34,32 +33,18 @@ impl Pd {
     ///
     /// # Errors
     ///
-    /// - [`Error::OutOfRange`]: `count` or `size` is 0, or their product exceeds the address space.
-    /// - [`Error::Verb`]; ENOMEM: above the memlock limit (the error says which and by how much),
-    ///   or out of memory.
+    /// - [`Error::OutOfRange`]: `count` is not 1 to 2^24 - 1, `size` is not 1 to 2^31 - 1, or their
+    ///   product exceeds the address space.
+    /// - [`Error::Verb`]; ENOMEM: above the memlock limit (the error says how much was asked for and
+    ///   what the limit is), or out of memory.
     #[doc(alias = "ibv_reg_mr")]
     pub fn register_local(&self, count: u32, size: u32) -> Result<Mr> {
-        let total = u64::from(count) * u64::from(size);
-        let (Some(slots), Some(slot_size)) = (NonZeroU32::new(count), NonZeroU32::new(size)) else {
-            let rule = "more than 0 buffers of more than 0 bytes";
-            return Err(Error::OutOfRange {
-                what: "memory of",
-                value: total,
-                rule,
-            });
+        let Some(shape) = Shape::new(count, size) else {
+            return Err(shape_error(count, size));
         };
-        match Region::register(&self.handle, slots, slot_size) {
-            None => {
-                let rule = "less than the address space";
-                Err(Error::OutOfRange {
-                    what: "memory of",
-                    value: total,
-                    rule,
-                })
-            }
-            Some(Ok(region)) => Ok(Mr::new(region)),
-            Some(Err(errno)) => Err(self.not_registered(count, size, errno)),
-        }
+        Region::register(&self.handle, shape)
+            .map(Mr::new)
+            .map_err(|errno| self.not_registered(count, size, shape, errno))
     }
 
     /// Creates a reliable-connected queue pair. Its sends complete on `send_cq`, its receives on
@@ -68,6 +53,7 @@ impl Pd {
     /// # Errors
     ///
     /// - [`Error::CqFull`]: a completion queue has not enough room left.
+    /// - [`Error::CqFailed`]: polling a completion queue failed before.
     /// - [`Error::OtherContext`]: a completion queue belongs to another open device.
     /// - [`Error::OutOfRange`]: a queue deeper than 2^24.
     /// - [`Error::Verb`]; EINVAL or ENOMEM: more than the device can.
@@ -76,7 +62,7 @@ impl Pd {
         qp::create(&self.handle, send_cq, recv_cq, depth)
     }
 
-    fn not_registered(&self, count: u32, size: u32, errno: Errno) -> Error {
+    fn not_registered(&self, count: u32, size: u32, shape: Shape, errno: Errno) -> Error {
         let object = format!(
             "of {count} × {size} bytes on {}",
             self.handle.context().device()
@@ -84,12 +70,63 @@ impl Pd {
         let mut error = verb_error("ibv_reg_mr", object, errno);
         if let (Error::Verb { hint, .. }, libc::ENOMEM) = (&mut error, errno.number()) {
             if let Ok((soft, _)) = getrlimit(Resource::RLIMIT_MEMLOCK) {
-                *hint = format!(
-                    " (the memlock limit is {soft} bytes; raise it with `ulimit -l` or \
-                     LimitMEMLOCK=, or grant CAP_IPC_LOCK)"
-                );
+                *hint = memlock_hint(shape.bytes(), soft);
             }
         }
         error
+    }
+}
+
+/// Which of the numbers is none that memory can have.
+fn shape_error(count: u32, size: u32) -> Error {
+    let (what, value, rule) = if !(1..=Shape::MAX_COUNT).contains(&count) {
+        ("number of buffers", u64::from(count), "1 to 2^24 - 1")
+    } else if !(1..=Shape::MAX_SLOT).contains(&size) {
+        ("buffer size", u64::from(size), "1 to 2^31 - 1")
+    } else {
+        let total = u64::from(count) * u64::from(size);
+        ("memory of", total, "less than the address space")
+    };
+    Error::OutOfRange { what, value, rule }
+}
+
+/// What to do about memory that could not be pinned; nothing where no limit can be the reason.
+fn memlock_hint(wanted: usize, limit: u64) -> String {
+    if limit == RLIM_INFINITY {
+        return String::new();
+    }
+    format!(
+        " ({wanted} bytes to pin, and the memlock limit is {limit}; raise it with `ulimit -l` or \
+         LimitMEMLOCK=, or grant CAP_IPC_LOCK)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[test]
+    fn the_memlock_limit_is_named_only_where_there_is_one() {
+        let hint = memlock_hint(1 << 20, 65_536);
+        assert!(
+            hint.contains("1048576 bytes") && hint.contains("limit is 65536;"),
+            "{hint}"
+        );
+        assert_eq!(memlock_hint(1 << 20, RLIM_INFINITY), "");
+    }
+
+    #[rstest]
+    #[case(0, 1, "number of buffers 0")]
+    #[case(1 << 24, 1, "number of buffers 16777216")]
+    #[case(1, 0, "buffer size 0")]
+    #[case(1, 1 << 31, "buffer size 2147483648")]
+    fn memory_of_an_impossible_shape_is_refused(
+        #[case] count: u32,
+        #[case] size: u32,
+        #[case] text: &str,
+    ) {
+        assert!(Shape::new(count, size).is_none());
+        assert!(shape_error(count, size).to_string().starts_with(text));
     }
 }

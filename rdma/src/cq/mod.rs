@@ -1,14 +1,15 @@
 //! Completion queues.
 
+mod opcode;
 mod status;
 
 use std::sync::Arc;
 
-use crate::device::verb_error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sys::{CqHandle, Poller};
 
 pub use crate::sys::{Completion, Completions};
+pub use opcode::WcOpcode;
 pub use status::WcStatus;
 
 /// A completion queue.
@@ -19,34 +20,49 @@ pub use status::WcStatus;
 #[derive(Debug)]
 pub struct Cq {
     poller: Poller,
-    capacity: u32,
 }
 
 impl Cq {
-    pub(crate) fn new(poller: Poller, capacity: u32) -> Self {
-        Cq { poller, capacity }
+    pub(crate) fn new(poller: Poller) -> Self {
+        Cq { poller }
     }
 
     pub(crate) fn handle(&self) -> &Arc<CqHandle> {
         self.poller.cq()
     }
 
-    /// How many completions it has room for.
+    /// How many completions it has room for: what was asked for, or what the device granted if that
+    /// is less.
+    #[doc(alias = "cqe")]
     #[must_use]
     pub fn capacity(&self) -> u32 {
-        self.capacity
+        self.handle().capacity()
     }
 
-    /// Fetches the completions that are there, at most 16, without waiting.
+    /// Fetches the completions that are there, at most 16, without waiting. If an earlier poll
+    /// fetched some that were not taken out of its [`Completions`], it yields those instead.
+    ///
+    /// It calls the device's driver and allocates nothing. Only when queue pairs of this completion
+    /// queue were destroyed does it take a lock: once, to give their room back.
     ///
     /// # Errors
     ///
-    /// [`Error::Verb`](crate::Error::Verb): the device failed.
+    /// [`Error::CqFailed`](crate::Error::CqFailed): the driver failed, now or in an earlier poll.
+    /// Completions may be lost, so nothing more comes out of this queue: close the queue pairs on
+    /// it, which returns their buffers to their regions.
     #[doc(alias = "ibv_poll_cq")]
     #[inline]
     pub fn poll(&mut self) -> Result<Completions<'_>> {
-        self.poller.poll().map_err(|errno| {
-            verb_error("ibv_poll_cq", String::from("of a completion queue"), errno)
-        })
+        self.poller
+            .poll()
+            .map_err(|result| Error::CqFailed { result })
+    }
+}
+
+impl Completion<'_> {
+    /// What kind of work the driver says it was.
+    #[must_use]
+    pub fn opcode(&self) -> WcOpcode {
+        WcOpcode::from_raw(self.opcode_number())
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use crate::device::Transport;
 use crate::error::{Error, Result};
 use crate::sys::{RawGid, netdev_name};
 
@@ -127,12 +128,17 @@ pub struct GidEntry {
 }
 
 impl GidEntry {
-    pub(crate) fn new(raw: RawGid) -> Self {
+    pub(crate) fn new(raw: RawGid, transport: Transport) -> Self {
+        let kind = match transport {
+            // The kernel has no type for these, and says InfiniBand.
+            Transport::Iwarp => GidType::Iwarp,
+            _ => GidType::from_raw(raw.kind),
+        };
         GidEntry {
             gid: Gid(raw.gid),
             index: raw.index,
             port: raw.port,
-            kind: GidType::from_raw(raw.kind),
+            kind,
             netdev_index: (raw.ifindex != 0).then_some(raw.ifindex),
         }
     }
@@ -164,6 +170,9 @@ crate::raw::driver_enum! {
         RoceV1 = 1, "IBV_GID_TYPE_ROCE_V1", "RoCE v1";
         /// RoCE v2: UDP port 4791.
         RoceV2 = 2, "IBV_GID_TYPE_ROCE_V2", "RoCE v2";
+        /// None: an iWARP device has one GID, made from a MAC address, and its packets carry none.
+        /// C says `IBV_GID_TYPE_IB` there; the number is this crate's own.
+        Iwarp = 0xffff_ffff, "IBV_TRANSPORT_IWARP", "none (iWARP)";
     }
 }
 
@@ -177,6 +186,20 @@ mod tests {
         assert_eq!(gid.ipv4(), Some(Ipv4Addr::new(10, 9, 0, 1)));
         assert_eq!(gid.to_string(), "::ffff:10.9.0.1");
         assert_eq!(Gid::new([0; 16]).ipv4(), None);
+    }
+
+    #[test]
+    fn a_gid_of_an_iwarp_device_is_not_called_infiniband() {
+        let raw = RawGid {
+            gid: [1; 16],
+            index: 0,
+            port: 1,
+            kind: 0,
+            ifindex: 0,
+        };
+        assert_eq!(GidEntry::new(raw, Transport::Iwarp).kind, GidType::Iwarp);
+        let infiniband = GidEntry::new(raw, Transport::InfiniBand);
+        assert_eq!(infiniband.kind, GidType::InfiniBand);
     }
 
     #[test]

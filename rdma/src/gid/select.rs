@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{GidEntry, GidType};
+use super::{GidEntry, GidIndex, GidType};
 
 /// A GID chosen from a port's table, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ use super::{GidEntry, GidType};
 pub struct GidChoice {
     /// The line chosen.
     pub entry: GidEntry,
+    /// Its number, as [`RtrAttr::via_gid`](crate::RtrAttr::via_gid) wants it.
+    pub index: GidIndex,
     /// What spoke for it.
     pub reason: GidReason,
 }
@@ -30,6 +32,8 @@ pub enum GidReason {
     RoceV2Ipv6,
     /// InfiniBand.
     InfiniBand,
+    /// iWARP: the one there is.
+    Iwarp,
     /// RoCE v2 with a link-local address: reaches the same link only.
     RoceV2LinkLocal,
     /// RoCE v1: reaches the same link only, and peers that use RoCE v2 not at all.
@@ -47,6 +51,7 @@ impl GidReason {
             }
             GidType::RoceV2 => GidReason::RoceV2Ipv6,
             GidType::InfiniBand => GidReason::InfiniBand,
+            GidType::Iwarp => GidReason::Iwarp,
             GidType::RoceV1 => GidReason::RoceV1,
             GidType::Unknown(_) => GidReason::UnknownType,
         }
@@ -61,6 +66,7 @@ impl fmt::Display for GidReason {
                 "RoCE v2 with a routable IPv6 address; there is none with IPv4"
             }
             GidReason::InfiniBand => "InfiniBand",
+            GidReason::Iwarp => "iWARP, which has no other",
             GidReason::RoceV2LinkLocal => {
                 "RoCE v2 with a link-local address, for want of a routable one; same link only"
             }
@@ -70,14 +76,17 @@ impl fmt::Display for GidReason {
     }
 }
 
-/// The best GID of a port, if the port has any that is not all zeros.
+/// The best GID of a port, if the port has any that is not all zeros and that a path can name.
 pub(crate) fn select(entries: Vec<GidEntry>) -> Option<GidChoice> {
     entries
         .into_iter()
         .filter(|entry| !entry.gid.is_zero())
-        .map(|entry| GidChoice {
-            reason: GidReason::of(&entry),
-            entry,
+        .filter_map(|entry| {
+            Some(GidChoice {
+                index: GidIndex::try_from(entry.index).ok()?,
+                reason: GidReason::of(&entry),
+                entry,
+            })
         })
         .min_by_key(|choice| (choice.reason, choice.entry.index))
 }
@@ -123,6 +132,10 @@ mod tests {
     )]
     #[case::infiniband(vec![entry(0, InfiniBand, "fe80::1")], 0, GidReason::InfiniBand)]
     #[case::nothing_but_v1(vec![entry(0, RoceV1, "fe80::1")], 0, GidReason::RoceV1)]
+    #[case::the_best_one_is_out_of_reach(
+        vec![entry(256, RoceV2, "::ffff:10.0.0.1"), entry(255, RoceV1, "fe80::1")],
+        255, GidReason::RoceV1
+    )]
     #[case::a_kind_of_the_future(
         vec![entry(0, GidType::Unknown(9), "fe80::1")],
         0, GidReason::UnknownType
@@ -130,11 +143,17 @@ mod tests {
     fn picks(#[case] entries: Vec<GidEntry>, #[case] index: u32, #[case] reason: GidReason) {
         let choice = select(entries).unwrap();
         assert_eq!((choice.entry.index, choice.reason), (index, reason));
+        assert_eq!(u32::from(choice.index.number()), index);
     }
 
     #[test]
     fn zeros_are_no_address() {
         assert_eq!(select(vec![entry(0, RoceV2, "::")]), None);
         assert_eq!(select(Vec::new()), None);
+    }
+
+    #[test]
+    fn a_line_that_no_path_can_name_is_not_chosen() {
+        assert_eq!(select(vec![entry(256, RoceV2, "::ffff:10.0.0.1")]), None);
     }
 }

@@ -13,6 +13,7 @@ use crate::sys::{CreateError, Depths, PdHandle, QpHandle};
 /// The completion queues must have that much room left.
 #[doc(alias = "ibv_qp_cap")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct QpDepth {
     /// Sends.
     #[doc(alias = "max_send_wr")]
@@ -20,6 +21,14 @@ pub struct QpDepth {
     /// Receives.
     #[doc(alias = "max_recv_wr")]
     pub recv: u32,
+}
+
+impl QpDepth {
+    /// So many sends and so many receives; either may be 0.
+    #[must_use]
+    pub const fn new(send: u32, recv: u32) -> Self {
+        QpDepth { send, recv }
+    }
 }
 
 pub(crate) fn create(
@@ -57,6 +66,7 @@ fn create_error(error: CreateError, device: &str, depth: QpDepth) -> Error {
             free: room.free,
             capacity: room.capacity,
         },
+        CreateError::CqFailed(result) => Error::CqFailed { result },
         CreateError::NoTag => Error::TooManyQps,
         CreateError::Errno(errno) => {
             let QpDepth { send, recv } = depth;

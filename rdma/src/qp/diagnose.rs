@@ -3,20 +3,28 @@
 use super::RtrAttr;
 use crate::context::Context;
 use crate::gid::GidEntry;
-use crate::port::{LinkLayer, PortInfo, PortState};
+use crate::port::{LinkLayer, PortInfo, PortNum, PortState};
+use crate::sys::Errno;
 
 /// What does not fit about a step to RTR, as far as it can be found out.
-pub(super) fn rtr(context: &Context, attr: &RtrAttr) -> String {
-    let port = context.query_port(attr.port()).ok();
-    let gids = context.gid_table(attr.port()).ok();
-    explain(attr, port.as_ref(), gids.as_deref())
+pub(super) fn rtr(context: &Context, port: PortNum, attr: &RtrAttr, errno: Errno) -> String {
+    let info = context.query_port(port).ok();
+    let gids = context.gid_table(port).ok();
+    explain(attr, port, info.as_ref(), gids.as_deref(), errno)
 }
 
-fn explain(attr: &RtrAttr, port: Option<&PortInfo>, gids: Option<&[GidEntry]>) -> String {
+fn explain(
+    attr: &RtrAttr,
+    number: PortNum,
+    port: Option<&PortInfo>,
+    gids: Option<&[GidEntry]>,
+    errno: Errno,
+) -> String {
     let mut causes = Vec::new();
+    let mut route = None;
     if let Some(port) = port {
         if port.state != PortState::Active {
-            causes.push(format!("port {} is {}", attr.port(), port.state));
+            causes.push(format!("port {number} is {}", port.state));
         }
         let (wanted, active) = (attr.mtu(), port.active_mtu);
         if wanted.raw() > active.raw() {
@@ -49,10 +57,15 @@ fn explain(attr: &RtrAttr, port: Option<&PortInfo>, gids: Option<&[GidEntry]>) -
                         "GID index {index} is {own}, the peer's GID is {peer}: of different kinds"
                     ));
                 } else {
-                    causes.push(format!("no route from {} to {peer}?", entry.gid));
+                    route = Some(format!("no route from {} to {peer}?", entry.gid));
                 }
             }
         }
+    }
+    // A guess, for want of anything that is known to be wrong.
+    let unreachable = [libc::EINVAL, libc::ENETUNREACH, libc::ETIMEDOUT];
+    if causes.is_empty() && unreachable.contains(&errno.number()) {
+        causes.extend(route);
     }
     if causes.is_empty() {
         String::new()
@@ -65,7 +78,7 @@ fn explain(attr: &RtrAttr, port: Option<&PortInfo>, gids: Option<&[GidEntry]>) -
 mod tests {
     use super::*;
     use crate::gid::{Gid, GidIndex, GidType};
-    use crate::port::{Lid, Mtu, PortNum};
+    use crate::port::{Lid, Mtu};
     use crate::qp::{Endpoint, Psn, Qpn};
     use rstest::rstest;
 
@@ -97,13 +110,9 @@ mod tests {
     }
 
     fn attr(mtu: Mtu, index: Option<u8>, peer: Option<&str>) -> RtrAttr {
-        let remote = Endpoint {
-            qpn: Qpn::new(17).unwrap(),
-            psn: Psn::new(1).unwrap(),
-            lid: Lid(0),
-            gid: peer.map(gid),
-        };
-        let attr = RtrAttr::new(remote, PortNum::FIRST, mtu);
+        let mut remote = Endpoint::new(Qpn::new(17).unwrap(), Psn::new(1).unwrap());
+        remote.gid = peer.map(gid);
+        let attr = RtrAttr::new(remote, mtu);
         match index {
             Some(index) => attr.via_gid(GidIndex::new(index)),
             None => attr,
@@ -140,22 +149,54 @@ mod tests {
     ) {
         let text = explain(
             &attr(mtu, index, peer),
+            PortNum::FIRST,
             Some(&port(PortState::Active)),
             Some(&table()),
+            Errno::new(libc::EINVAL),
         );
         assert!(text.contains(expected), "{text}");
+        assert_eq!(text.contains("route"), expected.contains("route"), "{text}");
     }
 
     #[test]
     fn names_a_port_that_is_down() {
         let attr = attr(Mtu::B1024, Some(1), Some("::ffff:10.9.0.2"));
-        let text = explain(&attr, Some(&port(PortState::Down)), Some(&table()));
+        let (port, gids) = (port(PortState::Down), table());
+        let number = PortNum::FIRST;
+        let text = explain(
+            &attr,
+            number,
+            Some(&port),
+            Some(&gids),
+            Errno::new(libc::EINVAL),
+        );
         assert!(text.contains("port 1 is down"), "{text}");
     }
 
     #[test]
     fn says_nothing_when_nothing_is_known() {
         let attr = attr(Mtu::B1024, None, None);
-        assert_eq!(explain(&attr, None, None), "");
+        let errno = Errno::new(libc::EINVAL);
+        assert_eq!(explain(&attr, PortNum::FIRST, None, None, errno), "");
+    }
+
+    #[rstest]
+    #[case(libc::EINVAL, true)]
+    #[case(libc::ENETUNREACH, true)]
+    #[case(libc::ETIMEDOUT, true)]
+    #[case(libc::ENOMEM, false)]
+    #[case(libc::EPERM, false)]
+    fn guesses_at_the_route_only_where_the_error_allows_it(
+        #[case] errno: i32,
+        #[case] guessed: bool,
+    ) {
+        let text = explain(
+            &attr(Mtu::B1024, Some(1), Some("::ffff:10.9.0.2")),
+            PortNum::FIRST,
+            Some(&port(PortState::Active)),
+            Some(&table()),
+            Errno::new(errno),
+        );
+        assert_eq!(text.contains("no route"), guessed, "{text}");
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Queue;
-use crate::cq::WcStatus;
+use crate::cq::{WcOpcode, WcStatus};
 use crate::error::{Error, Result};
 use crate::mr::Buf;
 use crate::sys::{Health, Refused, Retired, Why};
@@ -21,6 +21,8 @@ pub struct Done {
     pub token: u64,
     /// The queue it was posted to.
     pub queue: Queue,
+    /// What kind of work it was, if it succeeded.
+    pub opcode: WcOpcode,
     /// How it ended.
     pub status: WcStatus,
     /// On failure, a number of the driver's own.
@@ -34,6 +36,7 @@ impl Done {
             buf: retired.buf,
             token: retired.token,
             queue: retired.queue,
+            opcode: WcOpcode::from_raw(retired.opcode),
             status: WcStatus::from_raw(retired.status),
             vendor_error: retired.vendor_error,
         }
@@ -66,6 +69,7 @@ impl Done {
 /// A post that did not go through.
 #[derive(Debug)]
 #[must_use = "it may hold the buffer"]
+#[non_exhaustive]
 pub struct Rejected {
     /// Why.
     pub error: Error,
@@ -83,6 +87,8 @@ impl Rejected {
         };
         let error = match refused.why {
             Why::Full { depth } => Error::QueueFull { queue, depth },
+            Why::Blocked { in_flight } => Error::QueueBlocked { queue, in_flight },
+            Why::TooLong { len, max } => Error::MessageTooLong { qpn, len, max },
             Why::OtherPd => Error::OtherPd { qpn },
             Why::Unhealthy(Health::Poisoned) => Error::QpPoisoned { qpn },
             Why::Unhealthy(_) => Error::QpFailed { qpn },

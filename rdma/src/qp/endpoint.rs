@@ -10,6 +10,7 @@ use crate::port::Lid;
 ///
 /// How it gets there is the program's business: a TCP connection, a configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Endpoint {
     /// The queue pair's number.
     pub qpn: Qpn,
@@ -19,6 +20,33 @@ pub struct Endpoint {
     pub lid: Lid,
     /// Its port's GID; needed on Ethernet and across InfiniBand subnets.
     pub gid: Option<Gid>,
+}
+
+impl Endpoint {
+    /// A queue pair and its first packet, with no address.
+    #[must_use]
+    pub const fn new(qpn: Qpn, psn: Psn) -> Self {
+        Endpoint {
+            qpn,
+            psn,
+            lid: Lid(0),
+            gid: None,
+        }
+    }
+
+    /// At this LID. Default: 0.
+    #[must_use]
+    pub const fn at_lid(mut self, lid: Lid) -> Self {
+        self.lid = lid;
+        self
+    }
+
+    /// At this GID. Default: none.
+    #[must_use]
+    pub const fn at_gid(mut self, gid: Gid) -> Self {
+        self.gid = Some(gid);
+        self
+    }
 }
 
 const MAX_24_BITS: u32 = (1 << 24) - 1;

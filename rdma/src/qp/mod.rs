@@ -43,7 +43,7 @@ pub use state::{Failed, Init, Receives, Reset, Rtr, Rts, State, Stopped};
 /// # Drop
 ///
 /// Destroys the queue pair, then returns the buffers in flight to their [`Mr`](crate::Mr). If the
-/// device refuses to destroy it, both stay for ever.
+/// device refuses to destroy it, both stay for ever, and [`leaks`](crate::leaks) counts them.
 #[doc(alias = "ibv_qp")]
 pub struct Qp<S: State> {
     handle: QpHandle,
@@ -66,7 +66,14 @@ impl Qp<Reset> {
             pkey_index: 0,
         };
         match self.handle.modify(step) {
-            Ok(()) => Ok(self.into_state()),
+            Ok(()) => {
+                // Known only here. A port that does not say sets no limit.
+                let info = Context::of(self.handle.pd().context()).query_port(port);
+                let max = info.map_or(0, |info| info.max_message);
+                let max = if max == 0 { u32::MAX } else { max };
+                self.handle.limit_messages(max);
+                Ok(self.into_state())
+            }
             Err(errno) => {
                 let error = self.step_failed("Reset→Init", errno, format!(" (port {port})"));
                 Err(Failed::new(error, self))
@@ -80,15 +87,25 @@ impl Qp<Init> {
     ///
     /// # Errors
     ///
-    /// [`Error::Verb`], with the queue pair as it was. Its text names what does not fit: the GID
-    /// index, the MTU, the port's state, the peer's address.
+    /// With the queue pair as it was:
+    ///
+    /// - [`Error::OutOfRange`]: the MTU or the service level.
+    /// - [`Error::Verb`]. Its text names what does not fit: the GID index, the MTU, the port's state,
+    ///   the peer's address.
     #[doc(alias = "IBV_QPS_RTR")]
     #[doc(alias = "ibv_modify_qp")]
     pub fn rtr(self, attr: &RtrAttr) -> Result<Qp<Rtr>, Failed<Qp<Init>>> {
-        match self.handle.modify(Modify::Rtr(attr.numbers())) {
+        // Bound by `init`.
+        let port = self.port.unwrap_or(PortNum::FIRST);
+        let numbers = match attr.numbers(port) {
+            Ok(numbers) => numbers,
+            Err(error) => return Err(Failed::new(error, self)),
+        };
+        match self.handle.modify(Modify::Rtr(numbers)) {
             Ok(()) => Ok(self.into_state()),
             Err(errno) => {
-                let hint = diagnose::rtr(&Context::of(self.handle.pd().context()), attr);
+                let context = Context::of(self.handle.pd().context());
+                let hint = diagnose::rtr(&context, port, attr, errno);
                 let error = self.step_failed("Init→Rtr", errno, hint);
                 Err(Failed::new(error, self))
             }
@@ -101,11 +118,18 @@ impl Qp<Rtr> {
     ///
     /// # Errors
     ///
-    /// [`Error::Verb`], with the queue pair as it was.
+    /// With the queue pair as it was:
+    ///
+    /// - [`Error::OutOfRange`]: a number of retries.
+    /// - [`Error::Verb`].
     #[doc(alias = "IBV_QPS_RTS")]
     #[doc(alias = "ibv_modify_qp")]
     pub fn rts(self, attr: &RtsAttr) -> Result<Qp<Rts>, Failed<Qp<Rtr>>> {
-        match self.handle.modify(Modify::Rts(attr.numbers())) {
+        let numbers = match attr.numbers() {
+            Ok(numbers) => numbers,
+            Err(error) => return Err(Failed::new(error, self)),
+        };
+        match self.handle.modify(Modify::Rts(numbers)) {
             Ok(()) => Ok(self.into_state()),
             Err(errno) => {
                 let error = self.step_failed("Rtr→Rts", errno, attr.to_string());
@@ -122,8 +146,9 @@ impl Qp<Rts> {
     /// # Errors
     ///
     /// [`Rejected`], with the buffer unless the device may have it:
-    /// [`Error::QueueFull`], [`Error::OtherPd`], [`Error::QpFailed`], [`Error::QpPoisoned`],
-    /// [`Error::Verb`] (certainly not queued), [`Error::PostUncertain`] (possibly queued).
+    /// [`Error::QueueFull`], [`Error::MessageTooLong`], [`Error::OtherPd`], [`Error::QpFailed`],
+    /// [`Error::QpPoisoned`], [`Error::Verb`] (certainly not queued), [`Error::PostUncertain`]
+    /// (possibly queued).
     #[doc(alias = "ibv_post_send")]
     #[inline]
     pub fn post_send(&mut self, buf: Buf, token: u64) -> Result<(), Rejected> {
@@ -153,11 +178,12 @@ impl<S: Receives> Qp<S> {
     /// caller's own number; it comes back with the completion.
     ///
     /// If the queue pair has failed and no completion has said so yet, the buffer may come back
-    /// only when the queue pair is dropped.
+    /// only when the queue pair is dropped: some devices do not flush what is posted to a queue pair
+    /// in the error state.
     ///
     /// # Errors
     ///
-    /// As [`post_send`](Qp::post_send).
+    /// As [`post_send`](Qp::post_send), and [`Error::QueueBlocked`].
     #[doc(alias = "ibv_post_recv")]
     #[inline]
     pub fn post_recv(&mut self, buf: Buf, token: u64) -> Result<(), Rejected> {
@@ -165,9 +191,13 @@ impl<S: Receives> Qp<S> {
         posted.map_err(|refused| Rejected::new(refused, Queue::Recv, self.handle.number()))
     }
 
-    /// Stops the queue pair: nothing more can be posted, and every buffer in flight comes back
-    /// through its completion queue, as [`WcStatus::Flushed`](crate::WcStatus::Flushed) unless it
-    /// was done before.
+    /// Stops the queue pair: nothing more can be posted, and what is in flight comes back through
+    /// its completion queue, as [`WcStatus::Flushed`](crate::WcStatus::Flushed) unless it was done
+    /// before.
+    ///
+    /// If the queue pair had reached the error state by itself, and no completion had said so,
+    /// receives posted since then may never complete. So do not wait for the last buffer without
+    /// bound: dropping the queue pair returns all that are left.
     ///
     /// # Errors
     ///
@@ -186,6 +216,11 @@ impl<S: Receives> Qp<S> {
 }
 
 impl<S: State> Qp<S> {
+    #[cfg(test)]
+    pub(crate) fn handle(&self) -> &QpHandle {
+        &self.handle
+    }
+
     fn new(handle: QpHandle) -> Self {
         Qp {
             handle,
@@ -216,7 +251,8 @@ impl<S: State> Qp<S> {
     }
 
     /// Takes the next piece of work that `completion` stands for. Call it until it returns `None`:
-    /// one completion of a send stands for all unsignalled sends before it, too.
+    /// one completion of a send stands for all unsignalled sends before it, too. Hand completions
+    /// over in the order in which they were polled.
     ///
     /// ```no_run
     /// # use netprims_rdma::{Cq, Error, Qp, Rts};
@@ -235,6 +271,8 @@ impl<S: State> Qp<S> {
     /// - [`Error::OtherQp`]: the completion is not this queue pair's; try the others on the same
     ///   completion queue ([`owns`](Self::owns) asks without an error). A completion that none of
     ///   them owns is of a destroyed one, and can be dropped.
+    /// - [`Error::CompletionMissing`]: it is of a send, and an earlier completion was not handed
+    ///   over.
     /// - [`Error::QpPoisoned`]: it fits nothing in flight.
     #[inline]
     pub fn complete(&mut self, completion: &mut Completion<'_>) -> Result<Option<Done>> {
@@ -317,6 +355,7 @@ impl<S: State> Qp<S> {
         match unclaimed {
             Unclaimed::Other => Error::OtherQp { qpn },
             Unclaimed::Poisoned => Error::QpPoisoned { qpn },
+            Unclaimed::Early => Error::CompletionMissing { qpn },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a queue pair must know to receive.
 
 use super::Endpoint;
+use crate::error::{Error, Result};
 use crate::gid::{Gid, GidIndex};
 use crate::port::{Mtu, PortNum};
 use crate::sys::{GlobalNumbers, RtrNumbers};
@@ -10,7 +11,6 @@ use crate::timer::RnrTimer;
 #[derive(Clone, Copy, Debug)]
 pub struct RtrAttr {
     remote: Endpoint,
-    port: PortNum,
     mtu: Mtu,
     gid_index: Option<GidIndex>,
     hop_limit: u8,
@@ -21,13 +21,12 @@ pub struct RtrAttr {
 }
 
 impl RtrAttr {
-    /// To reach `remote` from `port`, with packets of `mtu` bytes at most; both sides must use the
-    /// same MTU.
+    /// To reach `remote` from the port that the queue pair is bound to, with packets of `mtu` bytes
+    /// at most; both sides must use the same MTU.
     #[must_use]
-    pub const fn new(remote: Endpoint, port: PortNum, mtu: Mtu) -> Self {
+    pub const fn new(remote: Endpoint, mtu: Mtu) -> Self {
         RtrAttr {
             remote,
-            port,
             mtu,
             gid_index: None,
             hop_limit: 64,
@@ -61,7 +60,7 @@ impl RtrAttr {
         self
     }
 
-    /// The InfiniBand service level, 0 to 15. Default: 0.
+    /// The InfiniBand service level, 0 to 15; [`Qp::rtr`](crate::Qp::rtr) refuses others. Default: 0.
     #[doc(alias = "sl")]
     #[must_use]
     pub const fn service_level(mut self, level: u8) -> Self {
@@ -81,10 +80,6 @@ impl RtrAttr {
         &self.remote
     }
 
-    pub(super) const fn port(&self) -> PortNum {
-        self.port
-    }
-
     pub(super) const fn mtu(&self) -> Mtu {
         self.mtu
     }
@@ -93,9 +88,22 @@ impl RtrAttr {
         self.gid_index
     }
 
-    pub(super) fn numbers(&self) -> RtrNumbers {
-        RtrNumbers {
-            port: self.port.number(),
+    /// For a queue pair on `port`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`]: kernels cut numbers off rather than refuse them.
+    pub(super) fn numbers(&self, port: PortNum) -> Result<RtrNumbers> {
+        if let Mtu::Unknown(raw) = self.mtu {
+            return Err(Error::OutOfRange {
+                what: "path MTU number",
+                value: u64::from(raw),
+                rule: "1 to 5",
+            });
+        }
+        in_range("service level", self.service_level, 15, "0 to 15")?;
+        Ok(RtrNumbers {
+            port: port.number(),
             path_mtu: self.mtu.raw(),
             dest_qpn: self.remote.qpn.number(),
             rq_psn: self.remote.psn.number(),
@@ -109,6 +117,15 @@ impl RtrAttr {
                 hop_limit: self.hop_limit,
                 traffic_class: self.traffic_class,
             }),
-        }
+        })
     }
+}
+
+/// Checks a number of fewer than eight bits.
+pub(super) fn in_range(what: &'static str, value: u8, max: u8, rule: &'static str) -> Result<()> {
+    if value <= max {
+        return Ok(());
+    }
+    let value = u64::from(value);
+    Err(Error::OutOfRange { what, value, rule })
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::Psn;
+use super::rtr::in_range;
+use crate::error::Result;
 use crate::sys::RtsNumbers;
 use crate::timer::AckTimeout;
 
@@ -37,7 +39,8 @@ impl RtsAttr {
         self
     }
 
-    /// How often to send again when no acknowledgement comes, 0 to 7. Default: 7.
+    /// How often to send again when no acknowledgement comes, 0 to 7; [`Qp::rts`](crate::Qp::rts) refuses
+    /// others. Default: 7.
     ///
     /// Soft-RoCE takes 7 to mean for ever: to notice there that a peer is gone, ask for 6.
     #[doc(alias = "retry_cnt")]
@@ -47,8 +50,8 @@ impl RtsAttr {
         self
     }
 
-    /// How often to send again when the peer has no receive posted, 0 to 6; 7 means for ever.
-    /// Default: 7.
+    /// How often to send again when the peer has no receive posted, 0 to 6; 7 means for ever;
+    /// [`Qp::rts`](crate::Qp::rts) refuses others. Default: 7.
     #[doc(alias = "rnr_retry")]
     #[must_use]
     pub const fn rnr_retries(mut self, retries: u8) -> Self {
@@ -56,14 +59,19 @@ impl RtsAttr {
         self
     }
 
-    pub(super) const fn numbers(&self) -> RtsNumbers {
-        RtsNumbers {
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`](crate::Error::OutOfRange).
+    pub(super) fn numbers(&self) -> Result<RtsNumbers> {
+        in_range("retries", self.retries, 7, "0 to 7")?;
+        in_range("RNR retries", self.rnr_retries, 7, "0 to 7")?;
+        Ok(RtsNumbers {
             sq_psn: self.psn.number(),
             timeout: self.timeout.code(),
             retry_count: self.retries,
             rnr_retry: self.rnr_retries,
             max_rd_atomic: self.outgoing_reads,
-        }
+        })
     }
 }
 

@@ -45,7 +45,9 @@ states! {
     /// Ready to send: connected.
     #[doc(alias = "IBV_QPS_RTS")]
     Rts "Rts";
-    /// Stopped: what was posted comes back, nothing more can be.
+    /// Stopped: what was posted comes back, nothing more can be. A receive that was posted after the
+    /// queue pair had failed by itself, and before a completion said so, may not come back: its
+    /// buffer does when the queue pair is dropped.
     #[doc(alias = "IBV_QPS_ERR")]
     Stopped "Stopped";
 }
@@ -57,6 +59,7 @@ impl Receives for Rts {}
 /// A step that failed, with the queue pair in the state it had.
 ///
 /// It converts into [`Error`], so that `?` works; that drops the queue pair.
+#[non_exhaustive]
 pub struct Failed<Q> {
     /// Why.
     pub error: Error,

@@ -1,5 +1,6 @@
 //! An open device.
 
+use std::ffi::c_int;
 use std::fmt;
 use std::mem;
 use std::ptr::NonNull;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use super::device::text;
 use super::errno::Errno;
 use super::ffi;
+use super::leaks::{Leak, leaked};
 use super::verbs::Verbs;
 
 /// An open device.
@@ -19,6 +21,7 @@ pub(crate) struct ContextHandle {
     verbs: Arc<dyn Verbs>,
     raw: NonNull<ffi::Context>,
     device: String,
+    transport: c_int,
 }
 
 // SAFETY: verbs may be called from any thread (promise 2 of `Verbs`); the fields read here (`ops`)
@@ -80,8 +83,19 @@ impl ContextHandle {
         verbs: Arc<dyn Verbs>,
         raw: NonNull<ffi::Context>,
         device: String,
+        transport: c_int,
     ) -> Self {
-        ContextHandle { verbs, raw, device }
+        ContextHandle {
+            verbs,
+            raw,
+            device,
+            transport,
+        }
+    }
+
+    /// What carries the device's traffic, as the driver says it.
+    pub(crate) fn transport(&self) -> c_int {
+        self.transport
     }
 
     pub(crate) fn device(&self) -> &str {
@@ -172,9 +186,12 @@ impl ContextHandle {
 
 impl Drop for ContextHandle {
     fn drop(&mut self) {
-        // An error leaves the device open, which harms nobody but the count of open files.
         // SAFETY: open until here (invariant), and whatever was made from it held an `Arc` of this.
-        let _ = unsafe { self.verbs.close_device(self.raw) };
+        let result = unsafe { self.verbs.close_device(self.raw) };
+        if result.is_err() {
+            // The device stays open, which harms nobody but the count of open files.
+            leaked(Leak::Context);
+        }
     }
 }
 

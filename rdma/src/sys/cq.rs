@@ -6,12 +6,13 @@ use std::marker::PhantomData;
 use std::mem;
 use std::ptr::NonNull;
 use std::slice;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::context::ContextHandle;
 use super::errno::Errno;
 use super::ffi;
+use super::leaks::{Leak, leaked};
 use super::room::{Ledger, NoRoom};
 use super::tag::TagLease;
 use super::wr_id::WrId;
@@ -35,6 +36,10 @@ pub(crate) struct CqHandle {
     ledger: Mutex<Ledger>,
     /// The epoch of the newest retired queue pair.
     retired: AtomicU64,
+    /// How many completions it can hold, to be on the safe side.
+    size: u32,
+    /// What the poll returned that failed; 0 when none did.
+    failed: AtomicI32,
 }
 
 // SAFETY: verbs, `poll` among them, may be called from any thread (promise 2 of `Verbs`).
@@ -48,14 +53,17 @@ impl CqHandle {
         let entries = c_int::try_from(capacity).map_err(|_| Errno::new(libc::EINVAL))?;
         // SAFETY: a `ContextHandle` is open.
         let raw = unsafe { context.verbs().create_cq(context.raw(), entries) }?;
-        let ledger = Mutex::new(Ledger::new(capacity));
-        let (context, retired) = (Arc::clone(context), AtomicU64::new(0));
+        // SAFETY: just created, so its fields may be read.
+        let granted = unsafe { (*raw.as_ptr()).cqe };
+        let granted = u32::try_from(granted).unwrap_or(0);
         Ok(Arc::new(CqHandle {
-            context,
+            context: Arc::clone(context),
             raw,
             poll,
-            ledger,
-            retired,
+            ledger: Mutex::new(Ledger::new(capacity.min(granted))),
+            retired: AtomicU64::new(0),
+            size: capacity.max(granted),
+            failed: AtomicI32::new(0),
         }))
     }
 
@@ -76,6 +84,16 @@ impl CqHandle {
         })
     }
 
+    /// How many entries can be promised in all.
+    pub(crate) fn capacity(&self) -> u32 {
+        self.ledger().capacity()
+    }
+
+    /// What a failed poll returned: nothing of this CQ is to be relied on any more.
+    pub(super) fn failed(&self) -> Option<c_int> {
+        Some(self.failed.load(Ordering::Relaxed)).filter(|&result| result != 0)
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -93,6 +111,7 @@ impl Drop for CqHandle {
         let result = unsafe { self.context.verbs().destroy_cq(self.raw) };
         if result.is_err() {
             // The CQ is still there, so its context must not be closed.
+            leaked(Leak::Cq);
             mem::forget(Arc::clone(&self.context));
         }
     }
@@ -107,9 +126,13 @@ pub(super) struct Room {
 
 impl Room {
     /// Ends the promise of a queue pair that is destroyed: the entries and the tag become free when
-    /// a later poll has emptied the CQ.
+    /// later polls have shown that none of its completions is left.
     pub(super) fn retire(mut self, tag: &Arc<TagLease>) {
         let entries = mem::take(&mut self.entries);
+        if entries == 0 {
+            // Nothing was ever posted to that queue.
+            return;
+        }
         let mut ledger = self.cq.ledger();
         let epoch = ledger.retire(entries, Arc::clone(tag));
         // Under the lock, so that the numbers are stored in order.
@@ -130,14 +153,30 @@ impl Drop for Room {
 ///
 /// # Invariants
 ///
-/// No other poller has the same `cq`: when a poll finds the queue empty, no completion of it is
-/// anywhere.
+/// - No other poller has the same `cq`: what this one has not fetched is in the CQ, and what it has
+///   fetched is in `batch[taken..fetched]` or in a [`Completion`], which borrows `self`.
+/// - `taken <= fetched <= BATCH`.
 #[derive(Debug)]
 pub(crate) struct Poller {
     cq: Arc<CqHandle>,
+    batch: Box<[ffi::Wc; BATCH]>,
+    fetched: usize,
+    taken: usize,
+    /// How many completions were fetched in all.
+    total: u64,
     /// Everything retired up to this epoch is settled.
     settled: u64,
-    batch: Box<[ffi::Wc; BATCH]>,
+    /// What is to be settled next.
+    waiting: Option<Waiting>,
+}
+
+/// Queue pairs that were retired, and what shows that their completions are gone.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    /// Those up to this epoch.
+    epoch: u64,
+    /// Once so many were fetched in all: a CQ is first in, first out, and has no more room.
+    until: u64,
 }
 
 impl Poller {
@@ -145,8 +184,12 @@ impl Poller {
         let cq = CqHandle::create(context, capacity)?;
         Ok(Poller {
             cq,
-            settled: 0,
             batch: Box::new([ffi::Wc::default(); BATCH]),
+            fetched: 0,
+            taken: 0,
+            total: 0,
+            settled: 0,
+            waiting: None,
         })
     }
 
@@ -154,37 +197,86 @@ impl Poller {
         &self.cq
     }
 
-    /// Fetches what is there, up to a batch.
+    /// What was fetched and not taken; otherwise fetches what is there, up to a batch. The error is
+    /// what a failed poll returned, then and ever after.
     #[inline]
-    pub(crate) fn poll(&mut self) -> Result<Completions<'_>, Errno> {
+    pub(crate) fn poll(&mut self) -> Result<Completions<'_>, c_int> {
+        if self.taken == self.fetched {
+            self.fetch()?;
+        }
+        let rest = self.batch.get(self.taken..self.fetched).unwrap_or(&[]);
+        Ok(Completions {
+            rest: rest.iter(),
+            taken: &mut self.taken,
+        })
+    }
+
+    #[inline]
+    fn fetch(&mut self) -> Result<(), c_int> {
+        // Whatever was fetched before is gone: the batch is used up, and no `Completion` is left,
+        // since each borrows `self`.
+        if let Some(failed) = self.cq.failed() {
+            return Err(failed);
+        }
         // Before the poll: a queue pair retired after this line may have completions that the poll
         // does not see.
         let retired = self.cq.retired.load(Ordering::Acquire);
+        if retired != self.settled {
+            self.settle_by_count(retired);
+        }
+        (self.taken, self.fetched) = (0, 0);
         // SAFETY: the CQ exists, and `batch` has room for the number of entries asked for (promise
         // 3 of `Verbs`).
         let got =
             unsafe { (self.cq.poll)(self.cq.raw.as_ptr(), BATCH_INT, self.batch.as_mut_ptr()) };
-        let Ok(count) = usize::try_from(got) else {
-            return Err(Errno::from_return(got));
-        };
-        if count < BATCH && retired != self.settled {
-            self.cq.ledger().settle(retired);
-            self.settled = retired;
+        match usize::try_from(got) {
+            // Fewer than asked for would not do: some drivers return what one look found.
+            Ok(0) if retired != self.settled => self.settle(retired),
+            Ok(count) if count <= BATCH => self.fetched = count,
+            _ => {
+                self.cq.failed.store(got, Ordering::Relaxed);
+                return Err(got);
+            }
         }
-        let batch = self.batch.get(..count).ok_or(Errno::new(libc::EOVERFLOW))?;
-        Ok(Completions { rest: batch.iter() })
+        self.total += u64::from(got.unsigned_abs());
+        Ok(())
+    }
+
+    /// Settles what waits once as many completions were fetched as the CQ can hold: on a busy CQ,
+    /// no poll ever finds it empty.
+    #[cold]
+    fn settle_by_count(&mut self, retired: u64) {
+        if let Some(Waiting { epoch, until }) = self.waiting {
+            if self.total < until {
+                return;
+            }
+            self.settle(epoch);
+        }
+        self.waiting = (retired != self.settled).then(|| Waiting {
+            epoch: retired,
+            until: self.total.saturating_add(u64::from(self.cq.size)),
+        });
+    }
+
+    #[cold]
+    fn settle(&mut self, epoch: u64) {
+        self.cq.ledger().settle(epoch);
+        self.settled = epoch;
+        self.waiting = None;
     }
 }
 
 /// The completions that one poll fetched.
 ///
 /// Each belongs to the queue pair that posted the work: hand it to
-/// [`Qp::complete`](crate::Qp::complete), or the buffer stays with the queue pair until that is
-/// destroyed.
+/// [`Qp::complete`](crate::Qp::complete) until that returns `None`. What is dropped half-way keeps
+/// its buffers with the queue pair until that is destroyed. What was not taken out of this iterator
+/// comes first with the next poll.
 #[derive(Debug)]
 #[must_use = "completions hold the way back to the buffers"]
 pub struct Completions<'cq> {
     rest: slice::Iter<'cq, ffi::Wc>,
+    taken: &'cq mut usize,
 }
 
 impl<'cq> Iterator for Completions<'cq> {
@@ -192,7 +284,9 @@ impl<'cq> Iterator for Completions<'cq> {
 
     #[inline]
     fn next(&mut self) -> Option<Completion<'cq>> {
-        self.rest.next().map(|wc| Completion::new(*wc))
+        let wc = self.rest.next()?;
+        *self.taken += 1;
+        Some(Completion::new(*wc))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -244,6 +338,11 @@ impl Completion<'_> {
     #[inline]
     pub(super) fn wc(&self) -> &ffi::Wc {
         &self.wc
+    }
+
+    /// `enum ibv_wc_opcode`, as the driver wrote it.
+    pub(crate) fn opcode_number(&self) -> u32 {
+        self.wc.opcode
     }
 
     /// The queue pair number the driver wrote; the number of a destroyed queue pair may come up

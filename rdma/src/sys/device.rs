@@ -98,9 +98,12 @@ impl DeviceRef {
         let verbs = Arc::clone(&self.list.verbs);
         // SAFETY: the device is in a list that `self` keeps from being freed.
         let context = unsafe { verbs.open_device(self.raw) }?;
+        let DeviceInfo {
+            name, transport, ..
+        } = self.info();
         // SAFETY: just opened, and given to this one owner.
         Ok(Arc::new(unsafe {
-            ContextHandle::from_open(verbs, context, self.info().name)
+            ContextHandle::from_open(verbs, context, name, transport)
         }))
     }
 }

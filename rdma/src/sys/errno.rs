@@ -12,13 +12,10 @@ impl Errno {
         Errno(number)
     }
 
-    /// What `errno` of this thread says.
+    /// What `errno` of this thread says; EIO when a function failed and did not set it.
     pub(crate) fn last() -> Self {
-        Errno(
-            io::Error::last_os_error()
-                .raw_os_error()
-                .unwrap_or(libc::EIO),
-        )
+        let number = io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        Errno(if number == 0 { libc::EIO } else { number })
     }
 
     /// What a non-zero return value says: verbs return an error number, some providers its
@@ -63,5 +60,11 @@ mod tests {
         assert_eq!(check(libc::EINVAL), Err(Errno::new(libc::EINVAL)));
         assert_eq!(check(-libc::ENOMEM), Err(Errno::new(libc::ENOMEM)));
         assert_eq!(check(c_int::MIN), Err(Errno::new(libc::EIO)));
+    }
+
+    #[test]
+    fn a_failure_without_an_error_number_is_an_input_output_error() {
+        nix::errno::Errno::clear();
+        assert_eq!(check(-1), Err(Errno::new(libc::EIO)));
     }
 }

@@ -1,8 +1,9 @@
 //! What a queue pair has posted and not got back.
 //!
 //! One fixed ring per queue, filled in posting order; the slot of sequence number `seq` is `seq mod
-//! size`. Sends complete in order, and one completion may stand for all before it (selective
-//! signalling). Of receives, each completion stands for itself only.
+//! size`. A send completion stands for the unsignalled sends before it, too (selective signalling),
+//! but never for a signalled one: that has a completion of its own. Of receives, each completion
+//! stands for itself only.
 
 #[cfg(test)]
 use super::defect::{Defect, seeded};
@@ -37,13 +38,38 @@ impl<T> Ring<T> {
     }
 }
 
+/// Why a send completion cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotNext {
+    /// It stands for nothing in flight.
+    NotInFlight,
+    /// A signalled send before it has not had its own completion.
+    Missing,
+}
+
 /// Sends in flight: `tail..head`, in wrapping sequence numbers.
+///
+/// Of any `depth` sends in a row at least one is signalled, if the caller does as
+/// [`must_signal`](Self::must_signal) says: so a full queue always has a completion to come.
 #[derive(Debug)]
 pub(crate) struct SendFlight<T> {
-    ring: Ring<T>,
+    ring: Ring<Sent<T>>,
     depth: u32,
     head: u32,
     tail: u32,
+    /// Unsignalled sends since the last signalled one.
+    run: u32,
+    /// How many signalled sends were pushed and how many retired, both wrapping.
+    signalled: u32,
+    retired: u32,
+}
+
+/// A send in flight, and the accounts as they were before it.
+#[derive(Debug)]
+struct Sent<T> {
+    item: T,
+    run: u32,
+    signalled: u32,
 }
 
 impl<T> SendFlight<T> {
@@ -57,6 +83,9 @@ impl<T> SendFlight<T> {
             depth: depth.min(MAX_DEPTH),
             head: seq,
             tail: seq,
+            run: 0,
+            signalled: 0,
+            retired: 0,
         }
     }
 
@@ -75,37 +104,70 @@ impl<T> SendFlight<T> {
         (self.len() < self.depth).then_some(self.head)
     }
 
+    /// Whether the next send must be signalled: a queue full of unsignalled ones would never move
+    /// again.
+    #[inline]
+    pub(crate) fn must_signal(&self) -> bool {
+        self.run.saturating_add(1) >= self.depth
+    }
+
     /// Stores an item under [`next_seq`](Self::next_seq); gives it back when there is no room.
     #[inline]
-    pub(crate) fn push(&mut self, item: T) -> Result<(), T> {
+    pub(crate) fn push(&mut self, item: T, signalled: bool) -> Result<(), T> {
         if self.next_seq().is_none() {
             return Err(item);
         }
-        *self.ring.slot(self.head) = Some(item);
+        let sent = Sent {
+            item,
+            run: self.run,
+            signalled: self.signalled,
+        };
+        *self.ring.slot(self.head) = Some(sent);
         self.head = self.head.wrapping_add(1);
+        if signalled {
+            self.run = 0;
+            self.signalled = self.signalled.wrapping_add(1);
+        } else {
+            self.run += 1;
+        }
         Ok(())
     }
 
-    /// Takes the newest item back out: it was not posted after all.
+    /// Takes the newest item back out, as if it had never been pushed: it was not posted after all.
     pub(crate) fn undo_push(&mut self) -> Option<T> {
         if self.len() == 0 {
             return None;
         }
-        self.head = self.head.wrapping_sub(1);
-        self.ring.slot(self.head).take()
+        let newest = self.head.wrapping_sub(1);
+        let sent = self.ring.slot(newest).take()?;
+        self.head = newest;
+        (self.run, self.signalled) = (sent.run, sent.signalled);
+        Some(sent.item)
     }
 
     /// Takes the oldest item out, of those that a completion of `seq` stands for, and says whether
     /// it is `seq` itself.
     #[inline]
-    pub(crate) fn retire_towards(&mut self, seq: u32) -> Result<(T, bool), NotInFlight> {
+    pub(crate) fn retire_towards(&mut self, seq: u32) -> Result<(T, bool), NotNext> {
         if seq.wrapping_sub(self.tail) >= self.len() {
-            return Err(NotInFlight);
+            return Err(NotNext::NotInFlight);
+        }
+        let named = self.ring.slot(seq).as_ref().ok_or(NotNext::NotInFlight)?;
+        if named.signalled != self.retired {
+            return Err(NotNext::Missing);
         }
         let oldest = self.tail;
-        let item = self.ring.slot(oldest).take().ok_or(NotInFlight)?;
+        let sent = self.ring.slot(oldest).take().ok_or(NotNext::NotInFlight)?;
         self.tail = oldest.wrapping_add(1);
-        Ok((item, oldest == seq))
+        // What the accounts said before the next send; without one, what they say now.
+        let next = self.ring.slot(self.tail).as_ref();
+        self.retired = next.map_or(self.signalled, |next| next.signalled);
+        Ok((sent.item, oldest == seq))
+    }
+
+    /// The items in flight.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.ring.slots.iter().flatten().map(|sent| &sent.item)
     }
 }
 
@@ -144,7 +206,8 @@ impl<T> RecvFlight<T> {
         self.len
     }
 
-    /// The sequence number that the next [`push`](Self::push) gets, if there is room.
+    /// The sequence number that the next [`push`](Self::push) gets, if there is room. There may be
+    /// none although the queue is not full: while the slot's last item has not come back.
     #[inline]
     pub(crate) fn next_seq(&mut self) -> Option<u32> {
         let free = self.len < self.depth && self.ring.slot(self.head).is_none();
@@ -172,9 +235,14 @@ impl<T> RecvFlight<T> {
         Some(item)
     }
 
-    /// Takes out the item that a completion of `seq` stands for, and no other.
+    /// Takes out the item that a completion of `seq` stands for, and no other; unless `fits` says
+    /// that the completion cannot be that item's.
     #[inline]
-    pub(crate) fn retire(&mut self, seq: u32) -> Result<T, NotInFlight> {
+    pub(crate) fn retire(
+        &mut self,
+        seq: u32,
+        fits: impl FnOnce(&mut T) -> bool,
+    ) -> Result<T, NotInFlight> {
         #[cfg(test)]
         if seeded(Defect::RetireReceivesByPrefix) {
             let oldest = (1..=self.ring.mask + 1)
@@ -191,9 +259,18 @@ impl<T> RecvFlight<T> {
         if age > self.ring.mask {
             return Err(NotInFlight);
         }
-        let item = self.ring.slot(seq).take().ok_or(NotInFlight)?;
+        let slot = self.ring.slot(seq);
+        if !slot.as_mut().is_some_and(fits) {
+            return Err(NotInFlight);
+        }
+        let item = slot.take().ok_or(NotInFlight)?;
         self.len -= 1;
         Ok(item)
+    }
+
+    /// The items in flight.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.ring.slots.iter().flatten()
     }
 }
 
@@ -206,14 +283,14 @@ mod tests {
     /// Posts, undoes and completes at random, next to a map that does it the slow way.
     #[derive(Clone, Debug)]
     enum Step {
-        Push,
+        Push(bool),
         Undo,
         Complete(u32),
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
-            4 => Just(Step::Push),
+            4 => any::<bool>().prop_map(Step::Push),
             1 => Just(Step::Undo),
             // Mostly near the window, sometimes anywhere.
             4 => (0..40u32).prop_map(Step::Complete),
@@ -226,40 +303,52 @@ mod tests {
         #[test]
         fn sends_come_back_once_and_in_order(depth in 1..20u32, start: u32, steps in steps()) {
             let mut flight = SendFlight::starting_at(depth, start);
-            let mut model: BTreeMap<u32, u32> = BTreeMap::new();
+            let mut model: BTreeMap<u32, (u32, bool)> = BTreeMap::new();
             let (mut posted, mut item) = (0u32, 0u32);
             for step in steps {
                 match step {
-                    Step::Push => {
+                    Step::Push(signalled) => {
                         let room = model.len() < depth as usize;
                         let seq = flight.next_seq();
+                        let signalled = signalled || flight.must_signal();
                         prop_assert_eq!(seq.is_some(), room);
-                        prop_assert_eq!(flight.push(item).is_ok(), room);
+                        prop_assert_eq!(flight.push(item, signalled).is_ok(), room);
                         if room {
                             prop_assert_eq!(seq, Some(start.wrapping_add(posted)));
-                            model.insert(posted, item);
+                            model.insert(posted, (item, signalled));
                             posted += 1;
                             item += 1;
                         }
                     }
                     Step::Undo => {
                         let newest = model.pop_last();
-                        prop_assert_eq!(flight.undo_push(), newest.map(|(_, item)| item));
+                        prop_assert_eq!(flight.undo_push(), newest.map(|(_, (item, _))| item));
                         posted -= u32::from(newest.is_some());
                     }
                     Step::Complete(offset) => {
                         let seq = flight.tail.wrapping_add(offset);
-                        let valid = (offset as usize) < model.len();
-                        if valid {
+                        let in_flight = (offset as usize) < model.len();
+                        let missing = model.values().take(offset as usize).any(|&(_, signalled)| signalled);
+                        if in_flight && missing {
+                            prop_assert_eq!(flight.retire_towards(seq), Err(NotNext::Missing));
+                            continue;
+                        }
+                        if in_flight {
                             for n in 0..=offset {
-                                let (_, oldest) = model.pop_first().unwrap();
+                                let (_, (oldest, _)) = model.pop_first().unwrap();
                                 prop_assert_eq!(flight.retire_towards(seq), Ok((oldest, n == offset)));
                             }
                         }
-                        prop_assert_eq!(flight.retire_towards(seq), Err(NotInFlight));
+                        prop_assert_eq!(flight.retire_towards(seq), Err(NotNext::NotInFlight));
                     }
                 }
                 prop_assert_eq!(flight.len() as usize, model.len());
+                prop_assert_eq!(flight.iter().count(), model.len());
+                let full = model.len() == depth as usize;
+                prop_assert!(
+                    !full || model.values().any(|&(_, signalled)| signalled),
+                    "a full queue with no completion to come"
+                );
             }
         }
 
@@ -272,7 +361,7 @@ mod tests {
             let mut item = 0u32;
             for step in steps {
                 match step {
-                    Step::Push => {
+                    Step::Push(_) => {
                         let seq = flight.next_seq();
                         match flight.push(item) {
                             Ok(()) => prop_assert!(model.insert(seq.unwrap(), item).is_none()),
@@ -292,8 +381,9 @@ mod tests {
                     }
                     Step::Complete(back) => {
                         let seq = flight.head.wrapping_sub(back);
-                        prop_assert_eq!(flight.retire(seq), model.remove(&seq).ok_or(NotInFlight));
-                        prop_assert_eq!(flight.retire(seq), Err(NotInFlight));
+                        prop_assert_eq!(flight.retire(seq, |_| false), Err(NotInFlight));
+                        prop_assert_eq!(flight.retire(seq, |_| true), model.remove(&seq).ok_or(NotInFlight));
+                        prop_assert_eq!(flight.retire(seq, |_| true), Err(NotInFlight));
                     }
                 }
                 prop_assert_eq!(flight.len() as usize, model.len());
@@ -303,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_queue_of_depth_zero_takes_nothing() {
-        assert_eq!(SendFlight::new(0).push(1), Err(1));
+        assert_eq!(SendFlight::new(0).push(1, true), Err(1));
         assert_eq!(RecvFlight::new(0).push(1), Err(1));
     }
 
@@ -315,10 +405,13 @@ mod tests {
                 flight.push(round * 4 + seq).unwrap();
             }
             if round > 0 {
-                assert_eq!(flight.retire((round - 1) * 4), Err(NotInFlight));
+                assert_eq!(flight.retire((round - 1) * 4, |_| true), Err(NotInFlight));
             }
             for seq in 0..4 {
-                assert_eq!(flight.retire(round * 4 + seq), Ok(round * 4 + seq));
+                assert_eq!(
+                    flight.retire(round * 4 + seq, |_| true),
+                    Ok(round * 4 + seq)
+                );
             }
         }
     }

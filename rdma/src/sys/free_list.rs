@@ -2,13 +2,18 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-const END: u32 = u32::MAX;
+/// How many numbers a list can have: they take 24 bits, and one word is the end.
+pub(crate) const MAX_COUNT: u32 = END;
+/// The end of the list.
+const END: u32 = (1 << NUMBER_BITS) - 1;
+const NUMBER_BITS: u32 = 24;
 
 /// Numbers `0..n`, each given out to one holder at a time.
 ///
-/// The head packs a counter above the number on top. Each change bumps the counter, so a `pop` that
-/// was overtaken by a pop and a push of the same number fails its exchange and starts again. A
-/// holder would have to sleep through exactly a multiple of 2^32 changes for that to go wrong.
+/// The head packs a counter of 40 bits above the number on top. Each change bumps the counter, so a
+/// `pop` that was overtaken by a pop and a push of the same number fails its exchange and starts
+/// again. It would have to sleep through exactly a multiple of 2^40 changes for that to go wrong:
+/// hours, at the fastest.
 #[derive(Debug)]
 pub(crate) struct FreeList {
     head: AtomicU64,
@@ -16,7 +21,9 @@ pub(crate) struct FreeList {
 }
 
 impl FreeList {
+    /// All of `0..count`, but no more than [`MAX_COUNT`].
     pub(crate) fn full(count: u32) -> Self {
+        let count = count.min(MAX_COUNT);
         let next = (1..=count)
             .map(|next| AtomicU32::new(if next == count { END } else { next }))
             .collect();
@@ -85,17 +92,14 @@ impl FreeList {
     }
 }
 
-const fn pack(counter: u32, top: u32) -> u64 {
-    ((counter as u64) << 32) | top as u64
+/// The counter loses what is above its 40 bits.
+const fn pack(counter: u64, top: u32) -> u64 {
+    (counter << NUMBER_BITS) | top as u64
 }
 
-fn unpack(head: u64) -> (u32, u32) {
-    let bytes = head.to_be_bytes();
-    let [a, b, c, d, e, f, g, h] = bytes;
-    (
-        u32::from_be_bytes([a, b, c, d]),
-        u32::from_be_bytes([e, f, g, h]),
-    )
+fn unpack(head: u64) -> (u64, u32) {
+    let top = u32::try_from(head & u64::from(END)).unwrap_or(END);
+    (head >> NUMBER_BITS, top)
 }
 
 #[cfg(test)]
@@ -116,6 +120,16 @@ mod tests {
         list.push(1);
         assert_eq!(list.pop(), Some(1));
         assert_eq!(FreeList::full(0).pop(), None);
+    }
+
+    #[test]
+    fn the_counter_does_not_come_round_with_32_bits_and_never_touches_the_number() {
+        for top in [0, 7, END] {
+            assert_ne!(pack(1 << 32, top), pack(0, top));
+            assert_eq!(pack(1 << 40, top), pack(0, top));
+            let last = (1 << 40) - 1;
+            assert_eq!(unpack(pack(last, top)), (last, top));
+        }
     }
 
     #[test]

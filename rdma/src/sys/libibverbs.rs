@@ -181,7 +181,7 @@ unsafe fn extended_query_port(context: NonNull<ffi::Context>) -> Option<ffi::Que
     unsafe { (*tail).query_port }
 }
 
-// SAFETY: 1–5 are what rdma-core's libibverbs and its providers document and do (`libibverbs/man`,
+// SAFETY: 1–6 are what rdma-core's libibverbs and its providers document and do (`libibverbs/man`,
 // `Documentation/libibverbs.md`: "all verbs are thread-safe"), for the ABI that the symbol versions
 // name.
 unsafe impl Verbs for Libibverbs {

@@ -21,6 +21,7 @@ pub(crate) mod fake;
 mod ffi;
 mod flight;
 mod free_list;
+mod leaks;
 mod libibverbs;
 mod memory;
 mod modify;
@@ -41,6 +42,7 @@ pub use cq::{Completion, Completions};
 pub(crate) use cq::{CqHandle, Poller};
 pub(crate) use device::{DeviceInfo, DeviceList, DeviceRef};
 pub(crate) use errno::Errno;
+pub use leaks::{Leaks, leaks};
 pub(crate) use libibverbs::{Libibverbs, LoadError};
 pub(crate) use modify::{GlobalNumbers, Modify, RtrNumbers, RtsNumbers};
 pub(crate) use netdev::netdev_name;
@@ -48,6 +50,8 @@ pub(crate) use pd::PdHandle;
 pub(crate) use qp::{
     CreateError, Depths, Health, QpHandle, QpSnapshot, Refused, Retired, Unclaimed, Why,
 };
-pub(crate) use region::Region;
+pub(crate) use region::{Region, Shape};
+#[cfg(test)]
+pub(crate) use tag::{in_use as tag_in_use, taken as tags_taken};
 pub(crate) use verbs::Verbs;
 pub use wr_id::Queue;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::context::ContextHandle;
 use super::errno::Errno;
 use super::ffi;
+use super::leaks::{Leak, leaked};
 
 /// A protection domain.
 ///
@@ -51,6 +52,7 @@ impl Drop for PdHandle {
         let result = unsafe { self.context.verbs().dealloc_pd(self.raw) };
         if result.is_err() {
             // The domain is still there, so its context must not be closed.
+            leaked(Leak::Pd);
             mem::forget(Arc::clone(&self.context));
         }
     }

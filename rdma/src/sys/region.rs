@@ -1,19 +1,66 @@
 //! Registered memory that only this host may use, cut into slots.
 
 use std::mem::{self, ManuallyDrop};
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::buf::Buf;
 use super::errno::Errno;
 use super::ffi;
-use super::free_list::FreeList;
+use super::free_list::{self, FreeList};
+use super::leaks::{Leak, leaked};
 use super::memory::Memory;
 use super::pd::PdHandle;
 
 /// Slots start at multiples of a cache line, so that two of them never share one.
 const ALIGN: usize = 64;
+
+/// How many slots, and how large.
+///
+/// # Invariants
+///
+/// `len` is `count` times `stride` and at most `isize::MAX`; `stride` is `slot_size` or more;
+/// `count` is at most [`Shape::MAX_COUNT`], `slot_size` at most [`Shape::MAX_SLOT`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    count: u32,
+    slot_size: u32,
+    stride: usize,
+    len: NonZeroUsize,
+}
+
+impl Shape {
+    /// The most slots of a region.
+    pub(crate) const MAX_COUNT: u32 = free_list::MAX_COUNT;
+    /// The largest slot. Messages end at 2^31 bytes, and lengths from there on are negative to some
+    /// drivers.
+    pub(crate) const MAX_SLOT: u32 = (1 << 31) - 1;
+
+    /// `None`: nothing, or more than can be.
+    pub(crate) fn new(count: u32, slot_size: u32) -> Option<Self> {
+        if count > Self::MAX_COUNT || slot_size == 0 || slot_size > Self::MAX_SLOT {
+            return None;
+        }
+        let stride = usize::try_from(slot_size)
+            .ok()?
+            .checked_next_multiple_of(ALIGN)?;
+        let slots = usize::try_from(count).ok()?;
+        let len = NonZeroUsize::new(stride.checked_mul(slots)?)?;
+        isize::try_from(len.get()).ok()?;
+        Some(Shape {
+            count,
+            slot_size,
+            stride,
+            len,
+        })
+    }
+
+    /// How many bytes that is, with what lies between the slots.
+    pub(crate) fn bytes(self) -> usize {
+        self.len.get()
+    }
+}
 
 /// A memory region registered with `IBV_ACCESS_LOCAL_WRITE` and nothing else: the NIC writes to it
 /// for this host's own receives, and refuses every remote access.
@@ -43,34 +90,14 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Maps and registers `count` slots. `None`: the total does not fit the address space.
-    pub(crate) fn register(
-        pd: &Arc<PdHandle>,
-        count: NonZeroU32,
-        slot_size: NonZeroU32,
-    ) -> Option<Result<Arc<Self>, Errno>> {
-        let stride = usize::try_from(slot_size.get())
-            .ok()?
-            .checked_next_multiple_of(ALIGN)?;
-        let slots = usize::try_from(count.get()).ok()?;
-        let len = NonZeroUsize::new(stride.checked_mul(slots)?)?;
-        isize::try_from(len.get()).ok()?;
-        Some(Self::register_checked(
-            pd,
-            count.get(),
-            slot_size.get(),
+    /// Maps and registers memory of this shape.
+    pub(crate) fn register(pd: &Arc<PdHandle>, shape: Shape) -> Result<Arc<Self>, Errno> {
+        let Shape {
+            count,
+            slot_size,
             stride,
             len,
-        ))
-    }
-
-    fn register_checked(
-        pd: &Arc<PdHandle>,
-        count: u32,
-        slot_size: u32,
-        stride: usize,
-        len: NonZeroUsize,
-    ) -> Result<Arc<Self>, Errno> {
+        } = shape;
         let memory = ManuallyDrop::new(Memory::map(len)?);
         let verbs = pd.context().verbs();
         // SAFETY: the domain is allocated; the range is the whole of `memory`, which is unmapped
@@ -167,6 +194,8 @@ impl Drop for Region {
             unsafe { ManuallyDrop::drop(&mut self.memory) };
         } else {
             // The NIC may still write there: the pages stay mapped, and the domain stays.
+            leaked(Leak::Region);
+            leaked(Leak::Bytes(self.memory.len()));
             mem::forget(Arc::clone(&self.pd));
         }
     }

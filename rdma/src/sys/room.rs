@@ -2,7 +2,7 @@
 //!
 //! Every work request may produce a completion, so a queue pair reserves as many entries as its
 //! queues are deep, and an overrun cannot happen. Entries of a destroyed queue pair may still lie
-//! in the CQ: they are free again only after a later poll has emptied it.
+//! in the CQ: they are free again only after later polls have shown that they are gone.
 
 use std::sync::Arc;
 
@@ -44,6 +44,10 @@ impl Ledger {
         }
     }
 
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
     pub(crate) fn reserve(&mut self, wanted: u32) -> Result<(), NoRoom> {
         let free = self.capacity.saturating_sub(self.reserved);
         if wanted > free {
@@ -74,7 +78,7 @@ impl Ledger {
         self.epoch
     }
 
-    /// Frees what was retired up to `epoch`: the CQ was seen empty after that.
+    /// Frees what was retired up to `epoch`: none of its completions is left.
     pub(crate) fn settle(&mut self, epoch: u64) {
         let reserved = &mut self.reserved;
         self.retired.retain(|retired| {

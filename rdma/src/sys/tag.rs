@@ -55,6 +55,8 @@ impl TagLease {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take(Tag::MAX)?;
+        #[cfg(test)]
+        TAKEN.set(TAKEN.get() + 1);
         Some(Arc::new(TagLease { tag }))
     }
 
@@ -67,6 +69,24 @@ impl TagLease {
     pub(crate) fn again(tag: Tag) -> Arc<Self> {
         Arc::new(TagLease { tag })
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    static TAKEN: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How many tags this thread has taken.
+#[cfg(test)]
+pub(crate) fn taken() -> u64 {
+    TAKEN.get()
+}
+
+/// Whether a tag is somebody's.
+#[cfg(test)]
+pub(crate) fn in_use(tag: Tag) -> bool {
+    let tags = TAGS.lock().unwrap_or_else(PoisonError::into_inner);
+    tags.used.contains(&tag.number())
 }
 
 impl Drop for TagLease {
@@ -106,11 +126,11 @@ mod tests {
     #[test]
     fn dropping_the_last_holder_frees_the_tag() {
         let lease = TagLease::take().unwrap();
-        let number = lease.tag().number();
+        let tag = lease.tag();
         let other = Arc::clone(&lease);
         drop(lease);
-        assert!(TAGS.lock().unwrap().used.contains(&number));
+        assert!(in_use(tag));
         drop(other);
-        assert!(!TAGS.lock().unwrap().used.contains(&number));
+        assert!(!in_use(tag));
     }
 }

@@ -21,10 +21,14 @@ use super::ffi;
 /// 4. memory is accessed only through a region registered over it, within the range and the rights
 ///    of the region, and not any more once `dereg_mr` returned `Ok`;
 /// 5. memory named by a work request is not accessed any more once `destroy_qp` of its QP returned
-///    `Ok`, or once its completion was polled.
+///    `Ok`, or once its completion was polled. The completion of a send stands for the unsignalled
+///    sends before it, back to the last signalled one;
+/// 6. after `destroy_qp` returned `Ok`, no completion of its QP enters a CQ. Those that are in a CQ
+///    by then come out of it before `poll_cq` returns 0, and before it has returned more than the
+///    CQ has entries.
 ///
 /// No promise is made that completions are in order, arrive once, or carry a `wr_id` that was ever
-/// posted.
+/// posted; nor that a poll that returns fewer than it was asked for has emptied the CQ.
 pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
     /// The devices, as an array and its length.
     fn device_list(&self) -> Result<(NonNull<*mut ffi::Device>, usize), Errno>;

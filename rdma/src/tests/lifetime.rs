@@ -158,13 +158,7 @@ fn a_step_that_fails_gives_the_queue_pair_back_with_its_buffers() {
     let mut qp = failed.qp.init(PortNum::FIRST).unwrap();
     qp.post_recv(rig.buf(), 5).unwrap();
     rig.fake.state().refuse_modify = Some(-libc::EINVAL);
-    let remote = Endpoint {
-        qpn: Qpn::new(17).unwrap(),
-        psn: Psn::new(1).unwrap(),
-        lid: Lid(0),
-        gid: None,
-    };
-    let attr = RtrAttr::new(remote, PortNum::FIRST, Mtu::B4096);
+    let attr = RtrAttr::new(peer(), Mtu::B4096);
     let failed = qp.rtr(&attr).unwrap_err();
     let text = failed.to_string();
     assert!(

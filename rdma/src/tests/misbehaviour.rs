@@ -26,8 +26,11 @@ enum Step {
         queued: bool,
         negative: bool,
     },
-    /// The oldest send ends.
-    CompleteSend,
+    /// Some send ends, in order or not.
+    CompleteSend {
+        index: usize,
+        in_order: bool,
+    },
     /// Some receive ends.
     CompleteRecv(usize),
     /// A completion arrives again.
@@ -35,7 +38,13 @@ enum Step {
     /// A completion of nothing arrives.
     Forge(u64),
     Flush,
-    Poll,
+    /// Takes some of what a poll yields, each to the end or not, and drops the rest.
+    Poll {
+        take: usize,
+        to_the_end: bool,
+    },
+    /// A completion is lost.
+    Lose,
     /// Gives back a buffer that the program holds.
     DropOne,
     Reconnect {
@@ -50,12 +59,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => any::<(bool, u8, bool, bool)>().prop_map(|(recv, bad_wr, queued, negative)| {
             Step::FailPost { recv, bad_wr, queued, negative }
         }),
-        6 => Just(Step::CompleteSend),
+        6 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(index, in_order)| {
+            Step::CompleteSend { index, in_order }
+        }),
         6 => any::<usize>().prop_map(Step::CompleteRecv),
         1 => any::<usize>().prop_map(Step::Repeat),
         1 => any::<u64>().prop_map(Step::Forge),
         1 => Just(Step::Flush),
-        6 => Just(Step::Poll),
+        6 => (prop_oneof![Just(usize::MAX), 0..3usize], prop::bool::weighted(0.9))
+            .prop_map(|(take, to_the_end)| Step::Poll { take, to_the_end }),
+        1 => Just(Step::Lose),
         3 => Just(Step::DropOne),
         2 => prop::bool::weighted(0.8).prop_map(|destroyable| Step::Reconnect { destroyable }),
     ];
@@ -91,20 +104,19 @@ impl Program {
         if posted.is_empty() {
             return;
         }
-        let index = if queue == Queue::Send {
-            0
-        } else {
-            index % posted.len()
-        };
+        let index = index % posted.len();
         self.finished.push(posted[index]);
         self.rig.fake.complete(queue, index, 0x22);
     }
 
-    fn poll(&mut self) {
-        for mut completion in self.rig.cq.poll().unwrap() {
+    fn poll(&mut self, take: usize, to_the_end: bool) {
+        for mut completion in self.rig.cq.poll().unwrap().take(take) {
             let Some(qp) = &mut self.qp else { continue };
             while let Ok(Some(done)) = qp.complete(&mut completion) {
                 self.held.push(done.buf);
+                if !to_the_end {
+                    break;
+                }
             }
         }
     }
@@ -133,7 +145,8 @@ impl Program {
                 self.post(recv, true);
                 self.rig.fake.state().fail_next_post = None;
             }
-            Step::CompleteSend => self.finish(Queue::Send, 0),
+            Step::CompleteSend { in_order: true, .. } => self.finish(Queue::Send, 0),
+            Step::CompleteSend { index, .. } => self.finish(Queue::Send, index),
             Step::CompleteRecv(index) => self.finish(Queue::Recv, index),
             Step::Repeat(index) => {
                 if let Some(&posted) = self.finished.get(index % self.finished.len().max(1)) {
@@ -155,7 +168,8 @@ impl Program {
                 self.finished.extend(posted);
                 self.rig.fake.state().flush();
             }
-            Step::Poll => self.poll(),
+            Step::Poll { take, to_the_end } => self.poll(take, to_the_end),
+            Step::Lose => self.rig.fake.state().lose_completions(),
             Step::DropOne => drop(self.held.pop()),
             Step::Reconnect { destroyable } => {
                 self.rig.fake.state().refuse_destroy_qp = !destroyable;

@@ -2,15 +2,18 @@
 
 mod allocations;
 mod completions;
+mod leaks;
 mod lifetime;
 mod misbehaviour;
 mod oracle;
 mod posting;
+mod room;
+mod sends;
 
 use crate::sys::fake::{BadWr, Fake, PostFailure};
 use crate::{
-    Buf, Context, Cq, Done, Endpoint, Error, Lid, Mr, Mtu, Pd, PortNum, Psn, Qp, QpDepth, Qpn,
-    Queue, RtrAttr, Rts, RtsAttr,
+    Buf, Context, Cq, Done, Endpoint, Error, Mr, Mtu, Pd, PortNum, Psn, Qp, QpDepth, Qpn, Queue,
+    RtrAttr, Rts, RtsAttr,
 };
 
 /// One device with one of everything.
@@ -22,7 +25,7 @@ struct Rig {
     memory: Mr,
 }
 
-const DEPTH: QpDepth = QpDepth { send: 4, recv: 4 };
+const DEPTH: QpDepth = QpDepth::new(4, 4);
 
 impl Rig {
     fn new() -> Self {
@@ -74,16 +77,14 @@ impl Rig {
     }
 }
 
+fn peer() -> Endpoint {
+    Endpoint::new(Qpn::new(17).unwrap(), Psn::new(1).unwrap())
+}
+
 fn connected(pd: &Pd, cq: &Cq, depth: QpDepth) -> Qp<Rts> {
-    let remote = Endpoint {
-        qpn: Qpn::new(17).unwrap(),
-        psn: Psn::new(1).unwrap(),
-        lid: Lid(0),
-        gid: None,
-    };
-    let port = PortNum::FIRST;
-    let qp = pd.create_qp(cq, cq, depth).unwrap().init(port).unwrap();
-    let qp = qp.rtr(&RtrAttr::new(remote, port, Mtu::B1024)).unwrap();
+    let qp = pd.create_qp(cq, cq, depth).unwrap();
+    let qp = qp.init(PortNum::FIRST).unwrap();
+    let qp = qp.rtr(&RtrAttr::new(peer(), Mtu::B1024)).unwrap();
     qp.rts(&RtsAttr::new(Psn::new(2).unwrap())).unwrap()
 }
 

@@ -55,9 +55,16 @@ impl Fake {
     }
 
     /// Ends the `index`th posted work request of a queue: the device writes `fill` over a receive
-    /// buffer, and the completion says success.
+    /// buffer, and the completion says success. Sends may so end out of order; but the unsignalled
+    /// ones that the completion stands for end with it.
     pub(crate) fn complete(&self, queue: Queue, index: usize, fill: u8) {
-        let posted = self.posted(queue)[index];
+        let all = self.posted(queue);
+        let posted = all[index];
+        let before = all[..index].iter().rev();
+        let of_qp = before.filter(|other| queue == Queue::Send && other.qp_num == posted.qp_num);
+        for unsignalled in of_qp.take_while(|other| !other.signalled) {
+            self.state().finish(*unsignalled, fill);
+        }
         self.state().finish(posted, fill);
     }
 

@@ -1,5 +1,6 @@
 //! The control path of the fake device.
 
+use std::collections::VecDeque;
 use std::ffi::c_int;
 use std::mem;
 use std::ptr::{self, NonNull};
@@ -7,7 +8,7 @@ use std::ptr::{self, NonNull};
 use super::super::errno::Errno;
 use super::super::ffi;
 use super::super::verbs::Verbs;
-use super::state::Registered;
+use super::state::{Entries, Registered};
 use super::{Fake, ops};
 
 /// A context, and the way from it to its device.
@@ -83,6 +84,9 @@ unsafe impl Verbs for Fake {
 
     unsafe fn close_device(&self, context: NonNull<ffi::Context>) -> Result<(), Errno> {
         self.made("close_device");
+        if self.state().refuse_close {
+            return Err(Errno::new(libc::EBUSY));
+        }
         // SAFETY: made by `open_device` as a box.
         drop(unsafe { Box::from_raw(context.cast::<FakeContext>().as_ptr()) });
         Ok(())
@@ -109,6 +113,7 @@ unsafe impl Verbs for Fake {
         }
         (attr.state, attr.max_mtu, attr.active_mtu) = (4, 5, 3);
         (attr.gid_tbl_len, attr.link_layer) = (2, 2);
+        attr.max_msg_sz = self.state().max_message;
         Ok(())
     }
 
@@ -166,6 +171,9 @@ unsafe impl Verbs for Fake {
 
     unsafe fn dealloc_pd(&self, pd: NonNull<ffi::Pd>) -> Result<(), Errno> {
         self.made("dealloc_pd");
+        if self.state().refuse_dealloc_pd {
+            return Err(Errno::new(libc::EBUSY));
+        }
         // SAFETY: made by `alloc_pd` as a box.
         drop(unsafe { Box::from_raw(pd.as_ptr()) });
         Ok(())
@@ -221,12 +229,23 @@ unsafe impl Verbs for Fake {
         // SAFETY: integers and pointers: zero is a valid value.
         let mut cq: ffi::Cq = unsafe { mem::zeroed() };
         cq.context = context.as_ptr();
-        cq.cqe = entries;
-        Ok(leak(cq))
+        cq.cqe = self.state().grant.unwrap_or(entries);
+        let cq = leak(cq);
+        self.state().cqs.push(Entries {
+            cq: cq.addr().get(),
+            // Room for what a test completes, so that completing allocates nothing.
+            entries: VecDeque::with_capacity(256),
+        });
+        Ok(cq)
     }
 
     unsafe fn destroy_cq(&self, cq: NonNull<ffi::Cq>) -> Result<(), Errno> {
         self.made("destroy_cq");
+        if self.state().refuse_destroy_cq {
+            return Err(Errno::new(libc::EBUSY));
+        }
+        let address = cq.addr().get();
+        self.state().cqs.retain(|entries| entries.cq != address);
         // SAFETY: made by `create_cq` as a box.
         drop(unsafe { Box::from_raw(cq.as_ptr()) });
         Ok(())
@@ -238,6 +257,9 @@ unsafe impl Verbs for Fake {
         attr: &mut ffi::QpInitAttr,
     ) -> Result<NonNull<ffi::Qp>, Errno> {
         let number = self.made("create_qp");
+        if self.state().refuse_create_qp {
+            return Err(Errno::new(libc::ENOMEM));
+        }
         // SAFETY: integers and pointers: zero is a valid value.
         let mut qp: ffi::Qp = unsafe { mem::zeroed() };
         qp.pd = pd.as_ptr();

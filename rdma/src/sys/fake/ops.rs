@@ -26,6 +26,7 @@ pub(super) unsafe extern "C" fn post_send(
         wr_id: request.wr_id,
         queue: Queue::Send,
         qp_num: qp.qp_num,
+        cq: qp.send_cq.addr(),
         signalled: request.send_flags & ffi::SEND_SIGNALED != 0,
         address: sge.addr,
         length: sge.length,
@@ -61,6 +62,7 @@ pub(super) unsafe extern "C" fn post_recv(
         wr_id: request.wr_id,
         queue: Queue::Recv,
         qp_num: qp.qp_num,
+        cq: qp.recv_cq.addr(),
         signalled: true,
         address: sge.addr,
         length: sge.length,
@@ -107,9 +109,12 @@ pub(super) unsafe extern "C" fn poll_cq(
     if let Some(result) = state.poll_result {
         return result;
     }
+    let wanted = usize::try_from(entries).unwrap();
+    let wanted = c_int::try_from(wanted.min(state.poll_max)).unwrap();
+    let queue = state.entries(cq.addr()).expect("an existing CQ");
     let mut written = 0;
-    while written < entries {
-        let Some(completion) = state.completions.pop_front() else {
+    while written < wanted {
+        let Some(completion) = queue.pop_front() else {
             break;
         };
         let index = usize::try_from(written).unwrap();

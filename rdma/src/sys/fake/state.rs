@@ -12,6 +12,8 @@ pub(crate) struct Posted {
     pub(crate) wr_id: u64,
     pub(crate) queue: Queue,
     pub(crate) qp_num: u32,
+    /// Where its completion goes: the address of the CQ.
+    pub(crate) cq: usize,
     pub(crate) signalled: bool,
     pub(crate) address: u64,
     pub(crate) length: u32,
@@ -46,21 +48,38 @@ pub(crate) struct Registered {
     pub(crate) length: u64,
 }
 
+/// A completion queue.
+#[derive(Debug)]
+pub(super) struct Entries {
+    pub(super) cq: usize,
+    pub(super) entries: VecDeque<ffi::Wc>,
+}
+
 /// The device.
 #[derive(Debug)]
 pub(crate) struct State {
     /// In posting order.
     pub(crate) posted: VecDeque<Posted>,
-    /// Completions not polled; one queue is enough for every CQ.
-    pub(crate) completions: VecDeque<ffi::Wc>,
+    /// Completions not polled.
+    pub(super) cqs: Vec<Entries>,
     pub(crate) regions: Vec<Registered>,
     /// Accesses that the device refused, for want of a region.
     pub(crate) refused_dma: u32,
     pub(crate) fail_next_post: Option<PostFailure>,
+    pub(crate) refuse_create_qp: bool,
     pub(crate) refuse_destroy_qp: bool,
+    pub(crate) refuse_destroy_cq: bool,
     pub(crate) refuse_dereg_mr: bool,
+    pub(crate) refuse_dealloc_pd: bool,
+    pub(crate) refuse_close: bool,
     pub(crate) refuse_modify: Option<i32>,
     pub(crate) poll_result: Option<i32>,
+    /// How many completions one poll finds at most.
+    pub(crate) poll_max: usize,
+    /// How many entries a new CQ gets, if not what was asked for.
+    pub(crate) grant: Option<i32>,
+    /// The longest message of the port; 0: it does not say.
+    pub(crate) max_message: u32,
     /// The state that each queue pair was last taken to.
     pub(crate) qp_state: u32,
     /// Calls that made and unmade things, in order.
@@ -73,14 +92,21 @@ impl State {
         State {
             // Room for what a test posts, so that posting allocates nothing.
             posted: VecDeque::with_capacity(256),
-            completions: VecDeque::with_capacity(256),
+            cqs: Vec::new(),
             regions: Vec::new(),
             refused_dma: 0,
             fail_next_post: None,
+            refuse_create_qp: false,
             refuse_destroy_qp: false,
+            refuse_destroy_cq: false,
             refuse_dereg_mr: false,
+            refuse_dealloc_pd: false,
+            refuse_close: false,
             refuse_modify: None,
             poll_result: None,
+            poll_max: usize::MAX,
+            grant: None,
+            max_message: 0,
             qp_state: 0,
             calls: Vec::new(),
             next_number: 16,
@@ -109,9 +135,28 @@ impl State {
         }
     }
 
-    /// Puts a completion of `posted` into the CQ.
+    /// The entries of a CQ that exists.
+    pub(super) fn entries(&mut self, cq: usize) -> Option<&mut VecDeque<ffi::Wc>> {
+        let found = self.cqs.iter_mut().find(|entries| entries.cq == cq);
+        found.map(|entries| &mut entries.entries)
+    }
+
+    /// How many completions were not polled.
+    pub(crate) fn unpolled(&self) -> usize {
+        self.cqs.iter().map(|cq| cq.entries.len()).sum()
+    }
+
+    /// Loses every completion that was not polled.
+    pub(crate) fn lose_completions(&mut self) {
+        self.cqs.iter_mut().for_each(|cq| cq.entries.clear());
+    }
+
+    /// Puts a completion of `posted` into its CQ.
     pub(crate) fn report(&mut self, posted: Posted, status: u32) {
-        self.completions.push_back(ffi::Wc {
+        let Some(entries) = self.entries(posted.cq) else {
+            return;
+        };
+        entries.push_back(ffi::Wc {
             wr_id: posted.wr_id,
             status,
             // 0 is SEND, also for a flushed receive: opcodes lie.

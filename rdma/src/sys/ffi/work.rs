@@ -11,6 +11,8 @@ pub(crate) const WR_SEND: u32 = 2;
 pub(crate) const SEND_SIGNALED: u32 = 1 << 1;
 /// `IBV_WC_SUCCESS`.
 pub(crate) const WC_SUCCESS: u32 = 0;
+/// `IBV_WC_SEND`.
+pub(crate) const WC_SEND: u32 = 0;
 
 /// `ops.post_send` of a context.
 pub(crate) type PostSend = unsafe extern "C" fn(*mut Qp, *mut SendWr, *mut *mut SendWr) -> c_int;

@@ -1,11 +1,9 @@
 //! Taking completions.
 
-use std::mem;
-
 use super::super::buf::Buf;
 use super::super::cq::Completion;
 use super::super::ffi;
-use super::super::flight::NotInFlight;
+use super::super::flight::{NotInFlight, NotNext};
 use super::super::wr_id::Queue;
 use super::{Health, Posted, QpHandle};
 
@@ -15,6 +13,7 @@ pub(crate) struct Retired {
     pub(crate) buf: Buf,
     pub(crate) token: u64,
     pub(crate) queue: Queue,
+    pub(crate) opcode: u32,
     pub(crate) status: u32,
     pub(crate) vendor_error: u32,
 }
@@ -26,6 +25,8 @@ pub(crate) enum Unclaimed {
     Other,
     /// It fits nothing in flight, or one before it did not.
     Poisoned,
+    /// One before it was not handed in. It can still be, and then this one.
+    Early,
 }
 
 impl QpHandle {
@@ -58,18 +59,20 @@ impl QpHandle {
         if self.health == Health::Poisoned {
             return Err(Unclaimed::Poisoned);
         }
+        // Before its buffers come out, one at a time: nothing may be posted in between.
+        if completion.wc().status != ffi::WC_SUCCESS && self.health == Health::Good {
+            self.health = Health::Failed;
+        }
         let retired = match id.queue {
             Queue::Send => self.complete_send(id.seq, completion),
-            Queue::Recv => self.complete_recv(id.seq, completion),
+            Queue::Recv => self
+                .complete_recv(id.seq, completion)
+                .map_err(|NotInFlight| NotNext::NotInFlight),
         };
         match retired {
-            Ok(retired) => {
-                if retired.status != ffi::WC_SUCCESS {
-                    self.health = Health::Failed;
-                }
-                Ok(Some(retired))
-            }
-            Err(NotInFlight) => Err(self.poison()),
+            Ok(retired) => Ok(Some(retired)),
+            Err(NotNext::Missing) => Err(Unclaimed::Early),
+            Err(NotNext::NotInFlight) => Err(self.poison()),
         }
     }
 
@@ -78,17 +81,21 @@ impl QpHandle {
         &mut self,
         seq: u32,
         completion: &mut Completion<'_>,
-    ) -> Result<Retired, NotInFlight> {
+    ) -> Result<Retired, NotNext> {
         let (Posted { buf, token }, own) = self.flight.sends.retire_towards(seq)?;
-        let (mut status, mut vendor_error) = (ffi::WC_SUCCESS, 0);
+        let wc = completion.wc();
+        // Unsignalled sends before it were done: had one failed, it would have a completion of its
+        // own.
+        let (mut status, mut vendor_error, mut opcode) = (ffi::WC_SUCCESS, 0, ffi::WC_SEND);
         if own {
+            (status, vendor_error, opcode) = (wc.status, wc.vendor_err, wc.opcode);
             completion.use_up();
-            (status, vendor_error) = (completion.wc().status, completion.wc().vendor_err);
         }
         Ok(Retired {
             buf,
             token,
             queue: Queue::Send,
+            opcode,
             status,
             vendor_error,
         })
@@ -100,20 +107,19 @@ impl QpHandle {
         seq: u32,
         completion: &mut Completion<'_>,
     ) -> Result<Retired, NotInFlight> {
-        let Posted { mut buf, token } = self.flight.recvs.retire(seq)?;
-        completion.use_up();
         let wc = completion.wc();
-        if wc.status == ffi::WC_SUCCESS && !buf.try_set_len(wc.byte_len) {
-            // More bytes than the buffer has: whatever this completion is, it is not of this
-            // buffer.
-            mem::forget(buf);
-            return Err(NotInFlight);
-        }
-        let (status, vendor_error) = (wc.status, wc.vendor_err);
+        // More bytes than the buffer has: whatever this completion is, it is not of this buffer.
+        let fits = |posted: &mut Posted| {
+            wc.status != ffi::WC_SUCCESS || posted.buf.try_set_len(wc.byte_len)
+        };
+        let Posted { buf, token } = self.flight.recvs.retire(seq, fits)?;
+        let (status, vendor_error, opcode) = (wc.status, wc.vendor_err, wc.opcode);
+        completion.use_up();
         Ok(Retired {
             buf,
             token,
             queue: Queue::Recv,
+            opcode,
             status,
             vendor_error,
         })

@@ -1,6 +1,7 @@
 //! Making a queue pair.
 
-use std::mem::ManuallyDrop;
+use std::ffi::c_int;
+use std::mem::{self, ManuallyDrop};
 use std::ptr;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use super::super::cq::CqHandle;
 use super::super::errno::Errno;
 use super::super::ffi;
 use super::super::flight::{MAX_DEPTH, RecvFlight, SendFlight};
+use super::super::leaks::{Leak, leaked};
 use super::super::pd::PdHandle;
 use super::super::room::NoRoom;
 use super::super::tag::TagLease;
@@ -30,6 +32,8 @@ pub(crate) enum CreateError {
     OtherContext(Queue),
     /// The CQ for this queue has not enough entries left.
     NoRoom(Queue, NoRoom),
+    /// Polling a CQ failed before, with this result.
+    CqFailed(c_int),
     /// 2^31 - 1 queue pairs are alive or not yet forgotten.
     NoTag,
     /// The library refused.
@@ -54,6 +58,9 @@ impl QpHandle {
             if !Arc::ptr_eq(cq.context(), context) {
                 return Err(CreateError::OtherContext(queue));
             }
+            if let Some(result) = cq.failed() {
+                return Err(CreateError::CqFailed(result));
+            }
         }
         let missing = || CreateError::Errno(Errno::new(libc::EOPNOTSUPP));
         let post_send = context.post_send().ok_or_else(missing)?;
@@ -66,9 +73,6 @@ impl QpHandle {
             room(send_cq, Queue::Send, depths.send)?,
             room(recv_cq, Queue::Recv, depths.recv)?,
         ];
-        let lease = TagLease::take().ok_or(CreateError::NoTag)?;
-        #[cfg(test)]
-        let lease = super::super::defect::reused_tag().map_or(lease, TagLease::again);
         let mut attr = ffi::QpInitAttr {
             qp_context: ptr::null_mut(),
             send_cq: send_cq.raw().as_ptr(),
@@ -90,6 +94,17 @@ impl QpHandle {
         // above).
         let raw = unsafe { context.verbs().create_qp(pd.raw(), &mut attr) }
             .map_err(CreateError::Errno)?;
+        // Only now: a program that fails to create queue pairs uses up no tags.
+        let Some(lease) = TagLease::take() else {
+            // SAFETY: just created, and not used.
+            if unsafe { context.verbs().destroy_qp(raw) }.is_err() {
+                leaked(Leak::Qp);
+                mem::forget((rooms, Arc::clone(pd)));
+            }
+            return Err(CreateError::NoTag);
+        };
+        #[cfg(test)]
+        let lease = super::super::defect::reused_tag().map_or(lease, TagLease::again);
         // SAFETY: just created, so its fields may be read.
         let number = unsafe { (*raw.as_ptr()).qp_num };
         Ok(QpHandle {
@@ -99,7 +114,7 @@ impl QpHandle {
             tag: lease.tag(),
             health: Health::Good,
             number,
-            unsignalled: 0,
+            max_message: u32::MAX,
             flight: ManuallyDrop::new(Flight {
                 sends: SendFlight::new(depths.send),
                 recvs: RecvFlight::new(depths.recv),

@@ -13,6 +13,7 @@ use super::cq::Room;
 use super::errno::Errno;
 use super::ffi::{self, mask};
 use super::flight::{RecvFlight, SendFlight};
+use super::leaks::{Leak, leaked};
 use super::modify::Modify;
 use super::pd::PdHandle;
 use super::tag::TagLease;
@@ -40,8 +41,8 @@ pub(crate) struct QpHandle {
     tag: Tag,
     health: Health,
     number: u32,
-    /// Unsignalled sends since the last signalled one.
-    unsignalled: u32,
+    /// The longest message that its port can carry, in bytes.
+    max_message: u32,
     flight: ManuallyDrop<Flight>,
     pd: Arc<PdHandle>,
     lease: Arc<TagLease>,
@@ -73,6 +74,16 @@ impl QpHandle {
             Queue::Send => (self.flight.sends.len(), self.flight.sends.depth()),
             Queue::Recv => (self.flight.recvs.len(), self.flight.recvs.depth()),
         }
+    }
+
+    /// Sets how long a message may be.
+    pub(crate) fn limit_messages(&mut self, max: u32) {
+        self.max_message = max;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn tag(&self) -> Tag {
+        self.tag
     }
 
     pub(crate) fn modify(&self, step: Modify) -> Result<(), Errno> {
@@ -125,6 +136,8 @@ impl QpHandle {
         let destroyed = unsafe { self.pd.context().verbs().destroy_qp(self.raw) };
         if destroyed.is_err() {
             // The device may go on: buffers, CQs, domain and tag stay as they are, for ever.
+            leaked(Leak::Qp);
+            leaked(Leak::Bytes(self.flight.bytes()));
             mem::forget((rooms, Arc::clone(&self.pd), Arc::clone(&self.lease)));
             return destroyed;
         }
@@ -133,7 +146,9 @@ impl QpHandle {
         for room in rooms {
             room.retire(&self.lease);
         }
-        if self.health != Health::Poisoned {
+        if self.health == Health::Poisoned {
+            leaked(Leak::Bytes(self.flight.bytes()));
+        } else {
             // SAFETY: not dropped before (`rooms` was `Some`) and not used after (`rooms` is
             // `None`). The device is done with the buffers (promise 5 of `Verbs`).
             unsafe { ManuallyDrop::drop(&mut self.flight) };
@@ -178,6 +193,14 @@ pub(crate) struct QpSnapshot {
 struct Flight {
     sends: SendFlight<Posted>,
     recvs: RecvFlight<Posted>,
+}
+
+impl Flight {
+    /// How much memory that is.
+    fn bytes(&self) -> usize {
+        let posted = self.sends.iter().chain(self.recvs.iter());
+        posted.map(|posted| posted.buf.capacity()).sum()
+    }
 }
 
 /// A buffer in flight and the caller's number for it.

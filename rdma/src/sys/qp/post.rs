@@ -14,8 +14,18 @@ use super::{Flight, Health, Posted, QpHandle};
 /// Why a post did not go through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
+    /// As many in flight as there may be.
     Full {
         depth: u32,
+    },
+    /// Not full, but the oldest receive has not come back, and all after it have.
+    Blocked {
+        in_flight: u32,
+    },
+    /// A send of more bytes than the port can carry.
+    TooLong {
+        len: usize,
+        max: u32,
     },
     OtherPd,
     Unhealthy(Health),
@@ -43,8 +53,12 @@ impl QpHandle {
         signalled: bool,
     ) -> Result<(), Refused> {
         let (buf, seq) = self.admit(buf, Queue::Send)?;
-        // A queue full of unsignalled sends would never move again.
-        let signalled = signalled || self.unsignalled + 1 >= self.flight.sends.depth();
+        if buf.shown_len() > self.max_message {
+            let (len, max) = (buf.len(), self.max_message);
+            let (why, buf) = (Why::TooLong { len, max }, Some(buf));
+            return Err(Refused { why, buf });
+        }
+        let signalled = signalled || self.flight.sends.must_signal();
         let mut sge = buf.shown();
         let flags = if signalled { ffi::SEND_SIGNALED } else { 0 };
         let id = WrId {
@@ -55,10 +69,9 @@ impl QpHandle {
         let mut wr = ffi::SendWr::send(id.encode(), &mut sge, flags);
         let mut bad = ptr::null_mut();
         // Before the call: from its first instruction on, the device may use the buffer.
-        if let Err(posted) = self.flight.sends.push(Posted { buf, token }) {
+        if let Err(posted) = self.flight.sends.push(Posted { buf, token }, signalled) {
             return Err(self.full(Queue::Send, posted.buf));
         }
-        self.unsignalled = if signalled { 0 } else { self.unsignalled + 1 };
         // SAFETY: the QP exists; `wr` and the `sge` it points to outlive the call, which does not
         // keep them (promise 3 of `Verbs`); the bytes that `sge` names belong to the buffer just
         // put in `flight`, where it stays until the device is done with it.
@@ -129,10 +142,14 @@ impl QpHandle {
 
     #[cold]
     fn full(&self, queue: Queue, buf: Buf) -> Refused {
+        let (in_flight, depth) = self.in_flight(queue);
+        let why = if in_flight < depth {
+            Why::Blocked { in_flight }
+        } else {
+            Why::Full { depth }
+        };
         Refused {
-            why: Why::Full {
-                depth: self.in_flight(queue).1,
-            },
+            why,
             buf: Some(buf),
         }
     }
