@@ -9,6 +9,9 @@
 //! server sends back what it received, as the C program does by using one buffer for both
 //! directions.
 
+#[path = "rc_pingpong/payload.rs"]
+mod payload;
+
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
@@ -16,12 +19,13 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use netprims_rdma::{
     Buf, Context, Cq, Device, Done, Endpoint, Gid, GidIndex, Init, Lid, LinkLayer, Mr, Mtu,
     PortNum, Psn, Qp, QpDepth, Qpn, Queue, RtrAttr, Rts, RtsAttr,
 };
+use payload::Check;
 
 /// How long a client tries to reach a server that is not there yet, and how long either side waits
 /// for a peer that says nothing.
@@ -119,7 +123,10 @@ fn run(options: &Options) -> Result<()> {
     };
     println!("  remote address: {}", address_line(&remote));
 
-    let check = options.chk.then(|| Check::new(options));
+    let client = options.host.is_some();
+    let check = options
+        .chk
+        .then(|| Check::new(options.size, options.iters, client));
     let mut game = Game {
         qp,
         cq,
@@ -300,110 +307,6 @@ impl Quiet {
     }
 }
 
-// ---- The payload ----
-
-/// Checks what arrives.
-///
-/// With a client of this program, message `n` is a pattern that depends on `n` in every byte; the
-/// server checks it and sends it back, and the client checks it again. `ibv_rc_pingpong -c` as the
-/// client always sends the same: zeros at the start of each page, 0x7b elsewhere. As the server it
-/// wants to find, in the end, those zeros: so the last message of the pattern has them, too.
-struct Check {
-    size: usize,
-    iters: u32,
-    /// Whose messages these are; known after the first one.
-    source: Option<Source>,
-    expected: Vec<u8>,
-    messages: u64,
-    bytes: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Pattern,
-    RdmaCore,
-}
-
-/// What rdma-core's programs fill their buffers with.
-const RDMA_CORE_FILL: u8 = 0x7b;
-/// The page size that `ibv_rc_pingpong` sees; where pages are larger it marks only some of these.
-const PAGE: usize = 4096;
-
-impl Check {
-    fn new(options: &Options) -> Self {
-        // A client has sent the pattern, and gets it back from either kind of server.
-        let source = options.host.is_some().then_some(Source::Pattern);
-        let size = usize::try_from(options.size).unwrap_or(usize::MAX);
-        let expected = vec![0; size];
-        Check {
-            size,
-            iters: options.iters,
-            source,
-            expected,
-            messages: 0,
-            bytes: 0,
-        }
-    }
-
-    /// Writes message `n`.
-    fn fill(&self, n: u32, message: &mut [u8]) {
-        for (word, bytes) in (0u64..).zip(message.chunks_mut(8)) {
-            // Every bit of the word number and of `n` reaches every byte.
-            let mixed = (word ^ (u64::from(n) << 32)).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            let mixed = mixed ^ (mixed >> 31);
-            for (byte, new) in bytes.iter_mut().zip(mixed.to_le_bytes()) {
-                *byte = new;
-            }
-        }
-        if n + 1 == self.iters {
-            message.iter_mut().step_by(PAGE).for_each(|byte| *byte = 0);
-        } else if let Some(first) = message.first_mut() {
-            // Never what rdma-core sends.
-            *first |= 1;
-        }
-    }
-
-    fn received(&mut self, n: u32, message: &[u8]) -> Result<()> {
-        ensure!(
-            message.len() == self.size,
-            "message {n} has {} bytes instead of {}; do both sides use the same -s?",
-            message.len(),
-            self.size
-        );
-        let mut expected = std::mem::take(&mut self.expected);
-        if self.source != Some(Source::RdmaCore) {
-            self.fill(n, &mut expected);
-            if message == expected {
-                self.source = Some(Source::Pattern);
-            }
-        }
-        if self.source != Some(Source::Pattern) {
-            expected.fill(RDMA_CORE_FILL);
-            expected.iter_mut().step_by(PAGE).for_each(|byte| *byte = 0);
-            self.source = Some(Source::RdmaCore);
-        }
-        if let Some(at) = (0..message.len()).find(|&at| message[at] != expected[at]) {
-            let hint = if self.source == Some(Source::RdmaCore) && n == 0 {
-                "; did the client get -c, too?"
-            } else {
-                ""
-            };
-            bail!(
-                "message {n} is wrong at byte {at} of {}: 0x{:02x} instead of 0x{:02x}{hint}",
-                message.len(),
-                message[at],
-                expected[at]
-            );
-        }
-        self.expected = expected;
-        self.messages += 1;
-        self.bytes += u64::try_from(message.len()).unwrap_or(u64::MAX);
-        Ok(())
-    }
-}
-
 // ---- The meeting ----
 
 /// The text that the sides exchange: LID, queue pair, first packet, GID, and a NUL.
@@ -536,10 +439,6 @@ fn report(options: &Options, elapsed: Duration) {
 mod tests {
     use super::*;
 
-    fn options(arguments: &[&str]) -> Options {
-        Options::parse_from([&["rc_pingpong"], arguments].concat())
-    }
-
     #[test]
     fn greetings_are_those_of_rdma_core() {
         let text = b"0000:000012:2a35aa:00000000000000000000ffff0a4d0001\0";
@@ -563,52 +462,5 @@ mod tests {
             bytes[..text.len()].copy_from_slice(text.as_bytes());
             assert!(parse_greeting(&bytes).is_none(), "{text}");
         }
-    }
-
-    #[test]
-    fn the_server_tells_the_pattern_from_the_filling_of_rdma_core() {
-        for size in ["1", "5000"] {
-            let mut check = Check::new(&options(&["-s", size, "-n", "3"]));
-            let client = Check::new(&options(&["-s", size, "-n", "3", "host"]));
-            let mut message = vec![0; size.parse().unwrap()];
-            for n in 0..3 {
-                client.fill(n, &mut message);
-                check.received(n, &message).unwrap();
-            }
-            assert!(check.source == Some(Source::Pattern));
-            assert_eq!(
-                message[0], 0,
-                "what ibv_rc_pingpong -c looks for in the end"
-            );
-
-            let mut check = Check::new(&options(&["-s", size, "-n", "3"]));
-            message.fill(RDMA_CORE_FILL);
-            message.iter_mut().step_by(PAGE).for_each(|byte| *byte = 0);
-            for n in 0..3 {
-                check.received(n, &message).unwrap();
-            }
-            assert!(check.source == Some(Source::RdmaCore));
-        }
-    }
-
-    #[test]
-    fn one_wrong_byte_or_an_old_message_is_noticed() {
-        let client = Check::new(&options(&["-n", "9", "host"]));
-        for wrong in [0, 1, 4095] {
-            let mut check = Check::new(&options(&["-n", "9"]));
-            let mut message = vec![0; 4096];
-            client.fill(0, &mut message);
-            check.received(0, &message).unwrap();
-            assert!(check.received(1, &message).is_err(), "message 0 again");
-            let mut check = Check::new(&options(&["-n", "9"]));
-            message[wrong] ^= 0x10;
-            assert!(check.received(0, &message).is_err(), "byte {wrong}");
-        }
-        let mut check = Check::new(&options(&["-n", "9"]));
-        assert!(
-            check.received(0, &[RDMA_CORE_FILL; 4096]).is_err(),
-            "ibv_rc_pingpong without -c"
-        );
-        assert!(check.received(0, &[]).is_err(), "a message of another size");
     }
 }

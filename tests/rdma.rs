@@ -2,116 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests assert as tests do")]
 
-use std::io::{BufRead, BufReader, Read};
+#[path = "rdma/interop.rs"]
+mod interop;
+#[path = "rdma/pair.rs"]
+mod pair;
+
 use std::net::IpAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lab_tests::{Lab, Rxe, gate};
+use lab_tests::gate;
 use netprims_rdma::{
-    AckTimeout, Buf, Context, Cq, Device, Done, Endpoint, Error, GidIndex, GidReason, GidType,
-    Init, Mr, Mtu, NodeType, Pd, PortNum, PortState, Psn, Qp, QpDepth, QpState, Queue, RtrAttr,
-    Rts, RtsAttr, State, Transport, WcStatus,
+    Buf, Device, Done, Endpoint, Error, GidIndex, GidReason, GidType, Leaks, Mtu, NodeType,
+    PortNum, PortState, Psn, QpDepth, QpState, Queue, RtrAttr, RtsAttr, Transport, WcOpcode,
+    WcStatus, leaks,
 };
+use pair::{Pair, drain, index, open};
 use rstest::rstest;
 
 const PORT: PortNum = PortNum::FIRST;
 const DEPTH: QpDepth = QpDepth::new(8, 8);
-
-/// Two connected queue pairs of one device, on one completion queue.
-struct Pair {
-    context: Context,
-    pd: Pd,
-    cq: Cq,
-    memory: Mr,
-    a: Qp<Rts>,
-    b: Qp<Rts>,
-}
-
-impl Pair {
-    fn new(rxe: &Rxe, size: u32, prepare: impl FnOnce(&Mr, &mut Qp<Init>, &mut Qp<Init>)) -> Self {
-        let context = open(rxe);
-        let pd = context.alloc_pd().unwrap();
-        let cq = context.create_cq(64).unwrap();
-        let memory = pd.register_local(32, size).unwrap();
-        let new = || pd.create_qp(&cq, &cq, DEPTH).unwrap().init(PORT).unwrap();
-        let (mut a, mut b) = (new(), new());
-        prepare(&memory, &mut a, &mut b);
-        let index = index(rxe);
-        let gid = context.query_gid(PORT, index).unwrap().gid;
-        let (psn_a, psn_b) = (Psn::new(0xff_fffe).unwrap(), Psn::new(7).unwrap());
-        let lid = context.query_port(PORT).unwrap().lid;
-        let endpoint = |qp: &Qp<Init>, psn| Endpoint::new(qp.number(), psn).at_lid(lid).at_gid(gid);
-        let (end_a, end_b) = (endpoint(&a, psn_a), endpoint(&b, psn_b));
-        let connect = |qp: Qp<Init>, remote, psn| {
-            let rtr = RtrAttr::new(remote, Mtu::B1024).via_gid(index);
-            // Soft-RoCE takes 7 retries for endless ones.
-            let patience = AckTimeout::at_least(Duration::from_millis(8));
-            let rts = RtsAttr::new(psn).ack_timeout(patience).retries(6);
-            qp.rtr(&rtr).unwrap().rts(&rts).unwrap()
-        };
-        let (a, b) = (connect(a, end_b, psn_a), connect(b, end_a, psn_b));
-        Pair {
-            context,
-            pd,
-            cq,
-            memory,
-            a,
-            b,
-        }
-    }
-
-    fn buf(&self) -> Buf {
-        self.memory.take().unwrap()
-    }
-
-    /// Polls until `count` pieces of work are over: those of `a` and those of `b`.
-    fn wait(&mut self, count: usize) -> (Vec<Done>, Vec<Done>) {
-        let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
-        let start = Instant::now();
-        while of_a.len() + of_b.len() < count {
-            assert!(
-                start.elapsed() < Duration::from_secs(30),
-                "{of_a:?} {of_b:?}"
-            );
-            for mut completion in self.cq.poll().unwrap() {
-                let (qp, done) = if self.a.owns(&completion) {
-                    (&mut self.a, &mut of_a)
-                } else {
-                    (&mut self.b, &mut of_b)
-                };
-                while let Some(one) = qp.complete(&mut completion).unwrap() {
-                    done.push(one);
-                }
-            }
-        }
-        (of_a, of_b)
-    }
-}
-
-fn open(rxe: &Rxe) -> Context {
-    Device::by_name(rxe.device()).unwrap().open().unwrap()
-}
-
-fn index(rxe: &Rxe) -> GidIndex {
-    GidIndex::try_from(rxe.gid_index()).unwrap()
-}
-
-/// Polls for the completions of one queue pair until the queue pair has nothing in flight.
-fn drain<S: State>(cq: &mut Cq, qp: &mut Qp<S>) -> Vec<Done> {
-    let mut all = Vec::new();
-    let start = Instant::now();
-    while qp.in_flight(Queue::Send) + qp.in_flight(Queue::Recv) > 0 {
-        assert!(start.elapsed() < Duration::from_secs(30), "{all:?}");
-        for mut completion in cq.poll().unwrap() {
-            while let Some(done) = qp.complete(&mut completion).unwrap() {
-                all.push(done);
-            }
-        }
-    }
-    all
-}
 
 #[test]
 fn the_device_its_port_and_its_gids_are_found() {
@@ -343,6 +252,7 @@ fn dropping_everything_with_work_in_flight_leaves_nothing_behind() {
                 _ => drop((cq, b, memory, context, a, pd)),
             }
         }
+        assert_eq!(leaks(), Leaks::default());
     });
 }
 
@@ -465,188 +375,56 @@ fn receives_posted_before_the_peer_is_known_are_used() {
     });
 }
 
-// ---- Interoperation with rdma-core ----
-
-/// A program of either side; killed when dropped.
-struct Program(Child);
-
-impl Program {
-    fn start(command: &mut Command) -> Self {
-        Program(
-            command
-                .stdout(Stdio::piped())
-                .stderr(Stdio::inherit())
-                .spawn()
-                .unwrap(),
-        )
-    }
-
-    /// Waits for the first line, which a server prints when clients may come.
-    fn first_line(&mut self) {
-        let mut line = String::new();
-        let out = self.0.stdout.as_mut().unwrap();
-        let mut byte = [0];
-        while !line.ends_with('\n') && out.read(&mut byte).unwrap() == 1 {
-            line.push(char::from(byte[0]));
+#[test]
+fn a_batch_dropped_half_way_loses_nothing() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let mut pair = Pair::new(&rxe, 64, |_, _, _| ());
+        for round in 0..lab.volume(5, 500) {
+            for token in 0..8 {
+                pair.b.post_recv(pair.buf(), token).unwrap();
+            }
+            for token in 0..8 {
+                pair.a.post_send(pair.buf(), token).unwrap();
+            }
+            let (mut sent, mut received) = (Vec::new(), Vec::new());
+            let start = Instant::now();
+            while sent.len() + received.len() < 16 {
+                assert!(
+                    start.elapsed() < Duration::from_secs(30),
+                    "in round {round}"
+                );
+                // One of each batch, and the rest is left.
+                let Some(mut completion) = pair.cq.poll().unwrap().next() else {
+                    continue;
+                };
+                let (qp, done, opcode) = if pair.a.owns(&completion) {
+                    (&mut pair.a, &mut sent, WcOpcode::Send)
+                } else {
+                    (&mut pair.b, &mut received, WcOpcode::Recv)
+                };
+                while let Some(one) = qp.complete(&mut completion).unwrap() {
+                    assert_eq!((one.status, one.opcode), (WcStatus::Success, opcode));
+                    done.push(one.token);
+                }
+            }
+            assert_eq!((sent, received), ((0..8).collect(), (0..8).collect()));
         }
-        assert!(line.contains("local address"), "{line}");
-    }
-
-    /// Its output, once it has ended well.
-    fn finish(mut self) -> String {
-        let mut lines = Vec::new();
-        for line in BufReader::new(self.0.stdout.take().unwrap()).lines() {
-            lines.push(line.unwrap());
-        }
-        let text = lines.join("\n");
-        let status = self.0.wait().unwrap();
-        assert!(status.success(), "{status}: {text}");
-        text
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn ours(program: &Path, rxe: &Rxe, size: u32, iters: u32) -> Command {
-    let mut command = Command::new(program);
-    arguments(&mut command, rxe, size, iters);
-    command
-}
-
-fn theirs(rxe: &Rxe, size: u32, iters: u32) -> Command {
-    let mut command = Command::new("ibv_rc_pingpong");
-    arguments(&mut command, rxe, size, iters);
-    command
-}
-
-fn arguments(command: &mut Command, rxe: &Rxe, size: u32, iters: u32) {
-    let (size, iters, gid) = (
-        size.to_string(),
-        iters.to_string(),
-        rxe.gid_index().to_string(),
-    );
-    command.args([
-        "-d",
-        rxe.device(),
-        "-g",
-        &gid,
-        "-s",
-        &size,
-        "-n",
-        &iters,
-        "-c",
-    ]);
-}
-
-/// What both kinds print in the end.
-fn timing(text: &str) {
-    assert!(
-        text.contains("usec/iter") && text.contains("Mbit/sec"),
-        "{text}"
-    );
-}
-
-fn checked(text: &str, size: u32, iters: u32) {
-    let bytes = u64::from(size) * u64::from(iters);
-    assert!(
-        text.contains(&format!("{iters} messages checked, {bytes} bytes right")),
-        "{text}"
-    );
-    timing(text);
-}
-
-fn volume(lab: &Lab, size: u32) -> u32 {
-    if size > 100_000 {
-        lab.volume(5, 100)
-    } else {
-        lab.volume(50, 2000)
-    }
-}
-
-#[rstest]
-#[case(1)]
-#[case(4096)]
-#[case(1 << 20)]
-fn our_client_plays_with_rdma_cores_server(#[case] size: u32) {
-    gate(|lab| {
-        let rxe = lab.rxe();
-        let iters = volume(lab, size);
-        let server = Program::start(&mut theirs(&rxe, size, iters));
-        // The client waits for the server by itself.
-        let mut client = ours(&lab.program("rc_pingpong"), &rxe, size, iters);
-        let client = Program::start(client.arg(rxe.address().to_string()));
-        checked(&client.finish(), size, iters);
-        let said = server.finish();
-        assert!(!said.contains("invalid data"), "{said}");
-        timing(&said);
-    });
-}
-
-#[rstest]
-#[case(1)]
-#[case(4096)]
-#[case(1 << 20)]
-fn rdma_cores_client_plays_with_our_server(#[case] size: u32) {
-    gate(|lab| {
-        let rxe = lab.rxe();
-        let iters = volume(lab, size);
-        let mut server = Program::start(&mut ours(&lab.program("rc_pingpong"), &rxe, size, iters));
-        server.first_line();
-        let mut client = theirs(&rxe, size, iters);
-        let client = Program::start(client.arg(rxe.address().to_string()));
-        timing(&client.finish());
-        checked(&server.finish(), size, iters);
-    });
-}
-
-#[rstest]
-#[case(1)]
-#[case(4096)]
-#[case(1 << 20)]
-fn both_sides_ours(#[case] size: u32) {
-    gate(|lab| {
-        let rxe = lab.rxe();
-        let iters = volume(lab, size);
-        // Asked for once: it is a copy, and cannot be made again while it runs.
-        let program = lab.program("rc_pingpong");
-        let mut client = ours(&program, &rxe, size, iters);
-        let client = Program::start(client.arg(rxe.address().to_string()));
-        let server = Program::start(&mut ours(&program, &rxe, size, iters));
-        checked(&client.finish(), size, iters);
-        checked(&server.finish(), size, iters);
     });
 }
 
 #[test]
-fn a_payload_that_is_not_the_expected_one_fails_the_server() {
+fn a_message_longer_than_the_port_carries_is_not_posted() {
     gate(|lab| {
         let rxe = lab.rxe();
-        let mut command = ours(&lab.program("rc_pingpong"), &rxe, 4096, 20);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut server = Program(command.spawn().unwrap());
-        server.first_line();
-        // Without -c, the C client marks no pages. It waits for ever for a server that has left.
-        let mut client = Command::new("ibv_rc_pingpong");
-        let gid = rxe.gid_index().to_string();
-        client.args(["-d", rxe.device(), "-g", &gid, "-s", "4096", "-n", "20"]);
-        let _client = Program::start(client.arg(rxe.address().to_string()));
-        let mut said = String::new();
-        server
-            .0
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut said)
-            .unwrap();
-        assert_eq!(server.0.wait().unwrap().code(), Some(1));
+        let mut pair = Pair::new(&rxe, 64, |_, _, _| ());
+        let max = pair.context.query_port(PORT).unwrap().max_message;
+        let long = pair.pd.register_local(1, max + 1).unwrap();
+        let rejected = pair.a.post_send(long.take().unwrap(), 0).unwrap_err();
         assert!(
-            said.contains("message 0 is wrong at byte 0 of 4096"),
-            "{said}"
+            matches!(rejected.error, Error::MessageTooLong { max: named, .. } if named == max),
+            "{rejected}"
         );
+        assert!(!pair.a.has_failed() && rejected.buf.is_some());
     });
 }
