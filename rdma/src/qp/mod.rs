@@ -60,13 +60,13 @@ impl Qp<Reset> {
     #[doc(alias = "IBV_QPS_INIT")]
     #[doc(alias = "ibv_modify_qp")]
     pub fn init(mut self, port: PortNum) -> Result<Qp<Init>, Failed<Qp<Reset>>> {
-        self.port = Some(port);
         let step = Modify::Init {
             port: port.number(),
             pkey_index: 0,
         };
         match self.handle.modify(step) {
             Ok(()) => {
+                self.port = Some(port);
                 // Known only here. A port that does not say sets no limit.
                 let info = Context::of(self.handle.pd().context()).query_port(port);
                 let max = info.map_or(0, |info| info.max_message);

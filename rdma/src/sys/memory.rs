@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use nix::sys::mman;
 
 use super::errno::Errno;
+use super::leaks::{Leak, leaked};
 
 /// Zeroed pages, mapped until dropped.
 ///
@@ -77,10 +78,13 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // An error (only possible for a bad range) leaves the pages mapped, which is safe.
         // SAFETY: the range is one whole mapping of ours (invariant), and the owner of a `Memory`
         // drops it only when nothing points into it.
-        let _ = unsafe { mman::munmap(self.start.cast::<c_void>(), self.len.get()) };
+        let result = unsafe { mman::munmap(self.start.cast::<c_void>(), self.len.get()) };
+        if result.is_err() {
+            // The pages stay mapped, which is safe.
+            leaked(Leak::Bytes(self.len.get()));
+        }
         #[cfg(test)]
         // SAFETY: as above.
         let _ = unsafe { mman::munmap(self.mirror.cast::<c_void>(), self.len.get()) };

@@ -154,6 +154,7 @@ fn a_step_that_fails_gives_the_queue_pair_back_with_its_buffers() {
     rig.fake.state().refuse_modify = Some(libc::EINVAL);
     let failed = qp.init(PortNum::FIRST).unwrap_err();
     assert!(failed.to_string().contains("Reset→Init"), "{failed}");
+    assert_eq!(failed.qp.port(), None, "bound to none");
     rig.fake.state().refuse_modify = None;
     let mut qp = failed.qp.init(PortNum::FIRST).unwrap();
     qp.post_recv(rig.buf(), 5).unwrap();
