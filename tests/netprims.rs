@@ -92,7 +92,7 @@ fn zc_send_unprivileged(lab: &Lab, before: &str, arguments: &[&str]) -> (bool, S
 
 #[test]
 fn a_clamped_buffer_names_the_sysctl_and_its_value() {
-    gate(|lab| {
+    gate(|_| {
         let _limit = Changed::to("net.core.rmem_max", "300000");
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let report = Tuning::new()

@@ -104,6 +104,14 @@ impl Watch {
         }
     }
 
+    /// Whether the sender's queue refers to slots, as far as how many are sent and released shows. How many there can be
+    /// depends on the host's limit for send buffers.
+    fn is_held_up(&self) -> bool {
+        let is_early = defect::seeded(Defect::ReleaseAtFirstCompletion);
+        let released = if is_early { 0 } else { self.released.len() };
+        self.sent - released > 1
+    }
+
     fn scribble_on_what_can_be_taken(&mut self) {
         while let Some(slot) = self.pool.take() {
             scribble(&self.file, &slot);
@@ -132,19 +140,16 @@ struct Verdict {
 /// Sends every slot to the sleeping reader, then lets it read.
 fn send_all() -> Verdict {
     let mut watch = Watch::new(PATIENCE);
-    watch.run(|watch| watch.sent == SLOTS);
-    let held = SLOTS - watch.released.len();
+    watch.run(Watch::is_held_up);
     let reader = Watch::read_all(watch.far.try_clone().unwrap());
     let is_early = defect::seeded(Defect::ReleaseAtFirstCompletion);
-    assert!(
-        held > 1 || is_early,
-        "the sleeping reader held nothing up: no test"
-    );
     // With the defect the notifications come late.
     let late = if is_early { SLOTS as u64 } else { 0 };
     watch.run(|watch| watch.released.len() == SLOTS && watch.engine.strays().late == late);
     drop(watch.engine.remove(watch.socket).unwrap());
-    let wrong_on_the_wire = wrong(&reader.join().unwrap());
+    let received = reader.join().unwrap();
+    assert_eq!(received.len(), SLOTS * SLOT);
+    let wrong_on_the_wire = wrong(&received);
     assert!(watch.engine.next().is_none());
     let mut memory = vec![0; SLOTS * SLOT];
     watch.file.read_exact_at(&mut memory, 0).unwrap();
@@ -171,7 +176,7 @@ fn a_buffer_is_on_the_wire_as_it_was_sent(#[case] bug: Defect) {
 /// Drops a ring while the reader sleeps, overwrites what the pool has free then, and lets the reader read.
 fn drop_with_sends_in_flight() -> usize {
     let mut watch = Watch::new(Duration::from_millis(20));
-    watch.run(|watch| watch.sent == SLOTS);
+    watch.run(Watch::is_held_up);
     let Watch {
         engine,
         pool,
@@ -209,7 +214,6 @@ fn scribble(file: &File, slot: &Slot) {
 
 /// Bytes that are not those of the slots, in the order they were sent.
 fn wrong(received: &[u8]) -> usize {
-    assert_eq!(received.len(), SLOTS * SLOT);
     received
         .iter()
         .enumerate()
@@ -217,7 +221,7 @@ fn wrong(received: &[u8]) -> usize {
         .count()
 }
 
-/// A connection that takes all slots at one end while the other end has room for a few.
+/// A connection that takes several slots at one end while the other end has room for less than one.
 fn stream_with_room_on_one_side() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     SockRef::from(&listener).set_recv_buffer_size(4096).unwrap();
