@@ -184,3 +184,22 @@ fn the_table_of_gids_has_those_of_the_port_only_and_one_is_chosen() {
         "a negative limit is none"
     );
 }
+
+#[test]
+fn the_path_leaves_by_the_port_that_the_queue_pair_is_bound_to() {
+    let rig = Rig::new();
+    let port = PortNum::new(2).unwrap();
+    let qp = rig.pd.create_qp(&rig.cq, &rig.cq, DEPTH).unwrap();
+    let qp = qp.init(port).unwrap();
+    let qp = qp.rtr(&RtrAttr::new(peer(), Mtu::B1024)).unwrap();
+    assert_eq!(qp.port(), Some(port));
+    assert_eq!(rig.fake.state().path_port, 2);
+}
+
+#[test]
+fn clones_of_an_open_device_are_equal_and_a_device_opened_again_is_another() {
+    let fake = Fake::new();
+    let (one, other) = (fake.context(), fake.context());
+    assert_eq!(one, one.clone());
+    assert_ne!(one, other);
+}

@@ -281,7 +281,11 @@ unsafe impl Verbs for Fake {
             return Err(Errno::new(number));
         }
         assert_ne!(mask & ffi::mask::STATE, 0);
-        self.state().qp_state = attr.qp_state;
+        let mut state = self.state();
+        state.qp_state = attr.qp_state;
+        if mask & ffi::mask::AV != 0 {
+            state.path_port = attr.ah_attr.port_num;
+        }
         Ok(())
     }
 

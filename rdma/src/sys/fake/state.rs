@@ -80,8 +80,9 @@ pub(crate) struct State {
     pub(crate) grant: Option<i32>,
     /// The longest message of the port; 0: it does not say.
     pub(crate) max_message: u32,
-    /// The state that each queue pair was last taken to.
+    /// The state that the last queue pair was taken to, and the port of its path.
     pub(crate) qp_state: u32,
+    pub(crate) path_port: u8,
     /// Calls that made and unmade things, in order.
     pub(crate) calls: Vec<&'static str>,
     pub(crate) next_number: u32,
@@ -108,6 +109,7 @@ impl State {
             grant: None,
             max_message: 0,
             qp_state: 0,
+            path_port: 0,
             calls: Vec::new(),
             next_number: 16,
         }
