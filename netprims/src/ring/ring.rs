@@ -65,7 +65,8 @@ impl Ring {
     ///
     /// The memory is pinned, which counts against `RLIMIT_MEMLOCK` of the user for a process without CAP_IPC_LOCK. It
     /// stays so after the pool is gone, until the ring makes its next pool, which first lets go of the memory of those
-    /// that are gone, or is dropped. A ring can have 64 pools at a time.
+    /// that are gone, or is dropped. Older kernels (6.1) let go a moment later: `ENOMEM` may then pass by itself. A ring can
+    /// have 64 pools at a time.
     ///
     /// # Errors
     ///
