@@ -9,7 +9,6 @@
 //! server sends back what it received, as the C program does by using one buffer for both
 //! directions.
 
-#[path = "rc_pingpong/payload.rs"]
 mod payload;
 
 use std::hash::{BuildHasher, RandomState};

@@ -2,9 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests assert as tests do")]
 
-#[path = "rdma/interop.rs"]
 mod interop;
-#[path = "rdma/pair.rs"]
 mod pair;
 
 use std::net::IpAddr;
