@@ -1,5 +1,4 @@
 use std::fmt;
-use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 
 use super::core::Core;
@@ -28,7 +27,7 @@ pub struct Ring {
     id: u64,
     capabilities: Capabilities,
     /// Neither `Send` nor `Sync`.
-    one_thread: PhantomData<*const ()>,
+    one_thread: [*const (); 0],
 }
 
 /// The kernel registers at most 1 GiB as one buffer.
@@ -52,7 +51,7 @@ impl Ring {
             core,
             id,
             capabilities,
-            one_thread: PhantomData,
+            one_thread: [],
         }
     }
 

@@ -1,7 +1,11 @@
 use netprims::ring::Ring;
 
+fn on_another_thread(work: impl FnOnce() + Send) {
+    work();
+}
+
 fn misuse(ring: Ring) {
-    std::thread::spawn(move || drop(ring));
+    on_another_thread(move || drop(ring));
 }
 
 fn main() {

@@ -1,9 +1,9 @@
 use netprims::ring::Ring;
 
+fn on_another_thread(_work: impl FnOnce() -> u32 + Send) {}
+
 fn misuse(ring: &Ring) {
-    std::thread::scope(|scope| {
-        scope.spawn(|| ring.in_flight());
-    });
+    on_another_thread(|| ring.in_flight());
 }
 
 fn main() {

@@ -1,10 +1,12 @@
 //! A second owner of a slot would see the device write to it.
 #![allow(dead_code, unused_must_use, reason = "compiled, not run")]
 
-use netprims_rdma::Buf;
+fn twice<T: Clone>(one: T) -> (T, T) {
+    (one.clone(), one)
+}
 
-fn two(buf: Buf) -> (Buf, Buf) {
-    (buf.clone(), buf)
+fn two(buf: netprims_rdma::Buf) -> (netprims_rdma::Buf, netprims_rdma::Buf) {
+    twice(buf)
 }
 
 fn main() {}
