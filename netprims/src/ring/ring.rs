@@ -27,7 +27,7 @@ pub struct Ring {
     id: u64,
     capabilities: Capabilities,
     /// Neither `Send` nor `Sync`.
-    one_thread: [*const (); 0],
+    _one_thread: [*const (); 0],
 }
 
 /// The kernel registers at most 1 GiB as one buffer.
@@ -51,7 +51,7 @@ impl Ring {
             core,
             id,
             capabilities,
-            one_thread: [],
+            _one_thread: [],
         }
     }
 
