@@ -1,5 +1,6 @@
 use std::io;
 
+use crate::fd::pass::Cut;
 use crate::tuning::Report;
 
 /// What went wrong, on what, and what to do about it.
@@ -37,6 +38,20 @@ pub enum Error {
     /// effect all the same: the socket is tuned as far as the kernel allowed.
     #[error("tuning not granted in full:\n{0}")]
     NotGranted(Box<Report>),
+
+    /// A message that brings descriptors did not arrive whole. The descriptors that did come with it are closed; what
+    /// came of its bytes is in the buffer.
+    #[error(
+        "receive descriptors: {cut}; {bytes} bytes arrived, {fds} descriptors came and were closed"
+    )]
+    MessageCut {
+        /// What is missing.
+        cut: Cut,
+        /// How many bytes of the message are in the buffer.
+        bytes: usize,
+        /// How many descriptors came, and were closed.
+        fds: usize,
+    },
 
     /// This process may not, or this kernel cannot, create an io_uring.
     #[cfg(feature = "ring")]
@@ -88,7 +103,6 @@ impl Error {
         }
     }
 
-    #[cfg(feature = "ring")]
     pub(crate) fn advised(
         operation: &'static str,
         object: impl ToString,

@@ -1,10 +1,38 @@
-//! Owned descriptors.
+//! Descriptors that own what they stand for.
 //!
-//! Every descriptor this crate opens is close-on-exec and owned by a value whose `Drop` closes it. `Drop` cannot
-//! return an error; [`close`] can.
+//! | type | is |
+//! |---|---|
+//! | [`Epoll`] | a set of descriptors to wait for, with its busy-poll parameters ([`BusyPoll`]) |
+//! | [`EventFd`] | a counter one thread adds to and another waits for |
+//! | [`TimerFd`] | a timer that is waited for like a socket |
+//! | [`PidFd`] | a process that cannot be mistaken for another |
+//! | [`MemFd`] | memory without a file system, and its seals |
+//!
+//! [`pass`] sends and receives descriptors over Unix sockets.
+//!
+//! Every descriptor this crate opens or receives is close-on-exec and owned by a value whose `Drop` closes it. `Drop`
+//! cannot return an error; [`close`] and each type's `close` can. The types convert from and to `OwnedFd`, and through
+//! it from and to the types of std, socket2 and tokio. Taking an `OwnedFd` checks nothing: a descriptor of another kind
+//! shows in the errors of the first call.
+
+pub mod pass;
+
+mod epoll;
+mod eventfd;
+mod memfd;
+mod owned;
+mod pidfd;
+mod timerfd;
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+pub use epoll::{BusyPoll, Epoll, Event, Events, Interest};
+pub use eventfd::{EventFd, EventFdOptions};
+pub use memfd::{MemFd, MemFdOptions, Seals};
+pub(crate) use owned::owned_fd;
+pub use pidfd::PidFd;
+pub use timerfd::{Clock, TimerFd, TimerFdOptions};
 
 use crate::{Error, Result};
 
@@ -31,6 +59,27 @@ pub fn close(fd: impl Into<OwnedFd>) -> Result<()> {
     }
 }
 
+/// Calls again while a signal interrupts.
+pub(crate) fn retry<T, E: Into<io::Error>>(
+    mut call: impl FnMut() -> Result<T, E>,
+) -> io::Result<T> {
+    loop {
+        match call().map_err(Into::into) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Reads the 8 bytes an eventfd or a timerfd gives.
+fn read_count(fd: &impl AsFd) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    match retry(|| nix::unistd::read(fd, &mut bytes))? {
+        8 => Ok(u64::from_ne_bytes(bytes)),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +95,13 @@ mod tests {
             0,
             "the peer sees end of stream"
         );
+    }
+
+    #[test]
+    fn what_is_interrupted_is_called_again() {
+        let mut answers = vec![Ok(3), Err(nix::Error::EINTR), Err(nix::Error::EINTR)];
+        assert_eq!(retry(|| answers.pop().unwrap()).unwrap(), 3);
+        let error = retry(|| Err::<(), _>(nix::Error::EIO)).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EIO));
     }
 }

@@ -9,8 +9,12 @@
 
 #[cfg(all(test, feature = "ring"))]
 pub(crate) mod defect;
+pub(crate) mod epoll;
 #[cfg(feature = "ring")]
 pub(crate) mod memory;
+pub(crate) mod pidfd;
+pub(crate) mod rights;
 pub(crate) mod sockopt;
+pub(crate) mod timerfd;
 #[cfg(feature = "ring")]
 pub(crate) mod uring;
