@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use lab_tests::{Lab, gate};
 use netprims::Error;
+use netprims::fd::{BusyPoll, Epoll};
+use netprims::netns::NetNs;
 use netprims::ring::{Event, Refusal, Ring, Strays, Usage, Wait, ZcPolicy};
-use netprims::sysctl::Sysctl;
+use netprims::sysctl::{KNOWN, Scope, Sysctl, scopes};
 use netprims::tuning::{Cause, Limit, Tuning, Value};
 
 /// A sysctl changed for the length of a test.
@@ -263,5 +265,126 @@ fn too_little_lockable_memory_says_what_to_raise() {
         let (succeeded, text) = zc_send_unprivileged(lab, "ulimit -l 64;", &["--count", "1"]);
         assert!(!succeeded, "{text}");
         assert!(text.contains("RLIMIT_MEMLOCK"), "{text}");
+    });
+}
+
+/// Values near this one that the kernel may take as well.
+fn neighbours(value: &str) -> Vec<String> {
+    let (rest, last) = value
+        .rsplit_once(char::is_whitespace)
+        .map_or(("", value), |(rest, last)| (rest, last));
+    let Ok(number) = last.parse::<u64>() else {
+        // A congestion control.
+        return vec!["reno".to_owned(), "cubic".to_owned()];
+    };
+    let near = [number + 1, number.saturating_sub(1), number * 2];
+    near.map(|near| format!("{rest} {near}").trim().to_owned())
+        .into()
+}
+
+fn value(name: &Sysctl) -> Option<String> {
+    name.read().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Sets another value than the one in effect, and returns whether one was taken.
+fn change(name: &Sysctl) -> bool {
+    let before = value(name).unwrap();
+    let mut near = neighbours(&before).into_iter();
+    near.any(|near| name.write(near).is_ok() && value(name).as_ref() != Some(&before))
+}
+
+/// Not by the bits of a file, as the crate looks: by what a change does.
+#[test]
+fn the_scope_of_a_sysctl_is_what_a_change_of_it_shows() {
+    gate(|lab| {
+        let child = NetNs::fresh().unwrap();
+        let told = scopes(KNOWN).unwrap();
+        for (name, scope) in KNOWN.iter().zip(&told) {
+            let here = value(name);
+            let there = child.run(|| value(name)).unwrap();
+            match scope {
+                Some(Scope::Namespace) => {
+                    assert!(child.run(|| change(name)).unwrap(), "{name}: {there:?}");
+                    assert_eq!(value(name), here, "{name}: the child's is its own");
+                }
+                Some(Scope::ReadOnlyInChildren) => {
+                    assert_eq!(there, here, "{name}");
+                    let same = there.unwrap();
+                    let error = child.run(|| name.write(&same)).unwrap().unwrap_err();
+                    // EACCES by its mode; EPERM where the kernel asks again.
+                    assert!(matches!(error.raw_os_error(), Some(13 | 1)), "{error}");
+                    if change(name) {
+                        let seen = child.run(|| value(name)).unwrap();
+                        assert_eq!(seen, value(name), "{name}: the child sees the change");
+                        name.write(here.unwrap()).unwrap();
+                    }
+                }
+                Some(Scope::FirstNamespace) => {
+                    assert!(
+                        here.is_some() && there.is_none(),
+                        "{name}: {here:?} {there:?}"
+                    );
+                    let error = child.run(|| name.write(1)).unwrap().unwrap_err();
+                    assert_eq!(error.raw_os_error(), Some(2), "{error}");
+                }
+                None => assert_eq!((here, there), (None, None), "{name}"),
+            }
+            println!("{name}: {scope:?}");
+        }
+        for scope in [
+            Scope::Namespace,
+            Scope::ReadOnlyInChildren,
+            Scope::FirstNamespace,
+        ] {
+            assert!(
+                told.contains(&Some(scope)),
+                "none is {scope:?} on {}",
+                lab.release()
+            );
+        }
+    });
+}
+
+#[test]
+fn a_named_namespace_is_entered_and_left() {
+    gate(|lab| {
+        lab.sh("ip netns add blue && ip -n blue link set lo up");
+        let blue = NetNs::by_name("blue").unwrap();
+        let pid: u32 = {
+            let pid = lab.sh("ip netns exec blue sleep 1000 >/dev/null 2>&1 & echo $!");
+            pid.trim().parse().unwrap()
+        };
+        let of_process = || NetNs::of_process(pid).unwrap();
+        // The shell's child enters by and by.
+        while !of_process().is_same(&blue).unwrap() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let socket = blue.run(|| UdpSocket::bind("127.0.0.1:4711")).unwrap();
+        assert!(!blue.is_current().unwrap());
+        let free = UdpSocket::bind("127.0.0.1:4711");
+        drop((socket.unwrap(), free.unwrap()));
+        assert_ne!(
+            blue.cookie().unwrap(),
+            NetNs::current().unwrap().cookie().unwrap()
+        );
+        lab.sh(&format!("kill {pid} && ip netns del blue"));
+        blue.close().unwrap();
+    });
+}
+
+#[test]
+fn busy_poll_parameters_are_granted_or_the_error_says_since_when() {
+    gate(|lab| {
+        let epoll = Epoll::new().unwrap();
+        let poll = BusyPoll::new(Duration::from_micros(50)).budget(65);
+        let result = epoll.set_busy_poll(poll);
+        if lab.release().starts_with("6.1.") {
+            let text = result.unwrap_err().to_string();
+            assert!(text.contains("since Linux 6.9"), "{text}");
+            epoll.busy_poll().unwrap_err();
+        } else {
+            result.unwrap();
+            assert_eq!(epoll.busy_poll().unwrap(), poll);
+        }
     });
 }

@@ -8,12 +8,14 @@
 //! - [`socket`]: TCP sockets that are close-on-exec, own their descriptor, and are tuned before the moment passes.
 //! - `ring` (feature `ring`, on by default): one thread's io_uring with buffers the crate owns. A buffer moves in
 //!   when it is sent and comes back when the kernel is done with it, together with the truth about the copy.
-//! - [`sysctl`]: network sysctls as the calling thread's network namespace sees them.
-//! - [`fd`]: closing a descriptor and seeing the error.
+//! - [`sysctl`]: network sysctls as the calling thread's network namespace sees them: read, written, and whose they are.
+//! - [`netns`]: network namespaces, entered on threads of their own.
+//! - [`fd`]: epoll with its busy-poll parameters, eventfd, timerfd, pidfd and memfd that own their descriptor; passing
+//!   descriptors over Unix sockets; closing one and seeing the error.
 //!
 //! # What it does not do
 //!
-//! It is no async runtime and starts no threads. It sets no option that was not asked for, with one exception that
+//! It is no async runtime and starts no threads, except for the length of a call in [`netns`]. It sets no option that was not asked for, with one exception that
 //! [`TcpBuilder::listen`](socket::TcpBuilder::listen) names. It runs on Linux only.
 //!
 //! # Features
@@ -41,6 +43,7 @@
 //! ```
 
 pub mod fd;
+pub mod netns;
 #[cfg(feature = "ring")]
 pub mod ring;
 pub mod socket;

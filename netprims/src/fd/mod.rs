@@ -7,6 +7,7 @@
 //! | [`TimerFd`] | a timer that is waited for like a socket |
 //! | [`PidFd`] | a process that cannot be mistaken for another |
 //! | [`MemFd`] | memory without a file system, and its seals |
+//! | [`NetNs`](crate::netns::NetNs) | a network namespace |
 //!
 //! [`pass`] sends and receives descriptors over Unix sockets.
 //!

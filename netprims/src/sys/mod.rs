@@ -12,6 +12,7 @@ pub(crate) mod defect;
 pub(crate) mod epoll;
 #[cfg(feature = "ring")]
 pub(crate) mod memory;
+pub(crate) mod namespace;
 pub(crate) mod pidfd;
 pub(crate) mod rights;
 pub(crate) mod sockopt;

@@ -3,14 +3,23 @@
 //! What `/proc/sys/net` shows depends on the network namespace of the *thread* that opens the file. In a namespace
 //! other than the first some network sysctls are read-only (`net.core.rmem_max` on newer kernels) and some are absent
 //! (`net.core.busy_poll`): the value still rules the thread, but it cannot be seen. [`Sysctl::read`] answers `None`
-//! for those.
+//! for those, and [`Sysctl::scope`] tells them apart by looking into a fresh namespace.
+//!
+//! [`KNOWN`] are the network sysctls this crate names, in reports or documentation.
+
+mod known;
+mod scope;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use known::KNOWN;
+pub use scope::{Scope, scopes};
+
+use crate::fd::retry;
 use crate::{Error, Result};
 
 /// One sysctl, by its name.
@@ -59,16 +68,69 @@ impl Sysctl {
     ///
     /// Source: proc(5), `net/core/sysctl_net_core.c`.
     pub fn read(&self) -> Result<Option<String>> {
-        let path = self.path().ok_or_else(|| Error::InvalidValue {
-            option: "sysctl",
-            value: self.name.clone().into_owned(),
-            reason: "a name has parts, separated by '.' or '/', and none is empty, '.' or '..'",
-        })?;
+        let path = self.checked_path()?;
         match fs::read_to_string(path) {
             Ok(text) => Ok(Some(text.trim_end().to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound && has_proc() => Ok(None),
             Err(error) => Err(Error::system("read sysctl", &self.name, error)),
         }
+    }
+
+    /// Sets the value, which may be several words, as sysctl(8) does. Takes effect for the calling thread's network
+    /// namespace, or for the system: see [`scope`](Self::scope).
+    ///
+    /// The kernel parses what it is given and may keep something else (rounded, or words apart by tabs): read it back where
+    /// that matters.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidValue`]: the value is empty or has a NUL or a line break, or the name is one that
+    ///   [`read`](Self::read) refuses. Nothing was changed.
+    /// - [`Error::System`]: `EINVAL` for a value the kernel does not take, `ENOENT` if there is no such sysctl here, `EACCES`
+    ///   if it is read-only here or without the privilege: CAP_NET_ADMIN in the user namespace that owns the network
+    ///   namespace for most of `net`, root for the rest. Nothing was changed.
+    /// - [`Error::System`] with `InvalidData`: the kernel took the beginning of the value and left the rest. The beginning
+    ///   is in effect.
+    ///
+    /// Source: proc(5), `kernel/sysctl.c`.
+    pub fn write(&self, value: impl fmt::Display) -> Result<()> {
+        let path = self.checked_path()?;
+        let value = value.to_string();
+        if value.is_empty() || value.contains(['\0', '\n']) {
+            return Err(Error::InvalidValue {
+                option: "sysctl value",
+                value: format!("{value:?}"),
+                reason: "a value is one line that is not empty",
+            });
+        }
+        let line = value + "\n";
+        let failed = |error: io::Error| {
+            let advice = match error.raw_os_error() {
+                Some(libc::EACCES | libc::EPERM) => {
+                    "it is read-only in this network namespace, or needs CAP_NET_ADMIN"
+                }
+                Some(libc::ENOENT) => "not in this network namespace, or not in this kernel",
+                _ => return Error::system("write sysctl", &self.name, error),
+            };
+            Error::advised("write sysctl", &self.name, error, advice)
+        };
+        let mut file = OpenOptions::new().write(true).open(path).map_err(failed)?;
+        // In one call: the kernel takes each for a value of its own, and ignores what does not begin at the start.
+        let taken = retry(|| file.write(line.as_bytes())).map_err(failed)?;
+        if taken < line.len() {
+            let reason = format!("the kernel took only {:?}", &line[..floor(&line, taken)]);
+            let error = io::Error::new(io::ErrorKind::InvalidData, reason);
+            return Err(Error::system("write sysctl", &self.name, error));
+        }
+        Ok(())
+    }
+
+    fn checked_path(&self) -> Result<PathBuf> {
+        self.path().ok_or_else(|| Error::InvalidValue {
+            option: "sysctl",
+            value: self.name.clone().into_owned(),
+            reason: "a name has parts, separated by '.' or '/', and none is empty, '.' or '..'",
+        })
     }
 
     /// The file; `None` if the name would lead out of `/proc/sys`.
@@ -85,6 +147,12 @@ impl Sysctl {
         }
         Some(path)
     }
+}
+
+/// The last boundary of a character at or before a byte.
+fn floor(text: &str, at: usize) -> usize {
+    let boundary = (0..=at).rev().find(|at| text.is_char_boundary(*at));
+    boundary.unwrap_or_default()
 }
 
 /// Whether an absent file means an absent sysctl.
@@ -140,6 +208,29 @@ mod tests {
     fn reads_a_value_without_its_newline() {
         let value = Sysctl::new("kernel.ostype").read().unwrap();
         assert_eq!(value.as_deref(), Some("Linux"));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("1\n2")]
+    #[case("1\0")]
+    fn a_value_that_is_not_one_line_is_refused(#[case] value: &str) {
+        let error = Sysctl::new("kernel.no_such_thing")
+            .write(value)
+            .unwrap_err();
+        assert!(matches!(error, Error::InvalidValue { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_not_written() {
+        let error = Sysctl::new("../../tmp/x").write(1).unwrap_err();
+        assert!(matches!(error, Error::InvalidValue { .. }), "{error}");
+    }
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        let cuts: Vec<_> = (0..=9).map(|at| floor("aä€z", at)).collect();
+        assert_eq!(cuts, [0, 1, 1, 3, 3, 3, 6, 7, 7, 7]);
     }
 
     #[test]
