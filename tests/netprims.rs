@@ -288,7 +288,7 @@ fn value(name: &Sysctl) -> Option<String> {
 
 /// Sets another value than the one in effect, and returns whether one was taken.
 fn change(name: &Sysctl) -> bool {
-    let before = value(name).unwrap();
+    let before = value(name).expect("it was shown");
     let mut near = neighbours(&before).into_iter();
     near.any(|near| name.write(near).is_ok() && value(name).as_ref() != Some(&before))
 }
