@@ -1,5 +1,4 @@
 //! Writing sysctls, and whose they are, in a network namespace of the test's own.
-#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
 use descriptors::{balanced, without_privilege};
 use netns::{Fresh, in_fresh};

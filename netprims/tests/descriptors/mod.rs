@@ -42,6 +42,7 @@ fn open_now() -> BTreeMap<String, PathBuf> {
 }
 
 /// Whether a descriptor is close-on-exec.
+#[allow(dead_code, reason = "not every test file that shares this asks for it")]
 pub(crate) fn is_close_on_exec(fd: &impl AsFd) -> bool {
     nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD).expect("F_GETFD") == 1
 }
