@@ -147,6 +147,14 @@ fn data_cut_keeps_the_descriptors_owned() {
     }
 }
 
+/// How many descriptors of this program are processes.
+fn processes() -> usize {
+    let all = std::fs::read_dir("/proc/self/fd").unwrap();
+    let links = all.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    let is_process = |link: &std::path::PathBuf| link.to_string_lossy().contains("pidfd");
+    links.filter(is_process).count()
+}
+
 #[test]
 fn the_peers_process_is_closed_and_not_handed_on() {
     /// `SO_PASSPIDFD`, Linux 6.5.
@@ -181,5 +189,6 @@ fn the_peers_process_is_closed_and_not_handed_on() {
         "{target:?}"
     );
     drop(arrival);
+    assert_eq!(processes(), 0, "no other test of this program opens one");
     assert_eq!(end.read(&mut [0; 1]).unwrap(), 0);
 }
