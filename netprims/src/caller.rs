@@ -15,6 +15,7 @@ pub(crate) struct Caller {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Capability {
     NetAdmin = 12,
+    NetRaw = 13,
     #[cfg(feature = "ring")]
     SysAdmin = 21,
 }
@@ -34,9 +35,13 @@ impl Caller {
     /// Whether it has the capability in the first user namespace. What a process may do in a user namespace of its own
     /// does not count for what belongs to the system.
     pub(crate) fn has(&self, capability: Capability) -> Option<bool> {
+        Some(self.holds(capability)? && self.is_in_first_user_namespace()?)
+    }
+
+    /// Whether it has the capability in its own user namespace.
+    pub(crate) fn holds(&self, capability: Capability) -> Option<bool> {
         let set = u64::from_str_radix(self.field("CapEff:")?, 16).ok()?;
-        let effective = set >> (capability as u32) & 1 == 1;
-        Some(effective && self.is_in_first_user_namespace()?)
+        Some(set >> (capability as u32) & 1 == 1)
     }
 
     pub(crate) fn is_in_first_user_namespace(&self) -> Option<bool> {
@@ -101,6 +106,18 @@ mod tests {
         #[case] want: Option<bool>,
     ) {
         assert_eq!(caller(status, namespace).has(Capability::NetAdmin), want);
+    }
+
+    #[rstest]
+    #[case::holds_it(Some("CapEff:\t0000000000001000\n"), Some(true))]
+    #[case::holds_another(Some("CapEff:\t0000000000002000\n"), Some(false))]
+    #[case::out_of_sight(None, None)]
+    fn a_capability_is_held_in_any_user_namespace(
+        #[case] status: Option<&str>,
+        #[case] want: Option<bool>,
+    ) {
+        let caller = caller(status, OWN);
+        assert_eq!(caller.holds(Capability::NetAdmin), want);
     }
 
     #[cfg(feature = "ring")]

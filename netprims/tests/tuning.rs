@@ -49,7 +49,7 @@ fn an_empty_tuning_touches_nothing() {
 }
 
 #[test]
-fn every_option_of_the_slice_is_set_and_read_back() {
+fn several_options_are_set_in_one_go() {
     let congestion = Sysctl::new("net.ipv4.tcp_congestion_control")
         .read()
         .unwrap()
@@ -360,6 +360,7 @@ fn errors_name_the_call_and_the_address() {
 #[cfg(feature = "serde")]
 mod serde {
     use super::*;
+    use netprims::tuning::{Clock, Dscp, PathMtu, PortRange, Timestamping, TxTime, Ulp};
 
     #[test]
     fn a_tuning_survives_a_configuration_file() {
@@ -370,12 +371,40 @@ mod serde {
         let text = serde_json::to_string(&tuning).unwrap();
         assert_eq!(
             text,
-            r#"{"strict":false,"nodelay":true,"busy_poll_us":50,"congestion":"bbr"}"#
+            r#"{"strict":false,"nodelay":true,"congestion":"bbr","busy_poll_us":50}"#
         );
         assert_eq!(serde_json::from_str::<Tuning>(&text).unwrap(), tuning);
     }
 
+    #[test]
+    fn a_configuration_writes_values_as_people_do() {
+        let text = r#"{
+            "interface": "eth0", "dscp": 46, "local_port_range": [40000, 40999], "path_mtu": "probe",
+            "timestamping": ["rx_software", "software"], "txtime": {"clock": "tai"}, "ulp": "tls",
+            "user_timeout_ms": 1500, "keepalive_idle_s": 30, "linger_s": 0
+        }"#;
+        let tuning: Tuning = serde_json::from_str(text).unwrap();
+        let want = Tuning::new()
+            .interface("eth0".parse().unwrap())
+            .dscp(Dscp::EXPEDITED_FORWARDING)
+            .local_port_range(PortRange::new(40_000, 40_999).unwrap())
+            .path_mtu(PathMtu::Probe)
+            .timestamping(Timestamping::RX_SOFTWARE.and(Timestamping::SOFTWARE))
+            .txtime(TxTime::new(Clock::Tai))
+            .ulp(Ulp::Tls)
+            .user_timeout(Duration::from_millis(1500))
+            .keepalive_idle(Duration::from_secs(30))
+            .linger(Duration::ZERO);
+        assert_eq!(tuning, want);
+        let again = serde_json::to_string(&tuning).unwrap();
+        assert_eq!(serde_json::from_str::<Tuning>(&again).unwrap(), want);
+    }
+
     #[rstest]
+    #[case(r#"{"dscp": 64}"#, "six bits")]
+    #[case(r#"{"interface": "sixteen--letters"}"#, "more than 15 bytes")]
+    #[case(r#"{"local_port_range": [2, 1]}"#, "IP_LOCAL_PORT_RANGE = 2 to 1")]
+    #[case(r#"{"timestamping": ["rx_hardwear"]}"#, "rx_hardwear")]
     #[case(r#"{"recieve_buffer": 1}"#, "unknown field")]
     #[case(r#"{"congestion": "a name that is too long"}"#, "not printable")]
     #[case(r#"{"receive_buffer": -1}"#, "invalid value")]

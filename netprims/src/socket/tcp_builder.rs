@@ -57,16 +57,18 @@ impl TcpBuilder {
     /// # Errors
     ///
     /// - [`Error::System`] naming the call and the address: `ECONNREFUSED`, `ETIMEDOUT`, `EHOSTUNREACH`, …
-    /// - those of [`Tuning::apply`]; the socket is closed and nothing was sent.
+    /// - those of [`Tuning::apply`]; the socket is closed, and nothing was sent unless the option is one that only a
+    ///   connection can be asked for.
     ///
     /// Source: connect(2).
     pub fn connect(&self, peer: SocketAddr) -> Result<(TcpStream, Report)> {
-        let (socket, mut report) = self.open(peer)?;
+        let socket = Self::open(peer)?;
+        let report = self.tuning.begin(&socket)?;
         let address = SockAddr::from(peer);
         // An interrupted connect goes on in the kernel; calling again waits for it.
         retry(|| socket.connect(&address))
             .map_err(|error| Error::system("connect", peer, error))?;
-        self.tuning.review(&socket, &mut report);
+        let report = self.tuning.resume(&socket, report)?;
         Ok((TcpStream::from(OwnedFd::from(socket)), report))
     }
 
@@ -84,7 +86,8 @@ impl TcpBuilder {
     /// Source: bind(2), listen(2).
     #[doc(alias = "bind")]
     pub fn listen(&self, local: SocketAddr) -> Result<(TcpListener, Report)> {
-        let (socket, mut report) = self.open(local)?;
+        let socket = Self::open(local)?;
+        let mut report = self.tuning.apply(&socket)?;
         socket
             .set_reuse_address(true)
             .map_err(|error| Error::system("setsockopt SO_REUSEADDR", local, error))?;
@@ -110,16 +113,14 @@ impl TcpBuilder {
         Ok((TcpListener::from(OwnedFd::from(socket)), report))
     }
 
-    fn open(&self, address: SocketAddr) -> Result<(Socket, Report)> {
+    fn open(address: SocketAddr) -> Result<Socket> {
         // socket2 opens with SOCK_CLOEXEC.
-        let socket = Socket::new(
+        Socket::new(
             Domain::for_address(address),
             Type::STREAM,
             Some(Protocol::TCP),
         )
-        .map_err(|error| Error::system("socket", address, error))?;
-        let report = self.tuning.apply(&socket)?;
-        Ok((socket, report))
+        .map_err(|error| Error::system("socket", address, error))
     }
 }
 

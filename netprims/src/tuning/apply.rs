@@ -14,7 +14,7 @@ impl Tuning {
     ///
     /// Works on anything that holds a socket: std's and tokio's types, this crate's, an `OwnedFd`. The order is fixed;
     /// an option the kernel refuses does not keep the others from being set. An option that can no longer have an
-    /// effect at this moment of the socket's life is not set, and reported so.
+    /// effect at this moment of the socket's life, or not yet, is not set, and reported so.
     ///
     /// # Errors
     ///
@@ -23,6 +23,39 @@ impl Tuning {
     /// - [`Error::NotGranted`]: the tuning is [`strict`](Tuning::strict) and an option differs. The report in the
     ///   error says what is in effect.
     pub fn apply(&self, socket: &impl AsFd) -> Result<Report> {
+        let report = self.tune(socket)?;
+        self.accept(report, |_| true)
+    }
+
+    /// As [`Tuning::apply`], for a socket that is yet to be connected: what can only be asked of a connection is left
+    /// for [`Tuning::resume`].
+    pub(crate) fn begin(&self, socket: &impl AsFd) -> Result<Report> {
+        let report = self.tune(socket)?;
+        self.accept(report, |difference| !is_early(difference))
+    }
+
+    /// For a socket that has been connected since: asks for what could not be asked before, and writes the warnings
+    /// anew.
+    pub(crate) fn resume(&self, socket: &impl AsFd, mut report: Report) -> Result<Report> {
+        let socket = SockRef::from(socket);
+        let host = Host::of(&socket);
+        for outcome in &mut report.outcomes {
+            let early = matches!(&*outcome, Outcome::Differs(difference) if is_early(difference));
+            let spec = options::ALL
+                .iter()
+                .find(|spec| spec.name == outcome.option());
+            if let (true, Some(spec)) = (early, spec) {
+                let requested = outcome.requested();
+                *outcome = set(spec, requested, &socket, Moment::Connected, &host);
+            }
+        }
+        report.warnings.clear();
+        // What was set in time does not become late by what happened since.
+        self.warn(&socket, Moment::Open, &host, &mut report);
+        self.accept(report, |_| true)
+    }
+
+    fn tune(&self, socket: &impl AsFd) -> Result<Report> {
         let socket = SockRef::from(socket);
         self.validate()?;
         let moment = Moment::of(&socket)
@@ -36,18 +69,15 @@ impl Tuning {
                 .push(set(spec, requested, &socket, moment, &host));
         }
         self.warn(&socket, moment, &host, &mut report);
-        if self.strict && !report.is_granted() {
-            return Err(Error::NotGranted(Box::new(report)));
-        }
         Ok(report)
     }
 
-    /// Writes the warnings anew, for a socket that has come further since its options were set.
-    pub(crate) fn review(&self, socket: &impl AsFd, report: &mut Report) {
-        let socket = SockRef::from(socket);
-        report.warnings.clear();
-        // What was set in time does not become late by what happened since.
-        self.warn(&socket, Moment::Open, &Host::of(&socket), report);
+    /// The report, or the error that a strict tuning makes of a difference that counts.
+    fn accept(&self, report: Report, counts: impl FnMut(&Difference) -> bool) -> Result<Report> {
+        if self.strict && report.differences().any(counts) {
+            return Err(Error::NotGranted(Box::new(report)));
+        }
+        Ok(report)
     }
 
     fn validate(&self) -> Result<()> {
@@ -91,6 +121,10 @@ impl Tuning {
     }
 }
 
+fn is_early(difference: &Difference) -> bool {
+    matches!(difference.cause(), Cause::TooEarly { .. })
+}
+
 fn set(
     spec: &Spec,
     requested: Value,
@@ -98,8 +132,9 @@ fn set(
     moment: Moment,
     environment: &dyn Environment,
 ) -> Outcome {
+    let early = moment < spec.earliest;
     let late = moment > spec.latest && (spec.read)(socket).ok() != Some(requested);
-    let refused = if late {
+    let refused = if early || late {
         None
     } else {
         // An error without an errno is `wrong_kind`, which the table rules out.
@@ -110,6 +145,7 @@ fn set(
     let effective = (spec.read)(socket).ok();
     let attempt = Attempt {
         requested,
+        privilege: spec.privilege,
         refused,
         effective,
     };
@@ -121,8 +157,11 @@ fn set(
             }
             .into(),
         )
+    } else if early {
+        let earliest = spec.earliest;
+        Some(Cause::TooEarly { earliest, moment }.into())
     } else {
-        explain(spec, &attempt, environment)
+        (spec.explain)(&attempt, environment)
     };
     match explanation {
         None => Outcome::Granted {
@@ -136,22 +175,14 @@ fn set(
             effective,
             cause,
             remedy,
-            is_set: !late && refused.is_none(),
+            is_set: !early && !late && refused.is_none(),
         }),
-    }
-}
-
-/// The causes that every option shares, then the option's own.
-fn explain(spec: &Spec, attempt: &Attempt, environment: &dyn Environment) -> Option<Explanation> {
-    match attempt.refused {
-        Some(libc::ENOPROTOOPT | libc::EOPNOTSUPP) => Some(Cause::NotSupported.into()),
-        _ => (spec.explain)(attempt, environment),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::spec::{any_value, taken_or_refused};
+    use super::super::spec::{Privilege, any_value, taken_or_refused};
     use super::super::{Limit, Warning};
     use super::*;
     use crate::tuning::environment::fake::Fake;
@@ -160,7 +191,9 @@ mod tests {
     /// An option that can be set, not read back, and only before bind.
     static WRITE_ONLY: Spec = Spec {
         name: "WRITE_ONLY",
+        earliest: Moment::Open,
         latest: Moment::Open,
+        privilege: Privilege::None,
         requested: |_| Some(Value::Flag(true)),
         validate: any_value,
         set: |_, _| Ok(()),

@@ -33,6 +33,8 @@ pub enum Cause {
     },
     /// The process lacks a capability, named here, in the first user namespace.
     Capability(&'static str),
+    /// The process lacks a capability, named here, in the user namespace that owns the socket's network namespace.
+    NetworkCapability(&'static str),
     /// A rule of the kernel that no setting lifts.
     KernelRule(&'static str),
     /// The congestion control algorithm is there and this process may not choose it.
@@ -61,6 +63,16 @@ pub enum Cause {
         /// Where the socket was.
         moment: Moment,
     },
+    /// The option was not set because the kernel does not take it yet.
+    #[non_exhaustive]
+    TooEarly {
+        /// The first moment at which it does.
+        earliest: Moment,
+        /// Where the socket was.
+        moment: Moment,
+    },
+    /// A kernel module, named here, is not loaded, or the kernel was built without it.
+    ModuleNotLoaded(&'static str),
     /// The kernel refused with an errno that says no more.
     Errno(i32),
 }
@@ -171,6 +183,9 @@ impl fmt::Display for Cause {
         match self {
             Self::Sysctl { name, value } => write!(f, "{name} is {value}"),
             Self::Capability(name) => write!(f, "needs {name} in the first user namespace"),
+            Self::NetworkCapability(name) => {
+                write!(f, "needs {name} over the socket's network namespace")
+            }
             Self::KernelRule(rule) => f.write_str(rule),
             Self::CongestionNotAllowed { available, allowed } => {
                 write!(
@@ -195,6 +210,13 @@ impl fmt::Display for Cause {
                     "not set: it has an effect while the socket is {latest}, this one is {moment}"
                 )
             }
+            Self::TooEarly { earliest, moment } => {
+                write!(
+                    f,
+                    "not set: it can be once the socket is {earliest}, this one is {moment}"
+                )
+            }
+            Self::ModuleNotLoaded(name) => write!(f, "the kernel module {name} is not loaded"),
             Self::Errno(errno) => io::Error::from_raw_os_error(*errno).fmt(f),
         }
     }

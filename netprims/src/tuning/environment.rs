@@ -12,8 +12,11 @@ pub(super) trait Environment {
     /// The value of a sysctl that rules the socket.
     fn sysctl(&self, name: &'static str) -> Result<String, Unseen>;
 
-    /// Whether the thread has CAP_NET_ADMIN in the first user namespace; `None` if that cannot be seen.
-    fn has_net_admin(&self) -> Option<bool>;
+    /// Whether the thread has a capability in the first user namespace; `None` if that cannot be seen.
+    fn has(&self, capability: Capability) -> Option<bool>;
+
+    /// Whether the thread has a capability in its own user namespace; `None` if that cannot be seen.
+    fn holds(&self, capability: Capability) -> Option<bool>;
 
     /// A sysctl that is one number.
     fn number(&self, name: &'static str) -> Result<u64, Unseen> {
@@ -68,14 +71,18 @@ impl Environment for Host<'_> {
         }
     }
 
-    fn has_net_admin(&self) -> Option<bool> {
-        Caller::look().has(Capability::NetAdmin)
+    fn has(&self, capability: Capability) -> Option<bool> {
+        Caller::look().has(capability)
+    }
+
+    fn holds(&self, capability: Capability) -> Option<bool> {
+        Caller::look().holds(capability)
     }
 }
 
 #[cfg(test)]
 pub(super) mod fake {
-    use super::{Environment, Unseen};
+    use super::{Capability, Environment, Unseen};
 
     /// Exactly the sysctls a test names, and no privilege.
     pub(crate) struct Fake(pub(crate) &'static [(&'static str, &'static str)]);
@@ -87,7 +94,11 @@ pub(super) mod fake {
             Ok((*value).to_owned())
         }
 
-        fn has_net_admin(&self) -> Option<bool> {
+        fn has(&self, _: Capability) -> Option<bool> {
+            Some(false)
+        }
+
+        fn holds(&self, _: Capability) -> Option<bool> {
             Some(false)
         }
     }

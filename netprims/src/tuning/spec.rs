@@ -5,13 +5,18 @@ use socket2::SockRef;
 use super::difference::Explanation;
 use super::environment::Environment;
 use super::{Cause, Moment, Tuning, Value, Warning};
+use crate::caller::Capability;
 
 /// One socket option: all that [`Tuning::apply`] needs to know about it.
 pub(super) struct Spec {
     /// The C name.
     pub(super) name: &'static str,
+    /// The first moment at which the kernel takes it.
+    pub(super) earliest: Moment,
     /// The last moment at which setting it has an effect.
     pub(super) latest: Moment,
+    /// What the kernel asks for before it takes it, or takes more of it.
+    pub(super) privilege: Privilege,
     /// What the tuning asks for.
     pub(super) requested: fn(&Tuning) -> Option<Value>,
     /// Why the value cannot be, where the kernel is not needed to say so.
@@ -26,10 +31,40 @@ pub(super) struct Spec {
     pub(super) warn: fn(&Granted<'_>, &dyn Environment) -> Vec<Warning>,
 }
 
+/// The capability an option, or some of its values, needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Privilege {
+    None,
+    /// CAP_NET_ADMIN in the first user namespace (`capable` in the kernel).
+    System,
+    /// One of these in the user namespace that owns the socket's network namespace (`ns_capable`).
+    Network {
+        any_of: &'static [Capability],
+        /// For people.
+        names: &'static str,
+    },
+}
+
+impl Privilege {
+    pub(super) const NET_ADMIN: Self = Self::Network {
+        any_of: &[Capability::NetAdmin],
+        names: "CAP_NET_ADMIN",
+    };
+    pub(super) const NET_RAW: Self = Self::Network {
+        any_of: &[Capability::NetRaw],
+        names: "CAP_NET_RAW",
+    };
+    pub(super) const NET_RAW_OR_ADMIN: Self = Self::Network {
+        any_of: &[Capability::NetRaw, Capability::NetAdmin],
+        names: "CAP_NET_RAW or CAP_NET_ADMIN",
+    };
+}
+
 /// What happened when an option was set.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attempt {
     pub(super) requested: Value,
+    pub(super) privilege: Privilege,
     /// The kernel's errno, if it refused.
     pub(super) refused: Option<i32>,
     /// What reading it back gave; `None` if the kernel has no way to.
@@ -59,13 +94,7 @@ pub(super) fn taken_or_refused(
     environment: &dyn Environment,
 ) -> Option<Explanation> {
     match attempt.refused {
-        // A process that has the capability was refused for something else.
-        Some(libc::EPERM) if environment.has_net_admin() == Some(false) => {
-            Some(Cause::Capability("CAP_NET_ADMIN").lifted_by(
-                "grant it, for example by AmbientCapabilities=CAP_NET_ADMIN in the service's unit",
-            ))
-        }
-        Some(errno) => Some(Cause::Errno(errno).into()),
+        Some(errno) => Some(refusal(errno, attempt, environment)),
         None if attempt
             .effective
             .is_none_or(|effective| effective == attempt.requested) =>
@@ -76,6 +105,43 @@ pub(super) fn taken_or_refused(
             Some(Cause::KernelRule("the kernel keeps another value and does not say why").into())
         }
     }
+}
+
+/// What an errno means where the option has no other meaning for it.
+pub(super) fn refusal(errno: i32, attempt: &Attempt, environment: &dyn Environment) -> Explanation {
+    match errno {
+        libc::ENOPROTOOPT | libc::EOPNOTSUPP => Cause::NotSupported.into(),
+        libc::EPERM => attempt
+            .privilege
+            .missing(environment)
+            .unwrap_or_else(|| Cause::Errno(errno).into()),
+        errno => Cause::Errno(errno).into(),
+    }
+}
+
+impl Privilege {
+    /// The missing capability, if that is what is missing: a process that has it was refused for something else.
+    fn missing(self, environment: &dyn Environment) -> Option<Explanation> {
+        match self {
+            Self::System if environment.has(Capability::NetAdmin) == Some(false) => {
+                Some(Cause::Capability("CAP_NET_ADMIN").lifted_by(grant("CAP_NET_ADMIN")))
+            }
+            Self::Network { any_of, names } => {
+                let none = |one: &Capability| environment.holds(*one) == Some(false);
+                // Any of them is enough, and the last of the list is the one that every kernel takes.
+                let name = names.rsplit(' ').next().unwrap_or(names);
+                any_of
+                    .iter()
+                    .all(none)
+                    .then(|| Cause::NetworkCapability(names).lifted_by(grant(name)))
+            }
+            Self::None | Self::System => None,
+        }
+    }
+}
+
+fn grant(name: &str) -> String {
+    format!("grant it, for example by AmbientCapabilities={name} in the service's unit")
 }
 
 /// The answer to a [`Value`] of a kind the option never asks for; the table pairs each option with its own kind.
@@ -89,34 +155,46 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    struct Privilege(Option<bool>);
+    struct Seen(Option<bool>, Option<bool>);
 
-    impl Environment for Privilege {
+    impl Environment for Seen {
         fn sysctl(&self, _: &'static str) -> Result<String, Unseen> {
             Err(Unseen::Absent)
         }
 
-        fn has_net_admin(&self) -> Option<bool> {
+        fn has(&self, _: Capability) -> Option<bool> {
             self.0
+        }
+
+        fn holds(&self, _: Capability) -> Option<bool> {
+            self.1
         }
     }
 
     const EPERM: Cause = Cause::Errno(libc::EPERM);
+    const SYSTEM: Cause = Cause::Capability("CAP_NET_ADMIN");
+    const NETWORK: Cause = Cause::NetworkCapability("CAP_NET_RAW or CAP_NET_ADMIN");
 
     #[rstest]
-    #[case::without(Some(false), Cause::Capability("CAP_NET_ADMIN"))]
-    #[case::with(Some(true), EPERM)]
-    #[case::not_seen(None, EPERM)]
+    #[case::without(Privilege::System, Seen(Some(false), Some(true)), SYSTEM)]
+    #[case::with(Privilege::System, Seen(Some(true), Some(true)), EPERM)]
+    #[case::not_seen(Privilege::System, Seen(None, None), EPERM)]
+    #[case::no_capability_helps(Privilege::None, Seen(Some(false), Some(false)), EPERM)]
+    #[case::in_no_namespace(Privilege::NET_RAW_OR_ADMIN, Seen(Some(false), Some(false)), NETWORK)]
+    #[case::in_its_own(Privilege::NET_RAW_OR_ADMIN, Seen(Some(false), Some(true)), EPERM)]
+    #[case::own_not_seen(Privilege::NET_RAW_OR_ADMIN, Seen(None, None), EPERM)]
     fn a_capability_is_blamed_where_it_is_missing(
-        #[case] privilege: Option<bool>,
+        #[case] privilege: Privilege,
+        #[case] seen: Seen,
         #[case] want: Cause,
     ) {
         let attempt = Attempt {
             requested: Value::Flag(true),
+            privilege,
             refused: Some(libc::EPERM),
             effective: Some(Value::Flag(false)),
         };
-        let explanation = taken_or_refused(&attempt, &Privilege(privilege)).unwrap();
+        let explanation = taken_or_refused(&attempt, &seen).unwrap();
         assert_eq!(explanation.cause, want);
     }
 }

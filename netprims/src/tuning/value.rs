@@ -1,7 +1,9 @@
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
-use super::Congestion;
+use super::spec::wrong_kind;
+use super::{Congestion, Dscp, Interface, PathMtu, PortRange, Timestamping, TxTime, Ulp};
 
 /// The value of an option, requested or in effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,56 @@ pub enum Value {
     Time(Duration),
     /// A congestion control algorithm.
     Congestion(Congestion),
+    /// A count, or a number that only names something: packets, probes, a CPU, a mark, a priority.
+    Number(u32),
+    /// Bytes a second.
+    Rate(u64),
+    /// A service class.
+    Dscp(Dscp),
+    /// A network interface.
+    Interface(Interface),
+    /// Local ports.
+    Ports(PortRange),
+    /// How the path's MTU is found.
+    PathMtu(PathMtu),
+    /// By which clock packets leave.
+    TxTime(TxTime),
+    /// Which packets are stamped, and how.
+    Timestamping(Timestamping),
+    /// An upper layer protocol.
+    Ulp(Ulp),
+}
+
+/// What it is, for the table's functions; each option has values of one kind only.
+macro_rules! kinds {
+    ($($name:ident: $variant:ident -> $kind:ty),* $(,)?) => {
+        impl Value {
+            $(
+                pub(super) fn $name(self) -> io::Result<$kind> {
+                    match self {
+                        Self::$variant(value) => Ok(value),
+                        _ => Err(wrong_kind()),
+                    }
+                }
+            )*
+        }
+    };
+}
+
+kinds! {
+    bytes: Bytes -> u32,
+    flag: Flag -> bool,
+    time: Time -> Duration,
+    congestion: Congestion -> Congestion,
+    number: Number -> u32,
+    rate: Rate -> u64,
+    dscp: Dscp -> Dscp,
+    interface: Interface -> Interface,
+    ports: Ports -> PortRange,
+    path_mtu: PathMtu -> PathMtu,
+    tx_time: TxTime -> TxTime,
+    timestamping: Timestamping -> Timestamping,
+    ulp: Ulp -> Ulp,
 }
 
 impl fmt::Display for Value {
@@ -29,31 +81,55 @@ impl fmt::Display for Value {
             Self::Time(time) if time.subsec_nanos() % 1000 != 0 => write!(f, "{time:?}"),
             Self::Time(time) => write!(f, "{} µs", time.as_micros()),
             Self::Congestion(name) => name.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Rate(rate) => write!(f, "{rate} bytes/s"),
+            Self::Dscp(dscp) => dscp.fmt(f),
+            Self::Interface(name) => name.fmt(f),
+            Self::Ports(range) => range.fmt(f),
+            Self::PathMtu(mode) => mode.fmt(f),
+            Self::TxTime(time) => time.fmt(f),
+            Self::Timestamping(what) => what.fmt(f),
+            Self::Ulp(protocol) => protocol.fmt(f),
         }
     }
 }
 
-/// A `Duration` as whole microseconds, which is how configuration files and the kernel write it.
+/// A `Duration` in whole units of a kind, which is how configuration files and the kernel write it.
 #[cfg(feature = "serde")]
-pub(super) mod microseconds {
-    use std::time::Duration;
+macro_rules! whole {
+    ($unit:ident, $to:expr, $from:expr) => {
+        pub(super) mod $unit {
+            use std::time::Duration;
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+            use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(crate) fn serialize<S: Serializer>(
-        time: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        time.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
-            .serialize(serializer)
-    }
+            pub(crate) fn serialize<S: Serializer>(
+                time: &Option<Duration>,
+                serializer: S,
+            ) -> Result<S::Ok, S::Error> {
+                time.map(|time| u64::try_from($to(&time)).unwrap_or(u64::MAX))
+                    .serialize(serializer)
+            }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_micros))
-    }
+            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Option<Duration>, D::Error> {
+                Ok(Option::<u64>::deserialize(deserializer)?.map($from))
+            }
+        }
+    };
 }
+
+#[cfg(feature = "serde")]
+whole!(microseconds, Duration::as_micros, Duration::from_micros);
+#[cfg(feature = "serde")]
+whole!(milliseconds, Duration::as_millis, Duration::from_millis);
+#[cfg(feature = "serde")]
+whole!(
+    seconds,
+    |time: &Duration| u128::from(time.as_secs()),
+    Duration::from_secs
+);
 
 #[cfg(test)]
 mod tests {

@@ -24,6 +24,20 @@ pub enum Warning {
     /// Busy polling has no queue to poll: the connection's packets come from a device without NAPI, such as loopback
     /// or veth, or none has come yet.
     NoNapi,
+    /// A sysctl keeps the option from having its effect.
+    #[non_exhaustive]
+    WithoutEffect {
+        /// The option, by its C name.
+        option: &'static str,
+        /// The sysctl.
+        sysctl: &'static str,
+        /// Its value.
+        value: String,
+        /// How it does.
+        reason: &'static str,
+    },
+    /// When and how often to probe an idle connection was said, and not that it is to be probed.
+    KeepaliveOff,
     /// Fewer connections may wait to be accepted than were asked for.
     #[non_exhaustive]
     BacklogCut {
@@ -47,6 +61,12 @@ impl fmt::Display for Warning {
             Self::WindowScaleFixed => f.write_str(
                 "SO_RCVBUF: the window scale was agreed in the handshake; set the buffer before connect or listen \
                  for a window above 64 KiB",
+            ),
+            Self::WithoutEffect { option, sysctl, value, reason } => {
+                write!(f, "{option}: {sysctl} is {value}: {reason}")
+            }
+            Self::KeepaliveOff => f.write_str(
+                "SO_KEEPALIVE is off: TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT have no effect without it",
             ),
             Self::BacklogCut { requested, effective, sysctl } => write!(
                 f,

@@ -5,7 +5,7 @@ use std::io;
 
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::Attempt;
+use super::super::spec::{Attempt, refusal};
 use super::super::{Cause, Limit, Value};
 
 /// The sysctl that cuts the value, and the option that ignores it.
@@ -32,7 +32,7 @@ pub(super) fn explain(
     clamp: &Clamp,
 ) -> Option<Explanation> {
     if let Some(errno) = attempt.refused {
-        return Some(Cause::Errno(errno).into());
+        return Some(refusal(errno, attempt, environment));
     }
     let (Value::Bytes(requested), Some(Value::Bytes(effective))) =
         (attempt.requested, attempt.effective)
@@ -67,6 +67,23 @@ pub(super) fn explain(
     Some(cause.lifted_by(remedy))
 }
 
+/// What came of an option that ignores the sysctl; `None` if the kernel refused it.
+pub(super) fn forced(attempt: &Attempt) -> Option<Option<Explanation>> {
+    let (None, Value::Bytes(requested), Some(Value::Bytes(effective))) =
+        (attempt.refused, attempt.requested, attempt.effective)
+    else {
+        return None;
+    };
+    let doubled = 2 * u64::from(requested);
+    Some(match u64::from(effective) {
+        effective if effective == doubled => None,
+        effective if effective > doubled => {
+            Some(Cause::KernelRule("it is the least the kernel keeps").into())
+        }
+        _ => Some(Cause::KernelRule("the kernel keeps less and does not say why").into()),
+    })
+}
+
 /// What the kernel reads back as an `int` that is never negative.
 pub(super) fn bytes(size: usize) -> io::Result<Value> {
     u32::try_from(size)
@@ -83,6 +100,7 @@ pub(super) fn size(bytes: u32) -> usize {
 mod tests {
     use super::super::super::Unseen;
     use super::super::super::environment::fake::Fake;
+    use super::super::super::spec::Privilege;
     use super::*;
     use rstest::rstest;
 
@@ -140,6 +158,7 @@ mod tests {
     ) {
         let attempt = Attempt {
             requested: Value::Bytes(requested),
+            privilege: Privilege::None,
             refused: None,
             effective: Some(Value::Bytes(effective)),
         };
@@ -151,6 +170,7 @@ mod tests {
     fn a_clamp_says_what_lifts_it() {
         let attempt = Attempt {
             requested: Value::Bytes(50_000_000),
+            privilege: Privilege::None,
             refused: None,
             effective: Some(Value::Bytes(8_388_608)),
         };

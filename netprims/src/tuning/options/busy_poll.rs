@@ -3,7 +3,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::super::environment::Environment;
-use super::super::spec::{Granted, Spec, taken_or_refused, wrong_kind};
+use super::super::spec::{Granted, Privilege, Spec, taken_or_refused, wrong_kind};
 use super::super::{Moment, Tuning, Value, Warning};
 use crate::sys;
 
@@ -28,7 +28,9 @@ impl Tuning {
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_BUSY_POLL",
+    earliest: Moment::Open,
     latest: Moment::Connected,
+    privilege: Privilege::System,
     requested: |tuning| tuning.busy_poll.map(Value::Time),
     validate,
     set: |socket, value| match value {

@@ -2,7 +2,7 @@ use std::io;
 
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Spec, any_value, no_warning, wrong_kind};
+use super::super::spec::{Attempt, Privilege, Spec, any_value, no_warning, refusal};
 use super::super::{Cause, Congestion, Moment, Tuning, Value};
 
 const AVAILABLE: &str = "net.ipv4.tcp_available_congestion_control";
@@ -26,13 +26,12 @@ impl Tuning {
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_CONGESTION",
+    earliest: Moment::Open,
     latest: Moment::Connected,
+    privilege: Privilege::NET_ADMIN,
     requested: |tuning| tuning.congestion.map(Value::Congestion),
     validate: any_value,
-    set: |socket, value| match value {
-        Value::Congestion(name) => socket.set_tcp_congestion(name.as_str().as_bytes()),
-        _ => Err(wrong_kind()),
-    },
+    set: |socket, value| socket.set_tcp_congestion(value.congestion()?.as_str().as_bytes()),
     read: |socket| parse(&socket.tcp_congestion()?),
     explain,
     warn: no_warning,
@@ -68,7 +67,7 @@ fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanati
         libc::ENOENT => Cause::CongestionNotLoaded { available, allowed }.lifted_by(format!(
             "load its module (modprobe tcp_{name}), or choose one that is available"
         )),
-        errno => Cause::Errno(errno).into(),
+        errno => refusal(errno, attempt, environment),
     })
 }
 
@@ -109,6 +108,7 @@ mod tests {
     ) {
         let attempt = Attempt {
             requested: value(requested),
+            privilege: Privilege::NET_ADMIN,
             refused,
             effective: Some(value(effective)),
         };

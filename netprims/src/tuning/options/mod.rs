@@ -2,22 +2,108 @@
 
 use super::spec::Spec;
 
+mod bind_address_no_port;
 mod buffer;
 mod busy_poll;
+mod busy_poll_budget;
 mod congestion;
+mod cork;
+mod defer_accept;
+mod dscp;
+mod family;
+mod fastopen;
+mod fastopen_connect;
+mod freebind;
+mod hop_limit;
+mod incoming_cpu;
+mod interface;
+mod keepalive;
+mod keepalive_count;
+mod keepalive_idle;
+mod keepalive_interval;
+mod linger;
+mod local_port_range;
+mod mark;
+mod max_pacing_rate;
+mod max_segment;
 mod nodelay;
+mod notsent_lowat;
+mod only_v6;
+mod path_mtu;
+mod peek_offset;
+mod prefer_busy_poll;
+mod priority;
+mod quickack;
 mod receive_buffer;
+mod receive_buffer_force;
+mod receive_errors;
+mod receive_low_water;
+mod reuse_address;
 mod reuse_port;
 mod send_buffer;
+mod send_buffer_force;
+mod syn_count;
+mod time;
+mod timestamping;
+mod transparent;
+mod txtime;
+mod udp_gro;
+mod udp_segment;
+mod ulp;
+mod user_timeout;
+mod window_clamp;
+mod zerocopy;
 
-/// Every option, in the order they are set.
-pub(super) static ALL: [&Spec; 6] = [
+/// Every option, in the order they are set: those that another one reads or writes over come first.
+pub(super) static ALL: [&Spec; 48] = [
     &receive_buffer::SPEC,
+    &receive_buffer_force::SPEC,
     &send_buffer::SPEC,
+    &send_buffer_force::SPEC,
+    &only_v6::SPEC,
+    &reuse_address::SPEC,
     &reuse_port::SPEC,
+    &incoming_cpu::SPEC,
+    &freebind::SPEC,
+    &transparent::SPEC,
+    &interface::SPEC,
+    &bind_address_no_port::SPEC,
+    &local_port_range::SPEC,
+    &mark::SPEC,
+    &dscp::SPEC,
+    &priority::SPEC,
+    &hop_limit::SPEC,
+    &path_mtu::SPEC,
+    &receive_errors::SPEC,
+    &receive_low_water::SPEC,
+    &peek_offset::SPEC,
+    &zerocopy::SPEC,
+    &timestamping::SPEC,
+    &txtime::SPEC,
+    &max_pacing_rate::SPEC,
+    &linger::SPEC,
+    &keepalive::SPEC,
+    &keepalive_idle::SPEC,
+    &keepalive_interval::SPEC,
+    &keepalive_count::SPEC,
+    &user_timeout::SPEC,
     &nodelay::SPEC,
+    &quickack::SPEC,
+    &cork::SPEC,
+    &notsent_lowat::SPEC,
+    &max_segment::SPEC,
+    &window_clamp::SPEC,
+    &syn_count::SPEC,
+    &defer_accept::SPEC,
+    &fastopen::SPEC,
+    &fastopen_connect::SPEC,
+    &udp_segment::SPEC,
+    &udp_gro::SPEC,
     &busy_poll::SPEC,
+    &prefer_busy_poll::SPEC,
+    &busy_poll_budget::SPEC,
     &congestion::SPEC,
+    &ulp::SPEC,
 ];
 
 #[cfg(test)]

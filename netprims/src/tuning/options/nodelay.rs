@@ -1,4 +1,4 @@
-use super::super::spec::{Spec, any_value, no_warning, taken_or_refused, wrong_kind};
+use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
 use super::super::{Moment, Tuning, Value};
 
 impl Tuning {
@@ -19,13 +19,12 @@ impl Tuning {
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_NODELAY",
+    earliest: Moment::Open,
     latest: Moment::Connected,
+    privilege: Privilege::None,
     requested: |tuning| tuning.nodelay.map(Value::Flag),
     validate: any_value,
-    set: |socket, value| match value {
-        Value::Flag(on) => socket.set_tcp_nodelay(on),
-        _ => Err(wrong_kind()),
-    },
+    set: |socket, value| socket.set_tcp_nodelay(value.flag()?),
     read: |socket| socket.tcp_nodelay().map(Value::Flag),
     explain: taken_or_refused,
     warn: no_warning,

@@ -1,6 +1,6 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Granted, Spec, wrong_kind};
+use super::super::spec::{Attempt, Granted, Privilege, Spec};
 use super::super::{Moment, Tuning, Value, Warning};
 use super::buffer::{self, Clamp};
 
@@ -30,13 +30,12 @@ impl Tuning {
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_RCVBUF",
+    earliest: Moment::Open,
     latest: Moment::Connected,
+    privilege: Privilege::None,
     requested: |tuning| tuning.receive_buffer.map(Value::Bytes),
     validate: buffer::validate,
-    set: |socket, value| match value {
-        Value::Bytes(bytes) => socket.set_recv_buffer_size(buffer::size(bytes)),
-        _ => Err(wrong_kind()),
-    },
+    set: |socket, value| socket.set_recv_buffer_size(buffer::size(value.bytes()?)),
     read: |socket| socket.recv_buffer_size().and_then(buffer::bytes),
     explain,
     warn,

@@ -1,4 +1,4 @@
-use super::super::spec::{Spec, any_value, no_warning, taken_or_refused, wrong_kind};
+use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
 use super::super::{Moment, Tuning, Value};
 
 impl Tuning {
@@ -20,13 +20,12 @@ impl Tuning {
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_REUSEPORT",
+    earliest: Moment::Open,
     latest: Moment::Connected,
+    privilege: Privilege::None,
     requested: |tuning| tuning.reuse_port.map(Value::Flag),
     validate: any_value,
-    set: |socket, value| match value {
-        Value::Flag(on) => socket.set_reuse_port(on),
-        _ => Err(wrong_kind()),
-    },
+    set: |socket, value| socket.set_reuse_port(value.flag()?),
     read: |socket| socket.reuse_port().map(Value::Flag),
     explain: taken_or_refused,
     warn: no_warning,

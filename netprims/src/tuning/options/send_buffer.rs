@@ -1,6 +1,6 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Spec, no_warning, wrong_kind};
+use super::super::spec::{Attempt, Privilege, Spec, no_warning};
 use super::super::{Moment, Tuning, Value};
 use super::buffer::{self, Clamp};
 
@@ -28,13 +28,12 @@ impl Tuning {
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_SNDBUF",
+    earliest: Moment::Open,
     latest: Moment::Connected,
+    privilege: Privilege::None,
     requested: |tuning| tuning.send_buffer.map(Value::Bytes),
     validate: buffer::validate,
-    set: |socket, value| match value {
-        Value::Bytes(bytes) => socket.set_send_buffer_size(buffer::size(bytes)),
-        _ => Err(wrong_kind()),
-    },
+    set: |socket, value| socket.set_send_buffer_size(buffer::size(value.bytes()?)),
     read: |socket| socket.send_buffer_size().and_then(buffer::bytes),
     explain,
     warn: no_warning,

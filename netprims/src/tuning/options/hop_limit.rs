@@ -1,0 +1,51 @@
+use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
+use super::super::{Moment, Tuning, Value};
+use super::family;
+use crate::sys::sockopt::{HOP_LIMIT, TTL};
+
+impl Tuning {
+    /// How many routers a packet of this socket may pass.
+    ///
+    /// - Range: 1 to 255.
+    /// - Default: `net.ipv4.ip_default_ttl`, or what the IPv6 router announced: 64.
+    /// - On an IPv6 socket both `IPV6_UNICAST_HOPS` and `IP_TTL` are set, the latter for peers that are reached
+    ///   over IPv4.
+    /// - When: at any time. Accepted sockets inherit it from the listener.
+    /// - Privilege: none.
+    ///
+    /// Source: ip(7), ipv6(7).
+    #[doc(alias = "IP_TTL")]
+    #[doc(alias = "IPV6_UNICAST_HOPS")]
+    pub const fn hop_limit(mut self, hops: u32) -> Self {
+        self.hop_limit = Some(hops);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "IP_TTL",
+    earliest: Moment::Open,
+    latest: Moment::Connected,
+    privilege: Privilege::None,
+    requested: |tuning| tuning.hop_limit.map(Value::Number),
+    validate,
+    set: |socket, value| {
+        let hops = value.number()?;
+        family::each(socket, &TTL, &HOP_LIMIT, |option| {
+            option.set_number(socket, hops)
+        })
+    },
+    read: |socket| {
+        let hops = family::own(socket, &TTL, &HOP_LIMIT)?.number(socket)?;
+        Ok(Value::Number(hops))
+    },
+    explain: taken_or_refused,
+    warn: no_warning,
+};
+
+fn validate(value: Value) -> Result<(), &'static str> {
+    match value.number() {
+        Ok(1..=255) | Err(_) => Ok(()),
+        Ok(_) => Err("a packet has 1 to 255 hops"),
+    }
+}

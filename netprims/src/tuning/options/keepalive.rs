@@ -1,0 +1,31 @@
+use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{Moment, Tuning, Value};
+
+impl Tuning {
+    /// Whether an idle connection is probed, so that a peer that vanished is noticed.
+    ///
+    /// - Default: off. When and how often: [`keepalive_idle`](Self::keepalive_idle),
+    ///   [`keepalive_interval`](Self::keepalive_interval), [`keepalive_count`](Self::keepalive_count).
+    /// - When: at any time. Accepted sockets inherit it from the listener.
+    /// - Privilege: none.
+    ///
+    /// Source: socket(7), tcp(7).
+    #[doc(alias = "SO_KEEPALIVE")]
+    pub const fn keepalive(mut self, on: bool) -> Self {
+        self.keepalive = Some(on);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "SO_KEEPALIVE",
+    earliest: Moment::Open,
+    latest: Moment::Connected,
+    privilege: Privilege::None,
+    requested: |tuning| tuning.keepalive.map(Value::Flag),
+    validate: any_value,
+    set: |socket, value| socket.set_keepalive(value.flag()?),
+    read: |socket| socket.keepalive().map(Value::Flag),
+    explain: taken_or_refused,
+    warn: no_warning,
+};

@@ -1,0 +1,41 @@
+use super::super::spec::{Privilege, Spec, taken_or_refused};
+use super::super::{Moment, Tuning, Value};
+use super::time;
+use crate::sys::sockopt::KEEPALIVE_COUNT;
+
+impl Tuning {
+    /// After how many probes without an answer the connection is given up with `ETIMEDOUT`.
+    ///
+    /// - Range: 1 to 127.
+    /// - Default: `net.ipv4.tcp_keepalive_probes`, 9. It has an effect only with [`keepalive`](Self::keepalive), of
+    ///   which the report warns. TCP only.
+    /// - When: at any time. Accepted sockets inherit it from the listener.
+    /// - Privilege: none. Kernel: Linux 2.4.
+    ///
+    /// Source: tcp(7).
+    #[doc(alias = "TCP_KEEPCNT")]
+    pub const fn keepalive_count(mut self, probes: u32) -> Self {
+        self.keepalive_count = Some(probes);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "TCP_KEEPCNT",
+    earliest: Moment::Open,
+    latest: Moment::Connected,
+    privilege: Privilege::None,
+    requested: |tuning| tuning.keepalive_count.map(Value::Number),
+    validate,
+    set: |socket, value| KEEPALIVE_COUNT.set_number(socket, value.number()?),
+    read: |socket| KEEPALIVE_COUNT.number(socket).map(Value::Number),
+    explain: taken_or_refused,
+    warn: time::needs_keepalive,
+};
+
+fn validate(value: Value) -> Result<(), &'static str> {
+    match value.number() {
+        Ok(1..=127) | Err(_) => Ok(()),
+        Ok(_) => Err("the kernel takes 1 to 127 probes"),
+    }
+}

@@ -1,0 +1,38 @@
+use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
+use super::super::{Moment, Tuning, Value};
+
+impl Tuning {
+    /// The largest segment this end sends and announces, in bytes.
+    ///
+    /// - Range: 88 to 32 767. The interface's MTU bounds it as well.
+    /// - Default: from the interface's MTU, and what the path turns out to take. TCP only.
+    /// - When: before connect or listen: it is agreed in the handshake. Accepted sockets inherit it.
+    /// - Privilege: none. Kernel: Linux 2.6.28 for values larger than the interface's MTU.
+    ///
+    /// Source: tcp(7), `tcp_sock_set_maxseg` in `net/ipv4/tcp.c`.
+    #[doc(alias = "TCP_MAXSEG")]
+    pub const fn max_segment(mut self, bytes: u32) -> Self {
+        self.max_segment = Some(bytes);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "TCP_MAXSEG",
+    earliest: Moment::Open,
+    latest: Moment::Listening,
+    privilege: Privilege::None,
+    requested: |tuning| tuning.max_segment.map(Value::Bytes),
+    validate,
+    set: |socket, value| socket.set_tcp_mss(value.bytes()?),
+    read: |socket| socket.tcp_mss().map(Value::Bytes),
+    explain: taken_or_refused,
+    warn: no_warning,
+};
+
+fn validate(value: Value) -> Result<(), &'static str> {
+    match value.bytes() {
+        Ok(88..=32767) | Err(_) => Ok(()),
+        Ok(_) => Err("the kernel takes segments of 88 to 32767 bytes"),
+    }
+}

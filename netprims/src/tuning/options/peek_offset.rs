@@ -1,0 +1,44 @@
+use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
+use super::super::{Moment, Tuning, Value};
+use crate::sys::sockopt::PEEK_OFFSET;
+
+impl Tuning {
+    /// Where the next peek (`MSG_PEEK`) begins, in bytes from the front of the queue. Peeking then moves it on,
+    /// receiving moves it back.
+    ///
+    /// - Range: 0 to 2 147 483 647.
+    /// - Default: off: each peek begins at the front.
+    /// - When: at any time.
+    /// - Privilege: none. Kernel: Linux 3.4 for Unix sockets, later for UDP, 6.9 for TCP.
+    ///
+    /// Source: socket(7).
+    #[doc(alias = "SO_PEEK_OFF")]
+    pub const fn peek_offset(mut self, bytes: u32) -> Self {
+        self.peek_offset = Some(bytes);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "SO_PEEK_OFF",
+    earliest: Moment::Open,
+    latest: Moment::Connected,
+    privilege: Privilege::None,
+    requested: |tuning| tuning.peek_offset.map(Value::Bytes),
+    validate,
+    set: |socket, value| PEEK_OFFSET.set_number(socket, value.bytes()?),
+    read: |socket| {
+        // Off is -1.
+        let offset = PEEK_OFFSET.number(socket)?;
+        Ok(i32::try_from(offset).map_or(Value::Flag(false), |_| Value::Bytes(offset)))
+    },
+    explain: taken_or_refused,
+    warn: no_warning,
+};
+
+fn validate(value: Value) -> Result<(), &'static str> {
+    match value.bytes() {
+        Ok(0..=0x7fff_ffff) | Err(_) => Ok(()),
+        Ok(_) => Err("the kernel takes at most 2147483647 bytes"),
+    }
+}

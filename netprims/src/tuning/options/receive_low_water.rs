@@ -1,0 +1,100 @@
+use super::super::difference::Explanation;
+use super::super::environment::Environment;
+use super::super::spec::{Attempt, Privilege, Spec, no_warning, taken_or_refused};
+use super::super::{Cause, Limit, Moment, Tuning, Value};
+use crate::sys::sockopt::RECEIVE_LOW_WATER;
+
+const AUTOTUNING: &str = "net.ipv4.tcp_rmem";
+
+impl Tuning {
+    /// How many bytes must have come before a receive returns, and before poll says that there are any.
+    ///
+    /// - Range: 1 to 2 147 483 647. TCP cuts it at half the receive buffer, or half of what autotuning may reach
+    ///   (`net.ipv4.tcp_rmem`).
+    /// - Default: 1.
+    /// - When: at any time.
+    /// - Privilege: none. Kernel: Linux 2.4; poll heeds it and TCP grows the buffer for it since 4.18.
+    ///
+    /// Source: socket(7), `tcp_set_rcvlowat` in `net/ipv4/tcp.c`.
+    #[doc(alias = "SO_RCVLOWAT")]
+    pub const fn receive_low_water(mut self, bytes: u32) -> Self {
+        self.receive_low_water = Some(bytes);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "SO_RCVLOWAT",
+    earliest: Moment::Open,
+    latest: Moment::Connected,
+    privilege: Privilege::None,
+    requested: |tuning| tuning.receive_low_water.map(Value::Bytes),
+    validate,
+    set: |socket, value| RECEIVE_LOW_WATER.set_number(socket, value.bytes()?),
+    read: |socket| RECEIVE_LOW_WATER.number(socket).map(Value::Bytes),
+    explain,
+    warn: no_warning,
+};
+
+fn validate(value: Value) -> Result<(), &'static str> {
+    match value.bytes() {
+        Ok(1..=0x7fff_ffff) | Err(_) => Ok(()),
+        Ok(_) => Err("the kernel takes 1 to 2147483647 bytes"),
+    }
+}
+
+fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanation> {
+    let (None, Value::Bytes(requested), Some(Value::Bytes(effective))) =
+        (attempt.refused, attempt.requested, attempt.effective)
+    else {
+        return taken_or_refused(attempt, environment);
+    };
+    if effective >= requested {
+        return taken_or_refused(attempt, environment);
+    }
+    let words = environment.words(AUTOTUNING);
+    let ceiling = words.get(2).and_then(|word| word.parse::<u32>().ok());
+    if ceiling.is_some_and(|ceiling| ceiling / 2 == effective) {
+        let name = AUTOTUNING;
+        let value = Limit::Read(words.join(" "));
+        let most = u64::from(requested) * 2;
+        let remedy = format!("TCP keeps half of its third number: raise that to {most}");
+        return Some(Cause::Sysctl { name, value }.lifted_by(remedy));
+    }
+    let remedy = "set a larger receive buffer, or none";
+    Some(Cause::KernelRule("TCP keeps at most half the receive buffer").lifted_by(remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::environment::fake::Fake;
+    use super::*;
+    use rstest::rstest;
+
+    const HALF: Cause = Cause::KernelRule("TCP keeps at most half the receive buffer");
+
+    fn sysctl() -> Cause {
+        let value = Limit::Read("4096 131072 33554432".to_owned());
+        let name = AUTOTUNING;
+        Cause::Sysctl { name, value }
+    }
+
+    #[rstest]
+    #[case::granted(1000, 1000, None)]
+    #[case::half_of_what_autotuning_reaches(2_000_000_000, 16_777_216, Some(sysctl()))]
+    #[case::half_of_the_buffer(2_000_000_000, 100_000, Some(HALF))]
+    fn names_the_cause(
+        #[case] requested: u32,
+        #[case] effective: u32,
+        #[case] want: Option<Cause>,
+    ) {
+        let attempt = Attempt {
+            requested: Value::Bytes(requested),
+            privilege: Privilege::None,
+            refused: None,
+            effective: Some(Value::Bytes(effective)),
+        };
+        let got = explain(&attempt, &Fake(&[(AUTOTUNING, "4096 131072 33554432")]));
+        assert_eq!(got.map(|explanation| explanation.cause), want);
+    }
+}

@@ -1,0 +1,31 @@
+use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{Moment, Tuning, Value};
+
+impl Tuning {
+    /// Whether bind succeeds although connections of an earlier socket at the address are not all gone (TCP), or
+    /// another socket with the option is bound to it (UDP).
+    ///
+    /// - Default: off; [`TcpBuilder::listen`](crate::socket::TcpBuilder::listen) sets it in any case.
+    /// - When: before bind has its effect on this socket; later on those that bind after it.
+    /// - Privilege: none.
+    ///
+    /// Source: socket(7), ip(7).
+    #[doc(alias = "SO_REUSEADDR")]
+    pub const fn reuse_address(mut self, on: bool) -> Self {
+        self.reuse_address = Some(on);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "SO_REUSEADDR",
+    earliest: Moment::Open,
+    latest: Moment::Connected,
+    privilege: Privilege::None,
+    requested: |tuning| tuning.reuse_address.map(Value::Flag),
+    validate: any_value,
+    set: |socket, value| socket.set_reuse_address(value.flag()?),
+    read: |socket| socket.reuse_address().map(Value::Flag),
+    explain: taken_or_refused,
+    warn: no_warning,
+};

@@ -1,0 +1,39 @@
+use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
+use super::super::{Moment, Tuning, Value};
+use crate::sys::sockopt::SYN_COUNT;
+
+impl Tuning {
+    /// How often connect sends its first segment again before it gives up with `ETIMEDOUT`.
+    ///
+    /// - Range: 1 to 127. The waits grow: 1, 2, 4, … seconds.
+    /// - Default: `net.ipv4.tcp_syn_retries`, 6: about two minutes. TCP only.
+    /// - When: before connect.
+    /// - Privilege: none. Kernel: Linux 2.4.
+    ///
+    /// Source: tcp(7).
+    #[doc(alias = "TCP_SYNCNT")]
+    pub const fn syn_count(mut self, retransmissions: u32) -> Self {
+        self.syn_count = Some(retransmissions);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "TCP_SYNCNT",
+    earliest: Moment::Open,
+    latest: Moment::Bound,
+    privilege: Privilege::None,
+    requested: |tuning| tuning.syn_count.map(Value::Number),
+    validate,
+    set: |socket, value| SYN_COUNT.set_number(socket, value.number()?),
+    read: |socket| SYN_COUNT.number(socket).map(Value::Number),
+    explain: taken_or_refused,
+    warn: no_warning,
+};
+
+fn validate(value: Value) -> Result<(), &'static str> {
+    match value.number() {
+        Ok(1..=127) | Err(_) => Ok(()),
+        Ok(_) => Err("the kernel takes 1 to 127 retransmissions"),
+    }
+}

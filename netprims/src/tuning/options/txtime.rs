@@ -1,0 +1,38 @@
+use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{Moment, Tuning, TxTime, Value};
+use crate::sys::sockopt::TXTIME;
+
+impl Tuning {
+    /// That packets carry the time at which they are to leave, and how it is meant.
+    ///
+    /// - Default: off. It needs a queueing discipline that heeds it: `fq` with the monotonic clock, `etf` with TAI.
+    /// - When: at any time before the first such packet. UDP and raw sockets; TCP takes it and has no way to give
+    ///   times.
+    /// - Privilege: none for the monotonic clock, CAP_NET_ADMIN over the network namespace for the others.
+    /// - Kernel: Linux 4.19.
+    ///
+    /// Source: tc-etf(8), tc-fq(8), `sk_setsockopt` in `net/core/sock.c`.
+    #[doc(alias = "SO_TXTIME")]
+    #[doc(alias = "SCM_TXTIME")]
+    #[doc(alias = "sock_txtime")]
+    pub const fn txtime(mut self, time: TxTime) -> Self {
+        self.txtime = Some(time);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "SO_TXTIME",
+    earliest: Moment::Open,
+    latest: Moment::Connected,
+    privilege: Privilege::NET_ADMIN,
+    requested: |tuning| tuning.txtime.map(Value::TxTime),
+    validate: any_value,
+    set: |socket, value| TXTIME.set(socket, value.tx_time()?.raw()),
+    read: |socket| {
+        let time = TXTIME.get(socket)?;
+        Ok(Value::TxTime(TxTime::of_raw(time)))
+    },
+    explain: taken_or_refused,
+    warn: no_warning,
+};

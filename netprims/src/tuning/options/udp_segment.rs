@@ -1,0 +1,40 @@
+use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
+use super::super::{Moment, Tuning, Value};
+use crate::sys::sockopt::UDP_SEGMENT;
+
+impl Tuning {
+    /// The size at which the kernel or the NIC cuts what one send call gives into datagrams.
+    ///
+    /// - Range: 0 to 65 535, and what fits the path's MTU, of which the send call is told. 0 turns it off. Up to 64
+    ///   datagrams a call, 128 on newer kernels.
+    /// - Default: off. UDP only.
+    /// - When: at any time; a control message can say it for one send.
+    /// - Privilege: none. Kernel: Linux 4.18.
+    ///
+    /// Source: udp(7), `net/ipv4/udp.c`.
+    #[doc(alias = "UDP_SEGMENT")]
+    pub const fn udp_segment(mut self, bytes: u32) -> Self {
+        self.udp_segment = Some(bytes);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "UDP_SEGMENT",
+    earliest: Moment::Open,
+    latest: Moment::Connected,
+    privilege: Privilege::None,
+    requested: |tuning| tuning.udp_segment.map(Value::Bytes),
+    validate,
+    set: |socket, value| UDP_SEGMENT.set_number(socket, value.bytes()?),
+    read: |socket| UDP_SEGMENT.number(socket).map(Value::Bytes),
+    explain: taken_or_refused,
+    warn: no_warning,
+};
+
+fn validate(value: Value) -> Result<(), &'static str> {
+    match value.bytes() {
+        Ok(0..=65535) | Err(_) => Ok(()),
+        Ok(_) => Err("the kernel takes at most 65535 bytes"),
+    }
+}

@@ -1,0 +1,50 @@
+use super::super::difference::Explanation;
+use super::super::environment::Environment;
+use super::super::spec::{Attempt, Privilege, Spec, no_warning, taken_or_refused};
+use super::super::{Cause, Moment, Tuning, Value};
+use crate::sys::sockopt::WINDOW_CLAMP;
+
+impl Tuning {
+    /// The largest window announced to the peer, in bytes, however large the receive buffer.
+    ///
+    /// - Range: 1 to 2 147 483 647; the kernel keeps at least half of the smallest receive buffer, about 1 KiB.
+    /// - Default: what the receive buffer allows. TCP only.
+    /// - When: at any time; before connect or listen it also bounds the first window.
+    /// - Privilege: none. Kernel: Linux 2.4.
+    ///
+    /// Source: tcp(7), `tcp_set_window_clamp` in `net/ipv4/tcp.c`.
+    #[doc(alias = "TCP_WINDOW_CLAMP")]
+    pub const fn window_clamp(mut self, bytes: u32) -> Self {
+        self.window_clamp = Some(bytes);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "TCP_WINDOW_CLAMP",
+    earliest: Moment::Open,
+    latest: Moment::Connected,
+    privilege: Privilege::None,
+    requested: |tuning| tuning.window_clamp.map(Value::Bytes),
+    validate,
+    set: |socket, value| WINDOW_CLAMP.set_number(socket, value.bytes()?),
+    read: |socket| WINDOW_CLAMP.number(socket).map(Value::Bytes),
+    explain,
+    warn: no_warning,
+};
+
+fn validate(value: Value) -> Result<(), &'static str> {
+    match value.bytes() {
+        Ok(1..=0x7fff_ffff) | Err(_) => Ok(()),
+        Ok(_) => Err("the kernel takes 1 to 2147483647 bytes"),
+    }
+}
+
+fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanation> {
+    match (attempt.refused, attempt.requested, attempt.effective) {
+        (None, Value::Bytes(requested), Some(Value::Bytes(effective))) if effective > requested => {
+            Some(Cause::KernelRule("it is the least the kernel keeps").into())
+        }
+        _ => taken_or_refused(attempt, environment),
+    }
+}

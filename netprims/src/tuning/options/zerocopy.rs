@@ -1,0 +1,33 @@
+use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{Moment, Tuning, Value};
+use crate::sys::sockopt::ZEROCOPY;
+
+impl Tuning {
+    /// Whether sends may ask with `MSG_ZEROCOPY` that the kernel takes the pages of the program's buffer instead of
+    /// a copy.
+    ///
+    /// - Default: off. It changes nothing by itself; a send that uses it must leave its buffer alone until the
+    ///   error queue says that the kernel is done.
+    /// - When: at any time before such a send. TCP and UDP.
+    /// - Privilege: none. Kernel: Linux 4.14 for TCP, 5.0 for UDP.
+    ///
+    /// Source: `Documentation/networking/msg_zerocopy.rst`.
+    #[doc(alias = "SO_ZEROCOPY")]
+    pub const fn zerocopy(mut self, on: bool) -> Self {
+        self.zerocopy = Some(on);
+        self
+    }
+}
+
+pub(super) static SPEC: Spec = Spec {
+    name: "SO_ZEROCOPY",
+    earliest: Moment::Open,
+    latest: Moment::Connected,
+    privilege: Privilege::None,
+    requested: |tuning| tuning.zerocopy.map(Value::Flag),
+    validate: any_value,
+    set: |socket, value| ZEROCOPY.set_flag(socket, value.flag()?),
+    read: |socket| ZEROCOPY.flag(socket).map(Value::Flag),
+    explain: taken_or_refused,
+    warn: no_warning,
+};
