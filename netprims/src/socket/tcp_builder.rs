@@ -2,11 +2,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{SockAddr, Socket};
 
 use super::{TcpListener, TcpStream};
 use crate::sys::sockopt::tcp_backlog;
-use crate::tuning::{Report, Tuning, Warning};
+use crate::tuning::{Report, SocketKind, Tuning, Warning};
 use crate::{Error, Result};
 
 /// Opens TCP sockets, tuned.
@@ -27,6 +27,7 @@ use crate::{Error, Result};
 pub struct TcpBuilder {
     tuning: Tuning,
     backlog: Option<u32>,
+    mptcp: bool,
 }
 
 impl TcpBuilder {
@@ -35,6 +36,7 @@ impl TcpBuilder {
         Self {
             tuning: Tuning::new(),
             backlog: None,
+            mptcp: false,
         }
     }
 
@@ -52,6 +54,20 @@ impl TcpBuilder {
         self
     }
 
+    /// Whether the sockets speak Multipath TCP: a connection may then use several paths at once, and goes on over another
+    /// when one fails. With a peer that does not speak it, it is plain TCP. Default: no.
+    ///
+    /// - Privilege: none. Kernel: Linux 5.6, built with `CONFIG_MPTCP`, and `net.mptcp.enabled` 1; otherwise opening
+    ///   the socket is an error that says so.
+    /// - Such sockets have fewer options than TCP's: the report names those they do not have.
+    ///
+    /// Source: mptcp(7), RFC 8684.
+    #[doc(alias = "IPPROTO_MPTCP")]
+    pub const fn mptcp(mut self, on: bool) -> Self {
+        self.mptcp = on;
+        self
+    }
+
     /// Opens a socket, tunes it, and connects it. Blocks until the peer answers or the kernel gives up.
     ///
     /// # Errors
@@ -62,7 +78,7 @@ impl TcpBuilder {
     ///
     /// Source: connect(2).
     pub fn connect(&self, peer: SocketAddr) -> Result<(TcpStream, Report)> {
-        let socket = Self::open(peer)?;
+        let socket = self.open(peer)?;
         let report = self.tuning.begin(&socket)?;
         let address = SockAddr::from(peer);
         // An interrupted connect goes on in the kernel; calling again waits for it.
@@ -86,7 +102,7 @@ impl TcpBuilder {
     /// Source: bind(2), listen(2).
     #[doc(alias = "bind")]
     pub fn listen(&self, local: SocketAddr) -> Result<(TcpListener, Report)> {
-        let socket = Self::open(local)?;
+        let socket = self.open(local)?;
         let mut report = self.tuning.apply(&socket)?;
         socket
             .set_reuse_address(true)
@@ -113,14 +129,14 @@ impl TcpBuilder {
         Ok((TcpListener::from(OwnedFd::from(socket)), report))
     }
 
-    fn open(address: SocketAddr) -> Result<Socket> {
-        // socket2 opens with SOCK_CLOEXEC.
-        Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )
-        .map_err(|error| Error::system("socket", address, error))
+    fn open(&self, address: SocketAddr) -> Result<Socket> {
+        let kind = match (address, self.mptcp) {
+            (SocketAddr::V4(_), false) => SocketKind::TcpV4,
+            (SocketAddr::V6(_), false) => SocketKind::TcpV6,
+            (SocketAddr::V4(_), true) => SocketKind::MptcpV4,
+            (SocketAddr::V6(_), true) => SocketKind::MptcpV6,
+        };
+        kind.open()
     }
 }
 

@@ -6,7 +6,7 @@ use super::difference::Explanation;
 use super::environment::{Environment, Host};
 use super::options;
 use super::spec::{Attempt, Granted, Spec};
-use super::{Cause, Difference, Moment, Outcome, Report, Tuning, Value};
+use super::{Cause, Difference, Moment, Outcome, Report, SocketKind, Tuning, Value};
 use crate::{Error, Result};
 
 impl Tuning {
@@ -25,6 +25,30 @@ impl Tuning {
     pub fn apply(&self, socket: &impl AsFd) -> Result<Report> {
         let report = self.tune(socket)?;
         self.accept(report, |_| true)
+    }
+
+    /// What [`Tuning::apply`] would report of a fresh socket of a kind, here and now: by this thread's privilege, in its
+    /// network namespace. The socket is opened, tuned and closed again; nothing is bound, and nothing is sent.
+    ///
+    /// ```
+    /// use netprims::tuning::{SocketKind, Tuning};
+    ///
+    /// let report = Tuning::low_latency().check(SocketKind::TcpV4)?;
+    /// for difference in report.differences() {
+    ///     eprintln!("would not be granted: {difference}");
+    /// }
+    /// # Ok::<(), netprims::Error>(())
+    /// ```
+    ///
+    /// What only a connection can be asked for is reported as [`Cause::TooEarly`]; that is no error of a
+    /// [`strict`](Tuning::strict) tuning here.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tuning::apply`], and [`Error::System`] if there are no such sockets (`EAFNOSUPPORT`,
+    /// `EPROTONOSUPPORT`).
+    pub fn check(&self, kind: SocketKind) -> Result<Report> {
+        self.begin(&kind.open()?)
     }
 
     /// As [`Tuning::apply`], for a socket that is yet to be connected: what can only be asked of a connection is left

@@ -1,0 +1,158 @@
+//! Tunings asked before there is a socket, presets, and what waits for the connection.
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use netprims::Error;
+use netprims::socket::TcpBuilder;
+use netprims::tuning::{Cause, Outcome, PortRange, Report, SocketKind, Tuning, Ulp, Warning};
+use rstest::rstest;
+
+fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
+fn cause<'a>(report: &'a Report, option: &str) -> &'a Cause {
+    match report.outcome(option) {
+        Some(Outcome::Differs(difference)) => difference.cause(),
+        other => panic!("{option}: {other:?}"),
+    }
+}
+
+#[rstest]
+#[case::low_latency(Tuning::low_latency())]
+#[case::bulk(Tuning::bulk())]
+#[case::many_connections(Tuning::many_connections())]
+fn a_preset_is_granted(
+    #[case] preset: Tuning,
+    #[values(SocketKind::TcpV4, SocketKind::TcpV6)] kind: SocketKind,
+) {
+    let report = preset.strict(true).check(kind).unwrap();
+    assert!(!report.outcomes().is_empty());
+    assert_eq!(report.warnings(), [], "{report}");
+    let builder = TcpBuilder::new().tuning(preset.strict(true));
+    let (listener, _) = builder.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (mut near, _) = builder.connect(listener.local_addr().unwrap()).unwrap();
+    let (mut far, _) = listener.accept().unwrap();
+    near.write_all(b"through").unwrap();
+    far.read_exact(&mut [0; 7]).unwrap();
+}
+
+#[test]
+fn a_preset_is_where_one_starts() {
+    const TUNING: Tuning = Tuning::low_latency().nodelay(false);
+    let report = TUNING.check(SocketKind::TcpV4).unwrap();
+    let nodelay = report.outcome("TCP_NODELAY").unwrap();
+    assert_eq!(nodelay.to_string(), "TCP_NODELAY: off");
+}
+
+#[test]
+fn check_says_what_apply_would() {
+    let tuning = Tuning::new().nodelay(true).receive_buffer(1_073_741_823);
+    let told = tuning.check(SocketKind::UdpV4).unwrap();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    assert_eq!(told, tuning.apply(&socket).unwrap());
+    assert_eq!(cause(&told, "TCP_NODELAY"), &Cause::NotSupported);
+    let error = tuning.strict(true).check(SocketKind::UdpV4).unwrap_err();
+    assert!(matches!(error, Error::NotGranted(_)), "{error}");
+}
+
+#[test]
+fn what_needs_a_connection_waits_for_it() {
+    let tuning = Tuning::new().ulp(Ulp::Tls).nodelay(true);
+    let early = tuning.strict(true).check(SocketKind::TcpV4).unwrap();
+    assert!(
+        matches!(cause(&early, "TCP_ULP"), Cause::TooEarly { .. }),
+        "{early}"
+    );
+    let listener = listener();
+    let (_, report) = TcpBuilder::new()
+        .tuning(tuning)
+        .connect(listener.local_addr().unwrap())
+        .unwrap();
+    // Whether this kernel has the module is not ours to say; that it was asked is.
+    if report.is_granted() {
+        return;
+    }
+    assert_eq!(cause(&report, "TCP_ULP"), &Cause::ModuleNotLoaded("tls"));
+    let strict = TcpBuilder::new().tuning(tuning.strict(true));
+    let error = strict.connect(listener.local_addr().unwrap()).unwrap_err();
+    assert!(matches!(error, Error::NotGranted(_)), "{error}");
+}
+
+#[test]
+fn a_strict_listener_is_not_promised_what_only_a_connection_can_have() {
+    let tuning = Tuning::new().ulp(Ulp::Tls).strict(true);
+    let any = "127.0.0.1:0".parse().unwrap();
+    let error = TcpBuilder::new().tuning(tuning).listen(any).unwrap_err();
+    assert!(matches!(error, Error::NotGranted(_)), "{error}");
+}
+
+#[test]
+fn settings_without_effect_warn() {
+    let probes = Tuning::new().keepalive_count(3);
+    let report = probes.check(SocketKind::TcpV4).unwrap();
+    assert_eq!(report.warnings(), [Warning::KeepaliveOff]);
+    let report = probes.keepalive(true).check(SocketKind::TcpV4).unwrap();
+    assert_eq!(report.warnings(), []);
+
+    let outside = Tuning::new().local_port_range(PortRange::new(1, 2).unwrap());
+    let report = outside.check(SocketKind::TcpV4).unwrap();
+    if report.is_granted() {
+        let [Warning::WithoutEffect { sysctl, .. }] = report.warnings() else {
+            panic!("{report}")
+        };
+        assert_eq!(*sysctl, "net.ipv4.ip_local_port_range");
+    }
+}
+
+#[test]
+fn ports_come_from_the_range() {
+    let ports = PortRange::new(45_000, 45_099).unwrap();
+    let tuning = Tuning::new().local_port_range(ports);
+    let (listener, report) = TcpBuilder::new()
+        .tuning(tuning)
+        .listen("127.0.0.1:0".parse().unwrap())
+        .unwrap();
+    let port = listener.local_addr().unwrap().port();
+    if report.is_granted() {
+        assert!((45_000..=45_099).contains(&port), "{port}");
+    } else {
+        // Before Linux 6.3.
+        assert_eq!(cause(&report, "IP_LOCAL_PORT_RANGE"), &Cause::NotSupported);
+    }
+}
+
+#[test]
+fn closing_without_lingering_resets() {
+    // The option is not only read back: the peer sees its effect.
+    let listener = listener();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    let report = Tuning::new().linger(Duration::ZERO).apply(&far).unwrap();
+    assert!(report.is_granted(), "{report}");
+    drop(far);
+    let error = (&near).read(&mut [0; 1]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn multipath_is_another_protocol_or_an_error_that_says_why() {
+    let builder = TcpBuilder::new().mptcp(true);
+    match builder.listen("127.0.0.1:0".parse().unwrap()) {
+        Ok((listener, _)) => {
+            let fd = socket2::SockRef::from(&listener);
+            assert_eq!(fd.protocol().unwrap(), Some(socket2::Protocol::MPTCP));
+            let (mut near, _) = builder.connect(listener.local_addr().unwrap()).unwrap();
+            let (mut far, _) = listener.accept().unwrap();
+            near.write_all(b"both").unwrap();
+            far.read_exact(&mut [0; 4]).unwrap();
+        }
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.contains("MPTCP") || text.contains("mptcp"), "{text}");
+        }
+    }
+}
