@@ -7,7 +7,7 @@ use super::{On, Want};
 /// One option.
 pub(crate) struct Row {
     pub(crate) option: &'static str,
-    /// The kernel that has it; an older one must say that it does not.
+    /// The first kernel that has it; an older one may say that it does not.
     pub(crate) since: (u32, u32),
     pub(crate) set: Cell,
     pub(crate) clamp: Cell,

@@ -11,7 +11,7 @@ impl Tuning {
     /// - Default: `net.ipv4.ip_local_port_range`. An end that is outside of it does not count, of which the report
     ///   warns.
     /// - When: before the port is chosen, by bind or by connect.
-    /// - Privilege: none. Kernel: Linux 6.3.
+    /// - Privilege: none. Kernel: Linux 6.3, and later 6.1 stable kernels.
     ///
     /// Source: ip(7), `inet_sk_get_local_port_range` in `net/ipv4/inet_connection_sock.c`.
     #[doc(alias = "IP_LOCAL_PORT_RANGE")]
