@@ -60,6 +60,21 @@ fn check_says_what_apply_would() {
 }
 
 #[test]
+fn forcing_a_buffer_turns_autotuning_off_too() {
+    let tuning = Tuning::new().receive_buffer_force(10_000);
+    let report = tuning.check(SocketKind::TcpV4).unwrap();
+    match report.warnings() {
+        [Warning::AutotuningOff { option, .. }] => assert_eq!(*option, "SO_RCVBUFFORCE"),
+        // Nothing is set without privilege.
+        warnings => {
+            let missing = Cause::Capability("CAP_NET_ADMIN");
+            assert_eq!(cause(&report, "SO_RCVBUFFORCE"), &missing);
+            assert_eq!(warnings, []);
+        }
+    }
+}
+
+#[test]
 fn what_needs_a_connection_waits_for_it() {
     let tuning = Tuning::new().ulp(Ulp::Tls).nodelay(true);
     let early = tuning.strict(true).check(SocketKind::TcpV4).unwrap();

@@ -46,6 +46,15 @@ fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanati
 }
 
 fn warn(granted: &Granted<'_>, environment: &dyn Environment) -> Vec<Warning> {
+    lost("SO_RCVBUF", granted, environment)
+}
+
+/// What a socket loses by having its receive buffer set.
+pub(super) fn lost(
+    option: &'static str,
+    granted: &Granted<'_>,
+    environment: &dyn Environment,
+) -> Vec<Warning> {
     let Some(Value::Bytes(effective)) = granted.effective else {
         return Vec::new();
     };
@@ -56,13 +65,17 @@ fn warn(granted: &Granted<'_>, environment: &dyn Environment) -> Vec<Warning> {
         .words(AUTOTUNING)
         .get(2)
         .and_then(|word| word.parse().ok());
-    warnings(u64::from(effective), ceiling, granted.moment)
+    warnings(option, u64::from(effective), ceiling, granted.moment)
 }
 
-fn warnings(effective: u64, ceiling: Option<u64>, moment: Moment) -> Vec<Warning> {
+fn warnings(
+    option: &'static str,
+    effective: u64,
+    ceiling: Option<u64>,
+    moment: Moment,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if let Some(ceiling) = ceiling.filter(|ceiling| *ceiling > effective) {
-        let option = "SO_RCVBUF";
         warnings.push(Warning::AutotuningOff {
             option,
             effective,
@@ -93,7 +106,7 @@ mod tests {
         #[case] autotuning: bool,
         #[case] scale: bool,
     ) {
-        let warnings = warnings(effective, ceiling, moment);
+        let warnings = warnings("SO_RCVBUF", effective, ceiling, moment);
         let off = warnings
             .iter()
             .any(|warning| matches!(warning, Warning::AutotuningOff { .. }));

@@ -1,8 +1,8 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Privilege, Spec, no_warning, taken_or_refused};
+use super::super::spec::{Attempt, Privilege, Spec, taken_or_refused};
 use super::super::{Moment, Tuning, Value};
-use super::buffer;
+use super::{buffer, receive_buffer};
 use crate::sys::sockopt::RECEIVE_BUFFER_FORCE;
 
 impl Tuning {
@@ -32,7 +32,7 @@ pub(super) static SPEC: Spec = Spec {
     set: |socket, value| RECEIVE_BUFFER_FORCE.set_number(socket, value.bytes()?),
     read: |socket| socket.recv_buffer_size().and_then(buffer::bytes),
     explain,
-    warn: no_warning,
+    warn: |granted, environment| receive_buffer::lost("SO_RCVBUFFORCE", granted, environment),
 };
 
 fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanation> {
