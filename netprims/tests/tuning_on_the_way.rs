@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use netprims::Error;
 use netprims::socket::TcpBuilder;
-use netprims::tuning::{Cause, Outcome, PortRange, Report, SocketKind, Tuning, Ulp, Warning};
+use netprims::tuning::{Cause, Dscp, Outcome, PortRange, Report, SocketKind, Tuning, Ulp, Warning};
 use rstest::rstest;
 
 fn listener() -> TcpListener {
@@ -72,6 +72,23 @@ fn forcing_a_buffer_turns_autotuning_off_too() {
             assert_eq!(warnings, []);
         }
     }
+}
+
+#[test]
+fn an_ipv6_socket_is_tuned_for_its_ipv4_peers_too() {
+    let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::DGRAM, None).unwrap();
+    socket.set_tos_v4(2).unwrap();
+    let tuning = Tuning::new().dscp(Dscp::EXPEDITED_FORWARDING).hop_limit(9);
+    let report = tuning.apply(&socket).unwrap();
+    assert!(report.is_granted(), "{report}");
+    assert_eq!(socket.tclass_v6().unwrap(), 46 << 2);
+    assert_eq!(
+        socket.tos_v4().unwrap(),
+        46 << 2 | 2,
+        "ECN is left as it was"
+    );
+    assert_eq!(socket.unicast_hops_v6().unwrap(), 9);
+    assert_eq!(socket.ttl_v4().unwrap(), 9);
 }
 
 #[test]

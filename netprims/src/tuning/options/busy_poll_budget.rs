@@ -8,7 +8,8 @@ impl Tuning {
     /// - Range: 0 to 65 535.
     /// - Default: 8. The kernel has no way to read it back: the report says that it was set.
     /// - When: at any time.
-    /// - Privilege: CAP_NET_ADMIN in the first user namespace to raise it; none to lower it.
+    /// - Privilege: CAP_NET_ADMIN in the first user namespace to raise it. A fresh socket has 0, which stands for the
+    ///   default: every other value needs it.
     /// - Kernel: Linux 5.11, built with `CONFIG_NET_RX_BUSY_POLL`.
     ///
     /// Source: `Documentation/networking/napi.rst`, `sk_setsockopt` in `net/core/sock.c`.

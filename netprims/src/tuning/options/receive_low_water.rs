@@ -13,7 +13,7 @@ impl Tuning {
     ///   (`net.ipv4.tcp_rmem`).
     /// - Default: 1.
     /// - When: at any time.
-    /// - Privilege: none. Kernel: Linux 2.4; poll heeds it and TCP grows the buffer for it since 4.18.
+    /// - Privilege: none. Kernel: Linux 2.4; poll heeds it since 2.6.28.
     ///
     /// Source: socket(7), `tcp_set_rcvlowat` in `net/ipv4/tcp.c`.
     #[doc(alias = "SO_RCVLOWAT")]
