@@ -5,7 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use descriptors::{balanced, is_close_on_exec, without_privilege};
-use netns::{Fresh, in_fresh};
+use netns::{Fresh, in_fresh, nothing_is_started};
 use netprims::Error;
 use netprims::netns::NetNs;
 use netprims::sysctl::Sysctl;
@@ -136,6 +136,7 @@ fn a_fresh_namespace_is_empty_and_shows_its_own_sysctls() {
 
 #[test]
 fn the_process_the_path_and_the_thread_are_the_same_namespace() {
+    let _quiet = nothing_is_started();
     balanced(|| {
         let current = NetNs::current().unwrap();
         let process = NetNs::of_process(std::process::id()).unwrap();
@@ -154,6 +155,7 @@ fn the_process_the_path_and_the_thread_are_the_same_namespace() {
 #[case("a/b")]
 #[case("a\0b")]
 fn a_name_that_leads_elsewhere_is_refused(#[case] name: &str) {
+    let _quiet = nothing_is_started();
     balanced(|| {
         let error = NetNs::by_name(name).unwrap_err();
         assert!(matches!(error, Error::InvalidValue { .. }), "{error}");
@@ -162,6 +164,7 @@ fn a_name_that_leads_elsewhere_is_refused(#[case] name: &str) {
 
 #[test]
 fn what_is_no_network_namespace_is_an_error_that_names_it() {
+    let _quiet = nothing_is_started();
     balanced(|| {
         for (path, errno) in [
             ("/dev/null", 25),
@@ -193,6 +196,7 @@ fn entering_without_the_privilege_says_which() {
     const INSIDE: &str = "NETPRIMS_TEST_UNPRIVILEGED";
     let name = "entering_without_the_privilege_says_which";
     if std::env::var_os(INSIDE).is_some() {
+        let _quiet = nothing_is_started();
         return balanced(|| {
             for error in [
                 NetNs::fresh().map(drop).unwrap_err(),
@@ -203,6 +207,7 @@ fn entering_without_the_privilege_says_which() {
             }
         });
     }
+    let _quiet = nothing_is_started();
     balanced(|| {
         without_privilege(name, INSIDE);
     });

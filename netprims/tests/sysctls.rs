@@ -1,7 +1,7 @@
 //! Writing sysctls, and whose they are, in a network namespace of the test's own.
 
 use descriptors::{balanced, without_privilege};
-use netns::{Fresh, in_fresh};
+use netns::{Fresh, in_fresh, nothing_is_started};
 use netprims::netns::NetNs;
 use netprims::sysctl::{KNOWN, Scope, Sysctl, scopes};
 
@@ -108,6 +108,7 @@ fn a_child_may_write_exactly_what_is_its_own() {
 fn looking_without_the_privilege_says_which() {
     const INSIDE: &str = "NETPRIMS_TEST_UNPRIVILEGED";
     let name = "looking_without_the_privilege_says_which";
+    let _quiet = nothing_is_started();
     balanced(|| {
         if std::env::var_os(INSIDE).is_none() {
             return without_privilege(name, INSIDE);

@@ -2,6 +2,16 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Held while a process is started and waited for: its pipes are descriptors of this process.
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// Keeps the tests beside this one from starting processes, for a test that counts descriptors.
+#[allow(dead_code, reason = "not every test file that shares this asks for it")]
+pub(crate) fn nothing_is_started() -> MutexGuard<'static, ()> {
+    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What a test's process gets for itself.
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +43,14 @@ pub(crate) fn in_fresh(fresh: Fresh, test: &str, body: impl FnOnce()) {
         }
     };
     let program = std::env::current_exe().expect("the path of this test");
+    let starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     let output = command
         .arg(program)
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")
         .output()
         .expect("unshare, of util-linux");
+    drop(starting);
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "in {fresh:?}:\n{text}");
     assert!(text.contains("1 passed"), "the body did not run:\n{text}");
