@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// What the agent needs beyond a test's own deadline to kill it and say so.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// How a guest that says nothing any more is told.
+const STALLED: &str = "the guest stopped answering";
+
 /// The profile lab tests are built with (see the workspace's Cargo.toml).
 pub(crate) const PROFILE: &str = "lab";
 
@@ -100,20 +103,29 @@ pub(crate) fn run(
     mut each: impl FnMut(&Outcome) -> Result<()>,
 ) -> Result<Vec<Outcome>> {
     let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut retried: Vec<String> = Vec::new();
     loop {
         let done = |case: &&TestCase| outcomes.iter().any(|outcome| outcome.id == case.id());
         let left: Vec<TestCase> = cases.iter().filter(|case| !done(case)).cloned().collect();
         if left.is_empty() {
             return Ok(outcomes);
         }
-        let before = outcomes.len();
+        let before = outcomes.len() + retried.len();
         guest(lab, &left, full, |mut outcome| {
+            // An emulated machine can stall as a whole, which no test does twice by accident.
+            let stalled =
+                matches!(&outcome.verdict, Verdict::Failed { why } if why.starts_with(STALLED));
+            if stalled && !retried.contains(&outcome.id) {
+                println!("  retry   {}: {:?}", outcome.id, outcome.verdict);
+                retried.push(outcome.id);
+                return Ok(());
+            }
             skips.judge(&lab.kernel.name, &mut outcome);
             each(&outcome)?;
             outcomes.push(outcome);
             Ok(())
         })?;
-        if outcomes.len() == before {
+        if outcomes.len() + retried.len() == before {
             bail!("the guest ended before its first test");
         }
     }
@@ -172,7 +184,7 @@ fn guest(
             Message::Event(Event::Broken { why }) => why,
             Message::Event(other) => bail!("the guest said {other:?} among its tests"),
             Message::Gone(why) => why,
-            Message::Silent => format!("the guest stopped answering: {}", vm.console_end()),
+            Message::Silent => format!("{STALLED}: {}", vm.console_end()),
         };
         // The test that ran is to blame; between tests it is the one before, and judged.
         return match running {
