@@ -8,7 +8,7 @@
 //! use netprims_rdma::{
 //!     Device, Endpoint, Mtu, PortNum, Psn, QpDepth, RtrAttr, RtsAttr,
 //! };
-//! # fn exchange(_: Endpoint) -> Endpoint { unimplemented!() }
+//! # fn exchange(mine: Endpoint) -> Endpoint { mine }
 //! # fn main() -> Result<(), netprims_rdma::Error> {
 //! let context = Device::first()?.open()?;
 //! let port = PortNum::FIRST;
