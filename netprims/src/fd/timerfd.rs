@@ -156,7 +156,7 @@ impl TimerFdOptions {
         sys::create(clock, self.nonblocking)
             .map(TimerFd::from)
             .map_err(|error| {
-                let name = format_args!("a timer of {:?}", self.clock);
+                let name = format!("a timer of {:?}", self.clock);
                 Error::system("timerfd_create", name, error)
             })
     }

@@ -87,7 +87,7 @@ impl Ring {
         let pool = self.core.engine.pool(shape).map_err(|error| {
             let advice =
                 "on ENOMEM raise RLIMIT_MEMLOCK, grant CAP_IPC_LOCK, or take a smaller pool";
-            let object = format_args!("a pool of {} bytes", shape.bytes());
+            let object = format!("a pool of {} bytes", shape.bytes());
             Error::advised("io_uring_register", object, error, advice)
         })?;
         pool.map(TxPool::new)
