@@ -3,12 +3,14 @@
 mod apt;
 mod bench;
 mod cache;
+mod checks;
 mod demo;
 mod host;
 mod interrupt;
 mod kernel;
 mod lab;
 mod ledger;
+mod msrv;
 mod outside;
 mod run;
 mod selftest;
@@ -39,7 +41,7 @@ struct Arguments {
 enum Task {
     /// Set everything up and do the main job in the lab: RoCE traffic, VFs, zero-copy sends
     Demo,
-    /// Formatting, lints, documentation, host tests, and the lab's tests on 6.12 and 7.2
+    /// What `check` does, host tests, and the lab's tests on 6.12 and 7.2
     Test {
         /// All kernels, at full volume; resumes where an earlier run at this commit stopped
         #[arg(long)]
@@ -50,6 +52,8 @@ enum Task {
         /// Only lab tests whose name contains this
         filter: Option<String>,
     },
+    /// The part of `test` that runs nothing: formatting, lints, documentation, the oldest compiler
+    Check,
     /// Measure against named peers
     Bench {
         /// Which benchmarks; all of them if none is named
@@ -110,6 +114,7 @@ fn perform(task: Task) -> Result<i32> {
     let checkout = checkout()?;
     match task {
         Task::Demo => demo::run(&checkout),
+        Task::Check => checks::run(&checkout).map(|()| 0),
         Task::Test {
             full,
             kernel,

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: what every landing and every newcomer runs.
 
+use crate::checks;
 use crate::lab::{Lab, target_folder};
 use crate::ledger::Ledger;
 use crate::outside;
@@ -8,7 +9,6 @@ use crate::selftest;
 use crate::skips::Skips;
 use crate::suite::{self, Outcome};
 use crate::ui;
-use crate::unsafety;
 use anyhow::{Context, Result, bail};
 use lab::{TestCase, Verdict};
 use std::path::Path;
@@ -64,7 +64,7 @@ pub(crate) fn run(
     let skips = Skips::read(checkout)?;
     let mut counts = Vec::new();
     if filter.is_none() {
-        checks(checkout)?;
+        checks::run(checkout)?;
         counts.push(("host".to_owned(), host_tests(checkout)?));
         ui::step("a project outside the workspace", || {
             outside::check(checkout)
@@ -147,60 +147,6 @@ fn sum_up(counts: &[(String, Count)], ledger: Option<&Ledger>) -> i32 {
         total.passed, total.failed, total.skipped
     );
     if total.failed == 0 { 0 } else { 1 }
-}
-
-/// Formatting, lints, documentation, and where `unsafe` may stand.
-fn checks(checkout: &Path) -> Result<()> {
-    ui::step("where unsafe stands", || unsafety::check(checkout))?;
-    ui::step("formatting", || {
-        run::shown(run::cargo(checkout).args(["fmt", "--all", "--check"]))
-    })?;
-    let clippy = [
-        "clippy",
-        "--quiet",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    ui::step("lints", || run::shown(run::cargo(checkout).args(clippy)))?;
-    for features in [
-        &["--no-default-features"][..],
-        &["--no-default-features", "--features", "serde"],
-        &["--all-features"],
-    ] {
-        let what = format!("lints of netprims {}", features.join(" "));
-        let args = [
-            "clippy",
-            "--quiet",
-            "--package",
-            "netprims",
-            "--all-targets",
-        ];
-        ui::step(&what, || {
-            run::shown(
-                run::cargo(checkout)
-                    .args(args)
-                    .args(features)
-                    .args(["--", "-D", "warnings"]),
-            )
-        })?;
-    }
-    let doc = [
-        "doc",
-        "--quiet",
-        "--workspace",
-        "--no-deps",
-        "--all-features",
-    ];
-    ui::step("documentation", || {
-        run::shown(
-            run::cargo(checkout)
-                .args(doc)
-                .env("RUSTDOCFLAGS", "-D warnings"),
-        )
-    })
 }
 
 /// The tests any machine can run.

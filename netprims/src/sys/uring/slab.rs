@@ -227,7 +227,10 @@ mod tests {
                         let key = issued[which % issued.len()];
                         prop_assert_eq!(slab.find(key), live.get(&key));
                         match live.get(&key) {
-                            Some(value) => prop_assert_eq!(slab.find_mut(key), Ok(&mut value.clone())),
+                            Some(value) => {
+                                let mut value = *value;
+                                prop_assert_eq!(slab.find_mut(key), Ok(&mut value));
+                            }
                             None => prop_assert_eq!(slab.find_mut(key), Err(Missing::Late)),
                         }
                     }

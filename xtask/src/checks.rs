@@ -1,0 +1,63 @@
+//! `cargo xtask check`: what can be said of a change without running it.
+
+use crate::msrv;
+use crate::run;
+use crate::ui;
+use crate::unsafety;
+use anyhow::Result;
+use std::path::Path;
+
+/// Formatting, lints, documentation, the oldest compiler, and where `unsafe` may stand.
+pub(crate) fn run(checkout: &Path) -> Result<()> {
+    ui::step("where unsafe stands", || unsafety::check(checkout))?;
+    ui::step("formatting", || {
+        run::shown(run::cargo(checkout).args(["fmt", "--all", "--check"]))
+    })?;
+    let clippy = [
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    ui::step("lints", || run::shown(run::cargo(checkout).args(clippy)))?;
+    for features in [
+        &["--no-default-features"][..],
+        &["--no-default-features", "--features", "serde"],
+        &["--all-features"],
+    ] {
+        let what = format!("lints of netprims {}", features.join(" "));
+        let args = [
+            "clippy",
+            "--quiet",
+            "--package",
+            "netprims",
+            "--all-targets",
+        ];
+        ui::step(&what, || {
+            run::shown(
+                run::cargo(checkout)
+                    .args(args)
+                    .args(features)
+                    .args(["--", "-D", "warnings"]),
+            )
+        })?;
+    }
+    let doc = [
+        "doc",
+        "--quiet",
+        "--workspace",
+        "--no-deps",
+        "--all-features",
+    ];
+    ui::step("documentation", || {
+        run::shown(
+            run::cargo(checkout)
+                .args(doc)
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    })?;
+    msrv::check(checkout)
+}
