@@ -58,11 +58,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut stream = Tuning::new().nodelay(true).send_buffer(args.send_buffer);
+    let mut stream = Tuning::tcp().nodelay(true).send_buffer(args.send_buffer);
     if let Some(name) = args.congestion {
         stream = stream.congestion(name);
     }
-    let datagrams = Tuning::new().send_buffer(args.send_buffer);
+    let datagrams = Tuning::udp().send_buffer(args.send_buffer);
     if let Some(local) = args.listen {
         let (listener, _) = TcpBuilder::new().listen(local)?;
         println!("listening on {}", listener.local_addr()?);

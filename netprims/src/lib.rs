@@ -29,9 +29,9 @@
 //!
 //! ```
 //! use netprims::socket::TcpBuilder;
-//! use netprims::tuning::Tuning;
+//! use netprims::tuning::{Tcp, Tuning};
 //!
-//! const TUNING: Tuning = Tuning::new().receive_buffer(256 * 1024).nodelay(true);
+//! const TUNING: Tuning<Tcp> = Tuning::tcp().receive_buffer(256 * 1024).nodelay(true);
 //!
 //! let (listener, report) = TcpBuilder::new().tuning(TUNING).listen("127.0.0.1:0".parse()?)?;
 //! println!("{report}");

@@ -3,7 +3,6 @@
 
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use netprims::Error;
@@ -155,7 +154,7 @@ fn an_impossible_value_is_refused_before_anything_is_set(
 #[test]
 fn strict_makes_a_difference_an_error_that_carries_the_report() {
     let (stream, _peer) = connected();
-    let tuning = Tuning::new()
+    let tuning = Tuning::tcp()
         .nodelay(true)
         .receive_buffer(1_073_741_823)
         .strict(true);
@@ -198,19 +197,6 @@ fn an_unknown_congestion_control_lists_what_there_is() {
 }
 
 #[test]
-fn a_tcp_option_on_another_socket_is_not_supported() {
-    let tuning = Tuning::new()
-        .nodelay(true)
-        .congestion("reno".parse().unwrap());
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (unix, _peer) = UnixStream::pair().unwrap();
-    for report in [tuning.apply(&udp).unwrap(), tuning.apply(&unix).unwrap()] {
-        assert_eq!(cause(&report, "TCP_NODELAY"), &Cause::NotSupported);
-        assert_eq!(cause(&report, "TCP_CONGESTION"), &Cause::NotSupported);
-    }
-}
-
-#[test]
 fn a_descriptor_that_is_no_socket_is_an_error() {
     let file = std::fs::File::open("/dev/null").unwrap();
     let error = Tuning::new().nodelay(true).apply(&file).unwrap_err();
@@ -220,7 +206,7 @@ fn a_descriptor_that_is_no_socket_is_an_error() {
 #[test]
 fn reuse_port_is_granted_to_a_socket_that_listens() {
     let first = listener();
-    let builder = TcpBuilder::new().tuning(Tuning::new().reuse_port(true).strict(true));
+    let builder = TcpBuilder::new().tuning(Tuning::tcp().reuse_port(true).strict(true));
     let address = first.local_addr().unwrap();
     builder.listen(address).unwrap_err();
     let report = Tuning::new()
@@ -257,7 +243,7 @@ fn a_backlog_that_is_cut_warns() {
 
 #[test]
 fn reuse_port_lets_two_listeners_share_an_address() {
-    let builder = TcpBuilder::new().tuning(Tuning::new().reuse_port(true).strict(true));
+    let builder = TcpBuilder::new().tuning(Tuning::tcp().reuse_port(true).strict(true));
     let (first, _) = builder.listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = first.local_addr().unwrap();
     builder.listen(address).unwrap().0.close().unwrap();
@@ -298,7 +284,7 @@ fn a_receive_buffer_below_what_autotuning_reaches_warns() {
 
 #[test]
 fn busy_poll_over_loopback_warns_that_there_is_no_queue() {
-    let tuning = Tuning::new().busy_poll(Duration::from_micros(50));
+    let tuning = Tuning::tcp().busy_poll(Duration::from_micros(50));
     let (listener, report) = TcpBuilder::new()
         .tuning(tuning)
         .listen("127.0.0.1:0".parse().unwrap())
@@ -317,7 +303,7 @@ fn busy_poll_over_loopback_warns_that_there_is_no_queue() {
 
 #[test]
 fn accepted_connections_inherit_and_convert_both_ways() {
-    let tuning = Tuning::new().nodelay(true).send_buffer(50_000);
+    let tuning = Tuning::tcp().nodelay(true).send_buffer(50_000);
     let (listener, _) = TcpBuilder::new()
         .tuning(tuning)
         .listen("127.0.0.1:0".parse().unwrap())

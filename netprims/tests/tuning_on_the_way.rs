@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use netprims::Error;
 use netprims::socket::TcpBuilder;
-use netprims::tuning::{Cause, Dscp, Outcome, PortRange, Report, SocketKind, Tuning, Ulp, Warning};
+use netprims::tuning::{
+    Cause, Dscp, Outcome, PortRange, Report, SocketKind, Tcp, Tuning, Ulp, Warning,
+};
 use rstest::rstest;
 
 fn listener() -> TcpListener {
@@ -26,7 +28,7 @@ fn cause<'a>(report: &'a Report, option: &str) -> &'a Cause {
 #[case::bulk(Tuning::bulk())]
 #[case::many_connections(Tuning::many_connections())]
 fn a_preset_is_granted(
-    #[case] preset: Tuning,
+    #[case] preset: Tuning<Tcp>,
     #[values(SocketKind::TcpV4, SocketKind::TcpV6)] kind: SocketKind,
 ) {
     let report = preset.strict(true).check(kind).unwrap();
@@ -42,7 +44,7 @@ fn a_preset_is_granted(
 
 #[test]
 fn a_preset_is_where_one_starts() {
-    const TUNING: Tuning = Tuning::low_latency().nodelay(false);
+    const TUNING: Tuning<Tcp> = Tuning::low_latency().nodelay(false);
     let report = TUNING.check(SocketKind::TcpV4).unwrap();
     let nodelay = report.outcome("TCP_NODELAY").unwrap();
     assert_eq!(nodelay.to_string(), "TCP_NODELAY: off");
@@ -54,7 +56,7 @@ fn check_says_what_apply_would() {
     let told = tuning.check(SocketKind::UdpV4).unwrap();
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     assert_eq!(told, tuning.apply(&socket).unwrap());
-    assert_eq!(cause(&told, "TCP_NODELAY"), &Cause::NotSupported);
+    assert_eq!(cause(&told, "TCP_NODELAY"), &Cause::OtherSockets("TCP"));
     let error = tuning.strict(true).check(SocketKind::UdpV4).unwrap_err();
     assert!(matches!(error, Error::NotGranted(_)), "{error}");
 }
@@ -93,7 +95,7 @@ fn an_ipv6_socket_is_tuned_for_its_ipv4_peers_too() {
 
 #[test]
 fn what_needs_a_connection_waits_for_it() {
-    let tuning = Tuning::new().ulp(Ulp::Tls).nodelay(true);
+    let tuning = Tuning::tcp().ulp(Ulp::Tls).nodelay(true);
     let early = tuning.strict(true).check(SocketKind::TcpV4).unwrap();
     assert!(
         matches!(cause(&early, "TCP_ULP"), Cause::TooEarly { .. }),
@@ -116,7 +118,7 @@ fn what_needs_a_connection_waits_for_it() {
 
 #[test]
 fn a_strict_listener_is_not_promised_what_only_a_connection_can_have() {
-    let tuning = Tuning::new().ulp(Ulp::Tls).strict(true);
+    let tuning = Tuning::tcp().ulp(Ulp::Tls).strict(true);
     let any = "127.0.0.1:0".parse().unwrap();
     let error = TcpBuilder::new().tuning(tuning).listen(any).unwrap_err();
     assert!(matches!(error, Error::NotGranted(_)), "{error}");
@@ -143,7 +145,7 @@ fn settings_without_effect_warn() {
 #[test]
 fn ports_come_from_the_range() {
     let ports = PortRange::new(45_000, 45_099).unwrap();
-    let tuning = Tuning::new().local_port_range(ports);
+    let tuning = Tuning::tcp().local_port_range(ports);
     let (listener, report) = TcpBuilder::new()
         .tuning(tuning)
         .listen("127.0.0.1:0".parse().unwrap())

@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Err(error) => return Err(error.into()),
         Ok(devices) => println!("rdma: {} devices", devices.len()),
     }
-    let tuning = Tuning::new().nodelay(true).receive_buffer(128 * 1024);
+    let tuning = Tuning::tcp().nodelay(true).receive_buffer(128 * 1024);
     let (listener, report) = TcpBuilder::new().tuning(tuning).listen("127.0.0.1:0".parse()?)?;
     println!("socket: tuned {}\n{report}", listener.local_addr()?);
     println!("sriov: {} PFs", Host::open()?.pfs()?.len());

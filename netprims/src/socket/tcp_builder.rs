@@ -6,7 +6,7 @@ use socket2::{SockAddr, Socket};
 
 use super::{TcpListener, TcpStream};
 use crate::sys::sockopt::tcp_backlog;
-use crate::tuning::{Report, SocketKind, Tuning, Warning};
+use crate::tuning::{Report, SocketKind, Tcp, Tuning, Warning};
 use crate::{Error, Result};
 
 /// Opens TCP sockets, tuned.
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// use netprims::socket::TcpBuilder;
 /// use netprims::tuning::Tuning;
 ///
-/// const TCP: TcpBuilder = TcpBuilder::new().tuning(Tuning::new().nodelay(true).strict(true));
+/// const TCP: TcpBuilder = TcpBuilder::new().tuning(Tuning::tcp().nodelay(true).strict(true));
 ///
 /// let (listener, _) = TCP.listen("127.0.0.1:0".parse()?)?;
 /// let (stream, report) = TCP.connect(listener.local_addr()?)?;
@@ -25,7 +25,7 @@ use crate::{Error, Result};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct TcpBuilder {
-    tuning: Tuning,
+    tuning: Tuning<Tcp>,
     backlog: Option<u32>,
     mptcp: bool,
 }
@@ -34,14 +34,14 @@ impl TcpBuilder {
     /// A builder without tuning.
     pub const fn new() -> Self {
         Self {
-            tuning: Tuning::new(),
+            tuning: Tuning::tcp(),
             backlog: None,
             mptcp: false,
         }
     }
 
     /// What to ask of each socket it opens. Default: nothing.
-    pub const fn tuning(mut self, tuning: Tuning) -> Self {
+    pub const fn tuning(mut self, tuning: Tuning<Tcp>) -> Self {
         self.tuning = tuning;
         self
     }

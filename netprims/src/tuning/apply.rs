@@ -4,12 +4,14 @@ use socket2::SockRef;
 
 use super::difference::Explanation;
 use super::environment::{Environment, Host};
+use super::kinds::Transport;
 use super::options;
+use super::requests::Requests;
 use super::spec::{Attempt, Granted, Spec};
-use super::{Cause, Difference, Moment, Outcome, Report, SocketKind, Tuning, Value};
+use super::{Cause, Difference, Kind, Moment, Outcome, Report, SocketKind, Tuning, Value, Warning};
 use crate::{Error, Result};
 
-impl Tuning {
+impl<K: Kind> Tuning<K> {
     /// Sets the options on a socket, reads them back, and reports.
     ///
     /// Works on anything that holds a socket: std's and tokio's types, this crate's, an `OwnedFd`. The order is fixed;
@@ -23,8 +25,8 @@ impl Tuning {
     /// - [`Error::NotGranted`]: the tuning is [`strict`](Tuning::strict) and an option differs. The report in the
     ///   error says what is in effect.
     pub fn apply(&self, socket: &impl AsFd) -> Result<Report> {
-        let report = self.tune(socket)?;
-        self.accept(report, |_| true)
+        let report = self.requests.tune(&SockRef::from(socket))?;
+        self.requests.accept(report, |_| true)
     }
 
     /// What [`Tuning::apply`] would report of a fresh socket of a kind, here and now: by this thread's privilege, in its
@@ -45,55 +47,69 @@ impl Tuning {
     ///
     /// # Errors
     ///
-    /// Those of [`Tuning::apply`], and [`Error::System`] if there are no such sockets (`EAFNOSUPPORT`,
-    /// `EPROTONOSUPPORT`).
+    /// Those of [`Tuning::apply`], and
+    ///
+    /// - [`Error::InvalidValue`]: the tuning is for other sockets.
+    /// - [`Error::System`]: there are no such sockets (`EAFNOSUPPORT`, `EPROTONOSUPPORT`).
     pub fn check(&self, kind: SocketKind) -> Result<Report> {
+        if let Some(transport) = K::TRANSPORT.filter(|only| *only != kind.transport()) {
+            return Err(Error::InvalidValue {
+                option: "SocketKind",
+                value: format!("{kind:?}"),
+                reason: transport.only(),
+            });
+        }
         self.begin(&kind.open()?)
     }
 
     /// As [`Tuning::apply`], for a socket that is yet to be connected: what can only be asked of a connection is left
     /// for [`Tuning::resume`].
     pub(crate) fn begin(&self, socket: &impl AsFd) -> Result<Report> {
-        let report = self.tune(socket)?;
-        self.accept(report, |difference| !is_early(difference))
+        let report = self.requests.tune(&SockRef::from(socket))?;
+        self.requests
+            .accept(report, |difference| !is_early(difference))
     }
 
     /// For a socket that has been connected since: asks for what could not be asked before, and writes the warnings
     /// anew.
-    pub(crate) fn resume(&self, socket: &impl AsFd, mut report: Report) -> Result<Report> {
-        let socket = SockRef::from(socket);
-        let host = Host::of(&socket);
+    pub(crate) fn resume(&self, socket: &impl AsFd, report: Report) -> Result<Report> {
+        let report = self.requests.tune_late(&SockRef::from(socket), report);
+        self.requests.accept(report, |_| true)
+    }
+}
+
+impl Requests {
+    fn tune(&self, socket: &SockRef<'_>) -> Result<Report> {
+        self.validate()?;
+        let moment = Moment::of(socket)
+            .map_err(|error| Error::system("getsockopt SO_ACCEPTCONN", "the descriptor", error))?;
+        let target = Target::of(socket, moment);
+        let host = Host::of(socket);
+        let mut report = Report::default();
+        for (spec, requested) in self.iter() {
+            report.outcomes.push(set(spec, requested, &target, &host));
+        }
+        self.warn(&target, &host, &mut report);
+        Ok(report)
+    }
+
+    fn tune_late(&self, socket: &SockRef<'_>, mut report: Report) -> Report {
+        let host = Host::of(socket);
+        let target = Target::of(socket, Moment::Connected);
         for outcome in &mut report.outcomes {
             let early = matches!(&*outcome, Outcome::Differs(difference) if is_early(difference));
             let spec = options::ALL
                 .iter()
                 .find(|spec| spec.name == outcome.option());
             if let (true, Some(spec)) = (early, spec) {
-                let requested = outcome.requested();
-                *outcome = set(spec, requested, &socket, Moment::Connected, &host);
+                *outcome = set(spec, outcome.requested(), &target, &host);
             }
         }
         report.warnings.clear();
         // What was set in time does not become late by what happened since.
-        self.warn(&socket, Moment::Open, &host, &mut report);
-        self.accept(report, |_| true)
-    }
-
-    fn tune(&self, socket: &impl AsFd) -> Result<Report> {
-        let socket = SockRef::from(socket);
-        self.validate()?;
-        let moment = Moment::of(&socket)
-            .map_err(|error| Error::system("getsockopt SO_ACCEPTCONN", "the descriptor", error))?;
-
-        let host = Host::of(&socket);
-        let mut report = Report::default();
-        for (spec, requested) in self.requests() {
-            report
-                .outcomes
-                .push(set(spec, requested, &socket, moment, &host));
-        }
-        self.warn(&socket, moment, &host, &mut report);
-        Ok(report)
+        let moment = Moment::Open;
+        self.warn(&Target { moment, ..target }, &host, &mut report);
+        report
     }
 
     /// The report, or the error that a strict tuning makes of a difference that counts.
@@ -104,44 +120,50 @@ impl Tuning {
         Ok(report)
     }
 
-    fn validate(&self) -> Result<()> {
-        for (spec, value) in self.requests() {
-            (spec.validate)(value).map_err(|reason| Error::InvalidValue {
-                option: spec.name,
-                value: value.to_string(),
-                reason,
-            })?;
-        }
-        Ok(())
-    }
-
-    fn warn(
-        &self,
-        socket: &SockRef<'_>,
-        moment: Moment,
-        environment: &dyn Environment,
-        report: &mut Report,
-    ) {
-        for (spec, _) in self.requests() {
+    fn warn(&self, target: &Target<'_>, environment: &dyn Environment, report: &mut Report) {
+        for (spec, _) in self.iter() {
             // What was not set does nothing that one need be warned of.
             let outcome = report.outcome(spec.name).filter(|outcome| outcome.is_set());
             let Some(outcome) = outcome else {
                 continue;
             };
-            let effective = outcome.effective();
+            if target.is_foreign_to(spec) {
+                report.warnings.push(Warning::OtherSockets {
+                    option: spec.name,
+                    sockets: spec.sockets.names(),
+                });
+                continue;
+            }
             let granted = Granted {
-                effective,
-                moment,
-                socket,
+                effective: outcome.effective(),
+                moment: target.moment,
+                socket: target.socket,
             };
             report.warnings.extend((spec.warn)(&granted, environment));
         }
     }
+}
 
-    fn requests(&self) -> impl Iterator<Item = (&'static Spec, Value)> + '_ {
-        options::ALL
-            .iter()
-            .filter_map(|spec| Some((*spec, (spec.requested)(self)?)))
+/// The socket that is tuned.
+struct Target<'a> {
+    socket: &'a SockRef<'a>,
+    transport: Option<Transport>,
+    moment: Moment,
+}
+
+impl<'a> Target<'a> {
+    fn of(socket: &'a SockRef<'a>, moment: Moment) -> Self {
+        Self {
+            socket,
+            transport: Transport::of(socket),
+            moment,
+        }
+    }
+
+    /// Whether it is known to have no use for an option.
+    fn is_foreign_to(&self, spec: &Spec) -> bool {
+        self.transport
+            .is_some_and(|transport| !spec.sockets.include(transport))
     }
 }
 
@@ -152,12 +174,14 @@ fn is_early(difference: &Difference) -> bool {
 fn set(
     spec: &Spec,
     requested: Value,
-    socket: &SockRef<'_>,
-    moment: Moment,
+    target: &Target<'_>,
     environment: &dyn Environment,
 ) -> Outcome {
-    let early = moment < spec.earliest;
-    let late = moment > spec.latest && (spec.read)(socket).ok() != Some(requested);
+    let Target { socket, moment, .. } = *target;
+    // A socket that has no use for the option has no moment for it either.
+    let foreign = target.is_foreign_to(spec);
+    let early = !foreign && moment < spec.earliest;
+    let late = !foreign && moment > spec.latest && (spec.read)(socket).ok() != Some(requested);
     let refused = if early || late {
         None
     } else {
@@ -174,16 +198,13 @@ fn set(
         effective,
     };
     let explanation = if late {
-        Some(
-            Cause::TooLate {
-                latest: spec.latest,
-                moment,
-            }
-            .into(),
-        )
+        let latest = spec.latest;
+        Some(Cause::TooLate { latest, moment }.into())
     } else if early {
         let earliest = spec.earliest;
         Some(Cause::TooEarly { earliest, moment }.into())
+    } else if let (true, Some(libc::ENOPROTOOPT | libc::EOPNOTSUPP)) = (foreign, refused) {
+        Some(Cause::OtherSockets(spec.sockets.names()).into())
     } else {
         (spec.explain)(&attempt, environment)
     };
@@ -206,8 +227,9 @@ fn set(
 
 #[cfg(test)]
 mod tests {
+    use super::super::Limit;
+    use super::super::spec::Sockets;
     use super::super::spec::{Privilege, any_value, taken_or_refused};
-    use super::super::{Limit, Warning};
     use super::*;
     use crate::tuning::environment::fake::Fake;
     use std::net::UdpSocket;
@@ -215,6 +237,7 @@ mod tests {
     /// An option that can be set, not read back, and only before bind.
     static WRITE_ONLY: Spec = Spec {
         name: "WRITE_ONLY",
+        sockets: Sockets::All,
         earliest: Moment::Open,
         latest: Moment::Open,
         privilege: Privilege::None,
@@ -229,7 +252,12 @@ mod tests {
     fn outcome(spec: &Spec, moment: Moment) -> Outcome {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let on = Value::Flag(true);
-        set(spec, on, &SockRef::from(&socket), moment, &Fake(&[]))
+        set(
+            spec,
+            on,
+            &Target::of(&SockRef::from(&socket), moment),
+            &Fake(&[]),
+        )
     }
 
     #[test]
@@ -284,7 +312,8 @@ mod tests {
                 is_set,
             }));
             let socket = SockRef::from(&stream);
-            tuning.warn(&socket, Moment::Open, &environment, &mut report);
+            let target = Target::of(&socket, Moment::Open);
+            tuning.requests.warn(&target, &environment, &mut report);
             report.warnings.len()
         });
         warned.sort_unstable();

@@ -53,7 +53,9 @@ pub enum Cause {
         /// What a process without privilege may choose; empty if that cannot be seen.
         allowed: Vec<String>,
     },
-    /// This kind of socket, or this kernel, does not have the option.
+    /// The option is one of other sockets, which are named here.
+    OtherSockets(&'static str),
+    /// This kernel, or this kind of socket, does not have the option.
     NotSupported,
     /// The option was not set because it no longer has an effect.
     #[non_exhaustive]
@@ -200,6 +202,9 @@ impl fmt::Display for Cause {
                     "no such algorithm loaded ({})",
                     Lists(available, allowed)
                 )
+            }
+            Self::OtherSockets(names) => {
+                write!(f, "an option of {names} sockets, which this is not")
             }
             Self::NotSupported => {
                 f.write_str("this kind of socket or this kernel does not have it")

@@ -1,5 +1,6 @@
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::kinds::Transport;
 use crate::{Error, Result};
 
 /// A kind of socket, to [`check`](super::Tuning::check) a tuning on.
@@ -25,6 +26,14 @@ pub enum SocketKind {
 }
 
 impl SocketKind {
+    pub(super) fn transport(self) -> Transport {
+        match self {
+            Self::TcpV4 | Self::TcpV6 | Self::MptcpV4 | Self::MptcpV6 => Transport::Tcp,
+            Self::UdpV4 | Self::UdpV6 => Transport::Udp,
+            Self::UnixStream | Self::UnixDatagram => Transport::Unix,
+        }
+    }
+
     /// Opens one, close-on-exec.
     pub(crate) fn open(self) -> Result<Socket> {
         let (domain, kind, protocol) = match self {

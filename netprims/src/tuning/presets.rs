@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use super::Tuning;
+use super::{Tcp, Tuning};
 
 /// Tunings to start from. Each is a plain value: what follows it in a chain of setters replaces what it says.
-impl Tuning {
+impl Tuning<Tcp> {
     /// For small messages whose delay matters: requests, orders, control.
     ///
     /// - [`nodelay`](Self::nodelay): a small message does not wait for the acknowledgement of the one before, which
@@ -21,9 +21,9 @@ impl Tuning {
     /// made once; buffers, which small messages do not fill; anything that needs privilege (but for busy polling on
     /// older kernels, of which the report tells).
     ///
-    /// TCP only. Before connect or listen, or on a connection.
+    /// Before connect or listen, or on a connection.
     pub const fn low_latency() -> Self {
-        Self::new()
+        Self::tcp()
             .nodelay(true)
             .notsent_lowat(16 * 1024)
             .busy_poll(Duration::from_micros(50))
@@ -45,9 +45,9 @@ impl Tuning {
     /// - [`user_timeout`](Self::user_timeout) 120 s: equal to when keepalive gives up, and for the sending end a bound
     ///   on how long a path may be gone.
     ///
-    /// TCP only. Before connect or listen, or on a connection.
+    /// Before connect or listen, or on a connection.
     pub const fn bulk() -> Self {
-        Self::new()
+        Self::tcp()
             .nodelay(false)
             .notsent_lowat(128 * 1024)
             .keepalive(true)
@@ -72,9 +72,9 @@ impl Tuning {
     /// - [`bind_address_no_port`](Self::bind_address_no_port): a connection that leaves from a given address does not
     ///   take a port of it for itself, so that there can be more than 28 thousand to different peers.
     ///
-    /// TCP only. Before bind, because of the last.
+    /// Before bind, because of the last.
     pub const fn many_connections() -> Self {
-        Self::new()
+        Self::tcp()
             .notsent_lowat(16 * 1024)
             .keepalive(true)
             .keepalive_idle(Duration::from_secs(120))

@@ -4,13 +4,19 @@ use socket2::SockRef;
 
 use super::difference::Explanation;
 use super::environment::Environment;
-use super::{Cause, Moment, Tuning, Value, Warning};
+use super::requests::Requests;
+use super::{Cause, Moment, Value, Warning};
+use crate::Error;
 use crate::caller::Capability;
 
-/// One socket option: all that [`Tuning::apply`] needs to know about it.
+pub(super) use super::sockets::Sockets;
+
+/// One socket option: all that [`Tuning::apply`](super::Tuning::apply) needs to know about it.
 pub(super) struct Spec {
     /// The C name.
     pub(super) name: &'static str,
+    /// Where it has an effect.
+    pub(super) sockets: Sockets,
     /// The first moment at which the kernel takes it.
     pub(super) earliest: Moment,
     /// The last moment at which setting it has an effect.
@@ -18,7 +24,7 @@ pub(super) struct Spec {
     /// What the kernel asks for before it takes it, or takes more of it.
     pub(super) privilege: Privilege,
     /// What the tuning asks for.
-    pub(super) requested: fn(&Tuning) -> Option<Value>,
+    pub(super) requested: fn(&Requests) -> Option<Value>,
     /// Why the value cannot be, where the kernel is not needed to say so.
     pub(super) validate: fn(Value) -> Result<(), &'static str>,
     /// Sets it.
@@ -29,6 +35,17 @@ pub(super) struct Spec {
     pub(super) explain: fn(&Attempt, &dyn Environment) -> Option<Explanation>,
     /// What the granted setting does that the user may not expect.
     pub(super) warn: fn(&Granted<'_>, &dyn Environment) -> Vec<Warning>,
+}
+
+impl Spec {
+    /// The error that refuses a value of the option before the kernel is asked.
+    pub(super) fn invalid(&self, value: Value, reason: &'static str) -> Error {
+        Error::InvalidValue {
+            option: self.name,
+            value: value.to_string(),
+            reason,
+        }
+    }
 }
 
 /// The capability an option, or some of its values, needs.

@@ -36,6 +36,14 @@ pub enum Warning {
         /// How it does.
         reason: &'static str,
     },
+    /// The kernel takes the option from a socket that has no use for it.
+    #[non_exhaustive]
+    OtherSockets {
+        /// The option, by its C name.
+        option: &'static str,
+        /// On which sockets it has an effect.
+        sockets: &'static str,
+    },
     /// When and how often to probe an idle connection was said, and not that it is to be probed.
     KeepaliveOff,
     /// Fewer connections may wait to be accepted than were asked for.
@@ -64,6 +72,9 @@ impl fmt::Display for Warning {
             ),
             Self::WithoutEffect { option, sysctl, value, reason } => {
                 write!(f, "{option}: {sysctl} is {value}: {reason}")
+            }
+            Self::OtherSockets { option, sockets } => {
+                write!(f, "{option}: it has an effect on {sockets} sockets, which this is not")
             }
             Self::KeepaliveOff => f.write_str(
                 "SO_KEEPALIVE is off: TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT have no effect without it",

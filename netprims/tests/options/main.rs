@@ -106,7 +106,7 @@ fn came(option: &str, outcome: &Outcome) -> Want {
         Cause::Capability(name) => Want::System(name),
         Cause::NetworkCapability(name) => Want::Network(name),
         Cause::KernelRule(_) => Want::Rule,
-        Cause::NotSupported => Want::NotSupported,
+        Cause::NotSupported | Cause::OtherSockets(_) => Want::NotSupported,
         Cause::CongestionNotLoaded { .. } | Cause::ModuleNotLoaded(_) => Want::NotLoaded,
         Cause::TooLate { .. } => Want::TooLate,
         Cause::TooEarly { .. } => Want::TooEarly,

@@ -391,6 +391,6 @@ pub(crate) const ALL: &[Row] = &[
         "TCP_ULP",
         differs(ASK.ulp(Ulp::Tls), On::TcpConnected, Want::IfLoaded),
         differs(ASK.ulp(Ulp::Tls), On::Tcp, Want::TooEarly),
-        differs(ASK.ulp(Ulp::Tls), On::Udp, Want::TooEarly),
+        differs(ASK.ulp(Ulp::Tls), On::Udp, Want::NotSupported),
     ),
 ];

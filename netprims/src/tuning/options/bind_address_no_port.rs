@@ -1,8 +1,11 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::BIND_ADDRESS_NO_PORT;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// Whether bind to an address with port 0 leaves the port to connect, which can then use one again that goes to
     /// another peer.
     ///
@@ -13,17 +16,18 @@ impl Tuning {
     /// Source: ip(7).
     #[doc(alias = "IP_BIND_ADDRESS_NO_PORT")]
     pub const fn bind_address_no_port(mut self, on: bool) -> Self {
-        self.bind_address_no_port = Some(on);
+        self.requests.bind_address_no_port = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "IP_BIND_ADDRESS_NO_PORT",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Open,
     privilege: Privilege::None,
-    requested: |tuning| tuning.bind_address_no_port.map(Value::Flag),
+    requested: |requests| requests.bind_address_no_port.map(Value::Flag),
     validate: any_value,
     set: |socket, value| BIND_ADDRESS_NO_PORT.set_flag(socket, value.flag()?),
     read: |socket| BIND_ADDRESS_NO_PORT.flag(socket).map(Value::Flag),

@@ -3,11 +3,14 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::super::environment::Environment;
-use super::super::spec::{Granted, Privilege, Spec, taken_or_refused, wrong_kind};
-use super::super::{Moment, Tuning, Value, Warning};
+use super::super::spec::{Granted, Privilege, Sockets, Spec, taken_or_refused, wrong_kind};
+use super::super::{HasIp, Kind, Moment, Tuning, Value, Warning};
 use crate::sys;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// How long a blocking receive polls the device's queue before it sleeps. Zero turns it off.
     ///
     /// - Unit: whole microseconds, up to 2 147 483 647. It costs that much CPU time per idle receive.
@@ -21,17 +24,18 @@ impl Tuning {
     /// Source: socket(7), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_BUSY_POLL")]
     pub const fn busy_poll(mut self, time: Duration) -> Self {
-        self.busy_poll = Some(time);
+        self.requests.busy_poll = Some(time);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_BUSY_POLL",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::System,
-    requested: |tuning| tuning.busy_poll.map(Value::Time),
+    requested: |requests| requests.busy_poll.map(Value::Time),
     validate,
     set: |socket, value| match value {
         Value::Time(time) => {

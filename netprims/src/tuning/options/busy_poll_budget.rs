@@ -1,8 +1,11 @@
-use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::BUSY_POLL_BUDGET;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// How many packets a busy poll takes from the device's queue at once.
     ///
     /// - Range: 0 to 65 535.
@@ -15,17 +18,18 @@ impl Tuning {
     /// Source: `Documentation/networking/napi.rst`, `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_BUSY_POLL_BUDGET")]
     pub const fn busy_poll_budget(mut self, packets: u32) -> Self {
-        self.busy_poll_budget = Some(packets);
+        self.requests.busy_poll_budget = Some(packets);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_BUSY_POLL_BUDGET",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::System,
-    requested: |tuning| tuning.busy_poll_budget.map(Value::Number),
+    requested: |requests| requests.busy_poll_budget.map(Value::Number),
     validate,
     set: |socket, value| BUSY_POLL_BUDGET.set_number(socket, value.number()?),
     read: |socket| BUSY_POLL_BUDGET.number(socket).map(Value::Number),

@@ -2,13 +2,16 @@ use std::io;
 
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Privilege, Spec, any_value, no_warning, refusal};
-use super::super::{Cause, Congestion, Moment, Tuning, Value};
+use super::super::spec::{Attempt, Privilege, Sockets, Spec, any_value, no_warning, refusal};
+use super::super::{Cause, Congestion, HasTcp, Kind, Moment, Tuning, Value};
 
 const AVAILABLE: &str = "net.ipv4.tcp_available_congestion_control";
 const ALLOWED: &str = "net.ipv4.tcp_allowed_congestion_control";
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// The congestion control algorithm.
     ///
     /// - Default: `net.ipv4.tcp_congestion_control` of the network namespace. TCP only.
@@ -19,17 +22,18 @@ impl Tuning {
     /// Source: tcp(7), `net/ipv4/tcp_cong.c`.
     #[doc(alias = "TCP_CONGESTION")]
     pub const fn congestion(mut self, name: Congestion) -> Self {
-        self.congestion = Some(name);
+        self.requests.congestion = Some(name);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_CONGESTION",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::NET_ADMIN,
-    requested: |tuning| tuning.congestion.map(Value::Congestion),
+    requested: |requests| requests.congestion.map(Value::Congestion),
     validate: any_value,
     set: |socket, value| socket.set_tcp_congestion(value.congestion()?.as_str().as_bytes()),
     read: |socket| parse(&socket.tcp_congestion()?),

@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// Whether only full segments are sent, until it is turned off or 200 ms have passed.
     ///
     /// - Default: off. With [`nodelay`](Self::nodelay) it wins while it is on. TCP only.
@@ -11,17 +14,18 @@ impl Tuning {
     /// Source: tcp(7).
     #[doc(alias = "TCP_CORK")]
     pub const fn cork(mut self, on: bool) -> Self {
-        self.cork = Some(on);
+        self.requests.cork = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_CORK",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.cork.map(Value::Flag),
+    requested: |requests| requests.cork.map(Value::Flag),
     validate: any_value,
     set: |socket, value| socket.set_tcp_cork(value.flag()?),
     read: |socket| socket.tcp_cork().map(Value::Flag),

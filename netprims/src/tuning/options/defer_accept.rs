@@ -2,12 +2,15 @@ use std::time::Duration;
 
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Cause, Moment, Tuning, Value};
+use super::super::spec::{Attempt, Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{Cause, HasTcp, Kind, Moment, Tuning, Value};
 use super::time;
 use crate::sys::sockopt::DEFER_ACCEPT;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// How long a connection may stay without data before accept returns it all the same.
     ///
     /// - Unit: whole seconds. The kernel counts retransmissions of its own SYN-ACK (after 1, 3, 7, 15, … seconds)
@@ -19,17 +22,18 @@ impl Tuning {
     /// Source: tcp(7), `secs_to_retrans` in `net/ipv4/tcp.c`.
     #[doc(alias = "TCP_DEFER_ACCEPT")]
     pub const fn defer_accept(mut self, time: Duration) -> Self {
-        self.defer_accept = Some(time);
+        self.requests.defer_accept = Some(time);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_DEFER_ACCEPT",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Listening,
     privilege: Privilege::None,
-    requested: |tuning| tuning.defer_accept.map(Value::Time),
+    requested: |requests| requests.defer_accept.map(Value::Time),
     validate: time::seconds,
     set: |socket, value| DEFER_ACCEPT.set_number(socket, time::whole_seconds(value)?),
     read: |socket| {

@@ -1,9 +1,12 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Dscp, Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{Dscp, HasIp, Kind, Moment, Tuning, Value};
 use super::family;
 use crate::sys::sockopt::{TOS, TRAFFIC_CLASS};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// The service class of this socket's packets.
     ///
     /// - Default: best effort. The two bits of ECN in the same byte are left as they are.
@@ -16,17 +19,18 @@ impl Tuning {
     #[doc(alias = "IP_TOS")]
     #[doc(alias = "IPV6_TCLASS")]
     pub const fn dscp(mut self, dscp: Dscp) -> Self {
-        self.dscp = Some(dscp);
+        self.requests.dscp = Some(dscp);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "IP_TOS",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.dscp.map(Value::Dscp),
+    requested: |requests| requests.dscp.map(Value::Dscp),
     validate: any_value,
     set: |socket, value| {
         let dscp = value.dscp()?;

@@ -1,13 +1,16 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Granted, Privilege, Spec, taken_or_refused};
-use super::super::{Cause, Limit, Moment, Tuning, Value, Warning};
+use super::super::spec::{Attempt, Granted, Privilege, Sockets, Spec, taken_or_refused};
+use super::super::{Cause, HasTcp, Kind, Limit, Moment, Tuning, Value, Warning};
 use crate::sys::sockopt::FASTOPEN;
 
 const SOMAXCONN: &str = "net.core.somaxconn";
 const FASTOPEN_ALLOWED: &str = "net.ipv4.tcp_fastopen";
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// How many connections may wait whose handshake, having come with data, is not complete.
     ///
     /// - Range: 0 to 2 147 483 647; the kernel cuts it at `net.core.somaxconn`. 0 turns it off.
@@ -19,17 +22,18 @@ impl Tuning {
     /// Source: tcp(7), RFC 7413, `fastopen_queue_tune` in `include/linux/tcp.h`.
     #[doc(alias = "TCP_FASTOPEN")]
     pub const fn fastopen(mut self, connections: u32) -> Self {
-        self.fastopen = Some(connections);
+        self.requests.fastopen = Some(connections);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_FASTOPEN",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Listening,
     privilege: Privilege::None,
-    requested: |tuning| tuning.fastopen.map(Value::Number),
+    requested: |requests| requests.fastopen.map(Value::Number),
     validate,
     set: |socket, value| FASTOPEN.set_number(socket, value.number()?),
     read: |socket| FASTOPEN.number(socket).map(Value::Number),

@@ -1,12 +1,17 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Cause, Limit, Moment, Tuning, Value};
+use super::super::spec::{
+    Attempt, Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused,
+};
+use super::super::{Cause, HasTcp, Kind, Limit, Moment, Tuning, Value};
 use crate::sys::sockopt::FASTOPEN_CONNECT;
 
 const FASTOPEN_ALLOWED: &str = "net.ipv4.tcp_fastopen";
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// Whether connect returns at once and the first write goes out with the handshake, if the peer has given a
     /// cookie before.
     ///
@@ -18,17 +23,18 @@ impl Tuning {
     /// Source: tcp(7), RFC 7413, `do_tcp_setsockopt` in `net/ipv4/tcp.c`.
     #[doc(alias = "TCP_FASTOPEN_CONNECT")]
     pub const fn fastopen_connect(mut self, on: bool) -> Self {
-        self.fastopen_connect = Some(on);
+        self.requests.fastopen_connect = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_FASTOPEN_CONNECT",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Bound,
     privilege: Privilege::None,
-    requested: |tuning| tuning.fastopen_connect.map(Value::Flag),
+    requested: |requests| requests.fastopen_connect.map(Value::Flag),
     validate: any_value,
     set: |socket, value| FASTOPEN_CONNECT.set_flag(socket, value.flag()?),
     read: |socket| FASTOPEN_CONNECT.flag(socket).map(Value::Flag),

@@ -1,9 +1,12 @@
-use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use super::family;
 use crate::sys::sockopt::{HOP_LIMIT, TTL};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// How many routers a packet of this socket may pass.
     ///
     /// - Range: 1 to 255.
@@ -17,17 +20,18 @@ impl Tuning {
     #[doc(alias = "IP_TTL")]
     #[doc(alias = "IPV6_UNICAST_HOPS")]
     pub const fn hop_limit(mut self, hops: u32) -> Self {
-        self.hop_limit = Some(hops);
+        self.requests.hop_limit = Some(hops);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "IP_TTL",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.hop_limit.map(Value::Number),
+    requested: |requests| requests.hop_limit.map(Value::Number),
     validate,
     set: |socket, value| {
         let hops = value.number()?;

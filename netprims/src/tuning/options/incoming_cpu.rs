@@ -1,8 +1,11 @@
-use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::INCOMING_CPU;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// The CPU whose packets this socket is to have, among the sockets of a group with
     /// [`reuse_port`](Self::reuse_port).
     ///
@@ -15,17 +18,18 @@ impl Tuning {
     /// Source: socket(7), `reuseport_update_incoming_cpu` in `net/core/sock_reuseport.c`.
     #[doc(alias = "SO_INCOMING_CPU")]
     pub const fn incoming_cpu(mut self, cpu: u32) -> Self {
-        self.incoming_cpu = Some(cpu);
+        self.requests.incoming_cpu = Some(cpu);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_INCOMING_CPU",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.incoming_cpu.map(Value::Number),
+    requested: |requests| requests.incoming_cpu.map(Value::Number),
     validate,
     set: |socket, value| INCOMING_CPU.set_number(socket, value.number()?),
     read: |socket| INCOMING_CPU.number(socket).map(Value::Number),

@@ -1,11 +1,14 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
 use super::super::spec::{
-    Attempt, Privilege, Spec, any_value, no_warning, taken_or_refused, wrong_kind,
+    Attempt, Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused, wrong_kind,
 };
-use super::super::{Cause, Interface, Moment, Tuning, Value};
+use super::super::{Cause, HasIp, Interface, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// The interface that this socket's packets come from and leave by, and no other.
     ///
     /// - Default: any.
@@ -16,17 +19,18 @@ impl Tuning {
     /// Source: socket(7), `sock_bindtoindex_locked` in `net/core/sock.c`.
     #[doc(alias = "SO_BINDTODEVICE")]
     pub const fn interface(mut self, name: Interface) -> Self {
-        self.interface = Some(name);
+        self.requests.interface = Some(name);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_BINDTODEVICE",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::NET_RAW,
-    requested: |tuning| tuning.interface.map(Value::Interface),
+    requested: |requests| requests.interface.map(Value::Interface),
     validate: any_value,
     set: |socket, value| {
         let name = value.interface()?;

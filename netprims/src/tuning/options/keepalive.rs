@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// Whether an idle connection is probed, so that a peer that vanished is noticed.
     ///
     /// - Default: off. When and how often: [`keepalive_idle`](Self::keepalive_idle),
@@ -12,17 +15,18 @@ impl Tuning {
     /// Source: socket(7), tcp(7).
     #[doc(alias = "SO_KEEPALIVE")]
     pub const fn keepalive(mut self, on: bool) -> Self {
-        self.keepalive = Some(on);
+        self.requests.keepalive = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_KEEPALIVE",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.keepalive.map(Value::Flag),
+    requested: |requests| requests.keepalive.map(Value::Flag),
     validate: any_value,
     set: |socket, value| socket.set_keepalive(value.flag()?),
     read: |socket| socket.keepalive().map(Value::Flag),

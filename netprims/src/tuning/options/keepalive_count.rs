@@ -1,9 +1,12 @@
-use super::super::spec::{Privilege, Spec, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 use super::time;
 use crate::sys::sockopt::KEEPALIVE_COUNT;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// After how many probes without an answer the connection is given up with `ETIMEDOUT`.
     ///
     /// - Range: 1 to 127.
@@ -15,17 +18,18 @@ impl Tuning {
     /// Source: tcp(7).
     #[doc(alias = "TCP_KEEPCNT")]
     pub const fn keepalive_count(mut self, probes: u32) -> Self {
-        self.keepalive_count = Some(probes);
+        self.requests.keepalive_count = Some(probes);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_KEEPCNT",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.keepalive_count.map(Value::Number),
+    requested: |requests| requests.keepalive_count.map(Value::Number),
     validate,
     set: |socket, value| KEEPALIVE_COUNT.set_number(socket, value.number()?),
     read: |socket| KEEPALIVE_COUNT.number(socket).map(Value::Number),

@@ -1,11 +1,14 @@
 use std::time::Duration;
 
-use super::super::spec::{Privilege, Spec, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 use super::time;
 use crate::sys::sockopt::KEEPALIVE_IDLE;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// How long a connection is idle before the first probe.
     ///
     /// - Unit: whole seconds, 1 to 32 767.
@@ -17,17 +20,18 @@ impl Tuning {
     /// Source: tcp(7).
     #[doc(alias = "TCP_KEEPIDLE")]
     pub const fn keepalive_idle(mut self, time: Duration) -> Self {
-        self.keepalive_idle = Some(time);
+        self.requests.keepalive_idle = Some(time);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_KEEPIDLE",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.keepalive_idle.map(Value::Time),
+    requested: |requests| requests.keepalive_idle.map(Value::Time),
     validate: time::keepalive,
     set: |socket, value| KEEPALIVE_IDLE.set_number(socket, time::whole_seconds(value)?),
     read: |socket| {

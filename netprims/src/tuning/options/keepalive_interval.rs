@@ -1,11 +1,14 @@
 use std::time::Duration;
 
-use super::super::spec::{Privilege, Spec, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 use super::time;
 use crate::sys::sockopt::KEEPALIVE_INTERVAL;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// How long after a probe without an answer the next one is sent.
     ///
     /// - Unit: whole seconds, 1 to 32 767.
@@ -17,17 +20,18 @@ impl Tuning {
     /// Source: tcp(7).
     #[doc(alias = "TCP_KEEPINTVL")]
     pub const fn keepalive_interval(mut self, time: Duration) -> Self {
-        self.keepalive_interval = Some(time);
+        self.requests.keepalive_interval = Some(time);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_KEEPINTVL",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.keepalive_interval.map(Value::Time),
+    requested: |requests| requests.keepalive_interval.map(Value::Time),
     validate: time::keepalive,
     set: |socket, value| KEEPALIVE_INTERVAL.set_number(socket, time::whole_seconds(value)?),
     read: |socket| {

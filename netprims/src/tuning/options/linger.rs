@@ -1,10 +1,13 @@
 use std::time::Duration;
 
-use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 use super::time;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// How long close waits for what was written to reach the peer.
     ///
     /// - Unit: whole seconds, up to 2 147 483 647. **Zero makes close drop what is unsent and reset the
@@ -16,17 +19,18 @@ impl Tuning {
     /// Source: socket(7), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_LINGER")]
     pub const fn linger(mut self, time: Duration) -> Self {
-        self.linger = Some(time);
+        self.requests.linger = Some(time);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_LINGER",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.linger.map(Value::Time),
+    requested: |requests| requests.linger.map(Value::Time),
     validate: time::seconds,
     set: |socket, value| socket.set_linger(Some(value.time()?)),
     read: |socket| Ok(socket.linger()?.map_or(Value::Flag(false), Value::Time)),

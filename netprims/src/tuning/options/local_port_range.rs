@@ -1,11 +1,16 @@
 use super::super::environment::Environment;
-use super::super::spec::{Granted, Privilege, Spec, any_value, taken_or_refused, wrong_kind};
-use super::super::{Moment, PortRange, Tuning, Value, Warning};
+use super::super::spec::{
+    Granted, Privilege, Sockets, Spec, any_value, taken_or_refused, wrong_kind,
+};
+use super::super::{HasIp, Kind, Moment, PortRange, Tuning, Value, Warning};
 use crate::sys::sockopt::LOCAL_PORT_RANGE;
 
 const SYSTEM: &str = "net.ipv4.ip_local_port_range";
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// The ports the kernel chooses from where bind or connect leaves the port to it.
     ///
     /// - Default: `net.ipv4.ip_local_port_range`. An end that is outside of it does not count, of which the report
@@ -16,17 +21,18 @@ impl Tuning {
     /// Source: ip(7), `inet_sk_get_local_port_range` in `net/ipv4/inet_connection_sock.c`.
     #[doc(alias = "IP_LOCAL_PORT_RANGE")]
     pub const fn local_port_range(mut self, ports: PortRange) -> Self {
-        self.local_port_range = Some(ports);
+        self.requests.local_port_range = Some(ports);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "IP_LOCAL_PORT_RANGE",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Open,
     privilege: Privilege::None,
-    requested: |tuning| tuning.local_port_range.map(Value::Ports),
+    requested: |requests| requests.local_port_range.map(Value::Ports),
     validate: any_value,
     set: |socket, value| {
         let range = value.ports()?;

@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// The mark that packets of this socket carry within this host, for routing rules and firewalls.
     ///
     /// - Range: all of it. Default: 0.
@@ -12,17 +15,18 @@ impl Tuning {
     /// Source: socket(7).
     #[doc(alias = "SO_MARK")]
     pub const fn mark(mut self, mark: u32) -> Self {
-        self.mark = Some(mark);
+        self.requests.mark = Some(mark);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_MARK",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::NET_RAW_OR_ADMIN,
-    requested: |tuning| tuning.mark.map(Value::Number),
+    requested: |requests| requests.mark.map(Value::Number),
     validate: any_value,
     set: |socket, value| socket.set_mark(value.number()?),
     read: |socket| socket.mark().map(Value::Number),

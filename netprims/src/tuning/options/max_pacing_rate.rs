@@ -1,8 +1,11 @@
-use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::MAX_PACING_RATE;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// The rate above which the socket does not send, in bytes a second.
     ///
     /// - Range: 1 to 18 446 744 073 709 551 615, which is without limit.
@@ -15,17 +18,18 @@ impl Tuning {
     /// Source: socket(7), tc-fq(8), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_MAX_PACING_RATE")]
     pub const fn max_pacing_rate(mut self, bytes_per_second: u64) -> Self {
-        self.max_pacing_rate = Some(bytes_per_second);
+        self.requests.max_pacing_rate = Some(bytes_per_second);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_MAX_PACING_RATE",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.max_pacing_rate.map(Value::Rate),
+    requested: |requests| requests.max_pacing_rate.map(Value::Rate),
     validate,
     set: |socket, value| MAX_PACING_RATE.set(socket, value.rate()?.to_ne_bytes()),
     read: |socket| {

@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// The largest segment this end sends and announces, in bytes.
     ///
     /// - Range: 88 to 32 767. The interface's MTU bounds it as well.
@@ -12,17 +15,18 @@ impl Tuning {
     /// Source: tcp(7), `tcp_sock_set_maxseg` in `net/ipv4/tcp.c`.
     #[doc(alias = "TCP_MAXSEG")]
     pub const fn max_segment(mut self, bytes: u32) -> Self {
-        self.max_segment = Some(bytes);
+        self.requests.max_segment = Some(bytes);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_MAXSEG",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Listening,
     privilege: Privilege::None,
-    requested: |tuning| tuning.max_segment.map(Value::Bytes),
+    requested: |requests| requests.max_segment.map(Value::Bytes),
     validate,
     set: |socket, value| socket.set_tcp_mss(value.bytes()?),
     read: |socket| socket.tcp_mss().map(Value::Bytes),

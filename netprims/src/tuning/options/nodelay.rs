@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// Whether small segments are sent at once instead of waiting for the acknowledgement of earlier ones (Nagle's
     /// algorithm).
     ///
@@ -12,17 +15,18 @@ impl Tuning {
     /// Source: tcp(7).
     #[doc(alias = "TCP_NODELAY")]
     pub const fn nodelay(mut self, on: bool) -> Self {
-        self.nodelay = Some(on);
+        self.requests.nodelay = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_NODELAY",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.nodelay.map(Value::Flag),
+    requested: |requests| requests.nodelay.map(Value::Flag),
     validate: any_value,
     set: |socket, value| socket.set_tcp_nodelay(value.flag()?),
     read: |socket| socket.tcp_nodelay().map(Value::Flag),

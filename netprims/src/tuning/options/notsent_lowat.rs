@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// How many bytes may wait unsent in the socket before it stops being writable.
     ///
     /// - Range: 0 to 4 294 967 295; 0 stands for the sysctl. Bytes in flight do not count: it bounds what has yet
@@ -13,17 +16,18 @@ impl Tuning {
     /// Source: `Documentation/networking/ip-sysctl.rst`.
     #[doc(alias = "TCP_NOTSENT_LOWAT")]
     pub const fn notsent_lowat(mut self, bytes: u32) -> Self {
-        self.notsent_lowat = Some(bytes);
+        self.requests.notsent_lowat = Some(bytes);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_NOTSENT_LOWAT",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.notsent_lowat.map(Value::Bytes),
+    requested: |requests| requests.notsent_lowat.map(Value::Bytes),
     validate: any_value,
     set: |socket, value| socket.set_tcp_notsent_lowat(value.bytes()?),
     read: |socket| socket.tcp_notsent_lowat().map(Value::Bytes),

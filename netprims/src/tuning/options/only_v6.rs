@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// Whether an IPv6 socket leaves IPv4 peers to other sockets.
     ///
     /// - Default: `net.ipv6.bindv6only`, off: an IPv6 socket at the unspecified address serves both. IPv6 sockets
@@ -12,17 +15,18 @@ impl Tuning {
     /// Source: ipv6(7).
     #[doc(alias = "IPV6_V6ONLY")]
     pub const fn only_v6(mut self, on: bool) -> Self {
-        self.only_v6 = Some(on);
+        self.requests.only_v6 = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "IPV6_V6ONLY",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Open,
     privilege: Privilege::None,
-    requested: |tuning| tuning.only_v6.map(Value::Flag),
+    requested: |requests| requests.only_v6.map(Value::Flag),
     validate: any_value,
     set: |socket, value| socket.set_only_v6(value.flag()?),
     read: |socket| socket.only_v6().map(Value::Flag),

@@ -1,9 +1,12 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, PathMtu, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, PathMtu, Tuning, Value};
 use super::family;
 use crate::sys::sockopt::{PATH_MTU_V4, PATH_MTU_V6};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// How the largest packet of the path is found, and what becomes of a datagram that is larger.
     ///
     /// - Default: `Want`, unless `net.ipv4.ip_no_pmtu_disc` is set.
@@ -16,17 +19,18 @@ impl Tuning {
     #[doc(alias = "IP_MTU_DISCOVER")]
     #[doc(alias = "IPV6_MTU_DISCOVER")]
     pub const fn path_mtu(mut self, mode: PathMtu) -> Self {
-        self.path_mtu = Some(mode);
+        self.requests.path_mtu = Some(mode);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "IP_MTU_DISCOVER",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.path_mtu.map(Value::PathMtu),
+    requested: |requests| requests.path_mtu.map(Value::PathMtu),
     validate: any_value,
     set: |socket, value| {
         let mode = value.path_mtu()?.raw();

@@ -1,8 +1,8 @@
-use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::PEEK_OFFSET;
 
-impl Tuning {
+impl<K: Kind> Tuning<K> {
     /// Where the next peek (`MSG_PEEK`) begins, in bytes from the front of the queue. Peeking then moves it on,
     /// receiving moves it back.
     ///
@@ -14,17 +14,18 @@ impl Tuning {
     /// Source: socket(7).
     #[doc(alias = "SO_PEEK_OFF")]
     pub const fn peek_offset(mut self, bytes: u32) -> Self {
-        self.peek_offset = Some(bytes);
+        self.requests.peek_offset = Some(bytes);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_PEEK_OFF",
+    sockets: Sockets::All,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.peek_offset.map(Value::Bytes),
+    requested: |requests| requests.peek_offset.map(Value::Bytes),
     validate,
     set: |socket, value| PEEK_OFFSET.set_number(socket, value.bytes()?),
     read: |socket| {

@@ -1,8 +1,11 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::PREFER_BUSY_POLL;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// Whether the device's interrupts stay off while the program keeps polling, so that packets are handled by
     /// busy polling only.
     ///
@@ -15,17 +18,18 @@ impl Tuning {
     /// Source: `Documentation/networking/napi.rst`, `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_PREFER_BUSY_POLL")]
     pub const fn prefer_busy_poll(mut self, on: bool) -> Self {
-        self.prefer_busy_poll = Some(on);
+        self.requests.prefer_busy_poll = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_PREFER_BUSY_POLL",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::System,
-    requested: |tuning| tuning.prefer_busy_poll.map(Value::Flag),
+    requested: |requests| requests.prefer_busy_poll.map(Value::Flag),
     validate: any_value,
     set: |socket, value| PREFER_BUSY_POLL.set_flag(socket, value.flag()?),
     read: |socket| PREFER_BUSY_POLL.flag(socket).map(Value::Flag),

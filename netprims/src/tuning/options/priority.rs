@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// The priority of this socket's packets in the queueing discipline of the device.
     ///
     /// - Range: 0 to 15 means something to `prio` and `mqprio`; the kernel takes any number.
@@ -14,17 +17,18 @@ impl Tuning {
     /// Source: socket(7), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_PRIORITY")]
     pub const fn priority(mut self, priority: u32) -> Self {
-        self.priority = Some(priority);
+        self.requests.priority = Some(priority);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_PRIORITY",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::NET_RAW_OR_ADMIN,
-    requested: |tuning| tuning.priority.map(Value::Number),
+    requested: |requests| requests.priority.map(Value::Number),
     validate: any_value,
     set: |socket, value| socket.set_priority(value.number()?),
     read: |socket| socket.priority().map(Value::Number),

@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// Whether segments are acknowledged at once instead of with the next data.
     ///
     /// - Default: on until the kernel finds the connection interactive. The kernel changes it as the connection
@@ -12,17 +15,18 @@ impl Tuning {
     /// Source: tcp(7), `__tcp_sock_set_quickack` in `net/ipv4/tcp.c`.
     #[doc(alias = "TCP_QUICKACK")]
     pub const fn quickack(mut self, on: bool) -> Self {
-        self.quickack = Some(on);
+        self.requests.quickack = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_QUICKACK",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.quickack.map(Value::Flag),
+    requested: |requests| requests.quickack.map(Value::Flag),
     validate: any_value,
     set: |socket, value| socket.set_tcp_quickack(value.flag()?),
     read: |socket| socket.tcp_quickack().map(Value::Flag),

@@ -1,7 +1,7 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Granted, Privilege, Spec};
-use super::super::{Moment, Tuning, Value, Warning};
+use super::super::spec::{Attempt, Granted, Privilege, Sockets, Spec};
+use super::super::{HasIp, Kind, Moment, Tuning, Value, Warning};
 use super::buffer::{self, Clamp};
 
 const CLAMP: Clamp = Clamp {
@@ -10,7 +10,10 @@ const CLAMP: Clamp = Clamp {
 };
 const AUTOTUNING: &str = "net.ipv4.tcp_rmem";
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// The receive buffer, in bytes.
     ///
     /// - Range: 1 to 1 073 741 823, of which the kernel's own number is twice. The kernel cuts it at `net.core.rmem_max`, doubles it for its own bookkeeping, and
@@ -23,17 +26,18 @@ impl Tuning {
     /// Source: socket(7), tcp(7), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_RCVBUF")]
     pub const fn receive_buffer(mut self, bytes: u32) -> Self {
-        self.receive_buffer = Some(bytes);
+        self.requests.receive_buffer = Some(bytes);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_RCVBUF",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.receive_buffer.map(Value::Bytes),
+    requested: |requests| requests.receive_buffer.map(Value::Bytes),
     validate: buffer::validate,
     set: |socket, value| socket.set_recv_buffer_size(buffer::size(value.bytes()?)),
     read: |socket| socket.recv_buffer_size().and_then(buffer::bytes),

@@ -1,11 +1,14 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Privilege, Spec, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Attempt, Privilege, Sockets, Spec, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use super::{buffer, receive_buffer};
 use crate::sys::sockopt::RECEIVE_BUFFER_FORCE;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// The receive buffer, in bytes, whatever `net.core.rmem_max` says.
     ///
     /// - Range: 1 to 1 073 741 823. The kernel doubles it and keeps a minimum, as for
@@ -17,17 +20,18 @@ impl Tuning {
     /// Source: socket(7), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_RCVBUFFORCE")]
     pub const fn receive_buffer_force(mut self, bytes: u32) -> Self {
-        self.receive_buffer_force = Some(bytes);
+        self.requests.receive_buffer_force = Some(bytes);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_RCVBUFFORCE",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::System,
-    requested: |tuning| tuning.receive_buffer_force.map(Value::Bytes),
+    requested: |requests| requests.receive_buffer_force.map(Value::Bytes),
     validate: buffer::validate,
     set: |socket, value| RECEIVE_BUFFER_FORCE.set_number(socket, value.bytes()?),
     read: |socket| socket.recv_buffer_size().and_then(buffer::bytes),

@@ -1,9 +1,12 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use super::family;
 use crate::sys::sockopt::{ERRORS_V4, ERRORS_V6};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// Whether errors that routers and peers report (ICMP) are kept, with the packet they are about, in the
     /// socket's error queue.
     ///
@@ -18,17 +21,18 @@ impl Tuning {
     #[doc(alias = "IPV6_RECVERR")]
     #[doc(alias = "MSG_ERRQUEUE")]
     pub const fn receive_errors(mut self, on: bool) -> Self {
-        self.receive_errors = Some(on);
+        self.requests.receive_errors = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "IP_RECVERR",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.receive_errors.map(Value::Flag),
+    requested: |requests| requests.receive_errors.map(Value::Flag),
     validate: any_value,
     set: |socket, value| {
         let on = value.flag()?;

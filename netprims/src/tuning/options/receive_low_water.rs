@@ -1,12 +1,15 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Cause, Limit, Moment, Tuning, Value};
+use super::super::spec::{Attempt, Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{Cause, HasStream, Kind, Limit, Moment, Tuning, Value};
 use crate::sys::sockopt::RECEIVE_LOW_WATER;
 
 const AUTOTUNING: &str = "net.ipv4.tcp_rmem";
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasStream,
+{
     /// How many bytes must have come before a receive returns, and before poll says that there are any.
     ///
     /// - Range: 1 to 2 147 483 647. TCP cuts it at half the receive buffer, or half of what autotuning may reach
@@ -18,17 +21,18 @@ impl Tuning {
     /// Source: socket(7), `tcp_set_rcvlowat` in `net/ipv4/tcp.c`.
     #[doc(alias = "SO_RCVLOWAT")]
     pub const fn receive_low_water(mut self, bytes: u32) -> Self {
-        self.receive_low_water = Some(bytes);
+        self.requests.receive_low_water = Some(bytes);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_RCVLOWAT",
+    sockets: Sockets::Stream,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.receive_low_water.map(Value::Bytes),
+    requested: |requests| requests.receive_low_water.map(Value::Bytes),
     validate,
     set: |socket, value| RECEIVE_LOW_WATER.set_number(socket, value.bytes()?),
     read: |socket| RECEIVE_LOW_WATER.number(socket).map(Value::Bytes),

@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// Whether bind succeeds although connections of an earlier socket at the address are not all gone (TCP), or
     /// another socket with the option is bound to it (UDP).
     ///
@@ -12,17 +15,18 @@ impl Tuning {
     /// Source: socket(7), ip(7).
     #[doc(alias = "SO_REUSEADDR")]
     pub const fn reuse_address(mut self, on: bool) -> Self {
-        self.reuse_address = Some(on);
+        self.requests.reuse_address = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_REUSEADDR",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.reuse_address.map(Value::Flag),
+    requested: |requests| requests.reuse_address.map(Value::Flag),
     validate: any_value,
     set: |socket, value| socket.set_reuse_address(value.flag()?),
     read: |socket| socket.reuse_address().map(Value::Flag),

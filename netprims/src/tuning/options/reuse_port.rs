@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// Whether several sockets of the same user may be bound to one address, the kernel spreading connections or
     /// datagrams over them.
     ///
@@ -13,17 +16,18 @@ impl Tuning {
     /// Source: socket(7).
     #[doc(alias = "SO_REUSEPORT")]
     pub const fn reuse_port(mut self, on: bool) -> Self {
-        self.reuse_port = Some(on);
+        self.requests.reuse_port = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_REUSEPORT",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.reuse_port.map(Value::Flag),
+    requested: |requests| requests.reuse_port.map(Value::Flag),
     validate: any_value,
     set: |socket, value| socket.set_reuse_port(value.flag()?),
     read: |socket| socket.reuse_port().map(Value::Flag),

@@ -1,7 +1,7 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Privilege, Spec, no_warning};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Attempt, Privilege, Sockets, Spec, no_warning};
+use super::super::{Kind, Moment, Tuning, Value};
 use super::buffer::{self, Clamp};
 
 const CLAMP: Clamp = Clamp {
@@ -9,7 +9,7 @@ const CLAMP: Clamp = Clamp {
     force: "SO_SNDBUFFORCE",
 };
 
-impl Tuning {
+impl<K: Kind> Tuning<K> {
     /// The send buffer, in bytes.
     ///
     /// - Range: 1 to 1 073 741 823, of which the kernel's own number is twice. The kernel cuts it at `net.core.wmem_max`, doubles it for its own bookkeeping, and
@@ -21,17 +21,18 @@ impl Tuning {
     /// Source: socket(7), tcp(7), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_SNDBUF")]
     pub const fn send_buffer(mut self, bytes: u32) -> Self {
-        self.send_buffer = Some(bytes);
+        self.requests.send_buffer = Some(bytes);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_SNDBUF",
+    sockets: Sockets::All,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.send_buffer.map(Value::Bytes),
+    requested: |requests| requests.send_buffer.map(Value::Bytes),
     validate: buffer::validate,
     set: |socket, value| socket.set_send_buffer_size(buffer::size(value.bytes()?)),
     read: |socket| socket.send_buffer_size().and_then(buffer::bytes),

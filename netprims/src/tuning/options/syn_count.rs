@@ -1,8 +1,11 @@
-use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::SYN_COUNT;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// How often connect sends its first segment again before it gives up with `ETIMEDOUT`.
     ///
     /// - Range: 1 to 127. The waits grow: 1, 2, 4, … seconds.
@@ -13,17 +16,18 @@ impl Tuning {
     /// Source: tcp(7).
     #[doc(alias = "TCP_SYNCNT")]
     pub const fn syn_count(mut self, retransmissions: u32) -> Self {
-        self.syn_count = Some(retransmissions);
+        self.requests.syn_count = Some(retransmissions);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_SYNCNT",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Bound,
     privilege: Privilege::None,
-    requested: |tuning| tuning.syn_count.map(Value::Number),
+    requested: |requests| requests.syn_count.map(Value::Number),
     validate,
     set: |socket, value| SYN_COUNT.set_number(socket, value.number()?),
     read: |socket| SYN_COUNT.number(socket).map(Value::Number),

@@ -1,10 +1,15 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Cause, Moment, Timestamping, Tuning, Value};
+use super::super::spec::{
+    Attempt, Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused,
+};
+use super::super::{Cause, HasIp, Kind, Moment, Timestamping, Tuning, Value};
 use crate::sys::sockopt::TIMESTAMPING;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// Which packets are stamped with the time, and which stamps are reported.
     ///
     /// - Default: none. A stamp needs both a flag that makes it and one that reports it. Hardware stamps need a NIC
@@ -15,17 +20,18 @@ impl Tuning {
     /// Source: `Documentation/networking/timestamping.rst`.
     #[doc(alias = "SO_TIMESTAMPING")]
     pub const fn timestamping(mut self, what: Timestamping) -> Self {
-        self.timestamping = Some(what);
+        self.requests.timestamping = Some(what);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_TIMESTAMPING",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.timestamping.map(Value::Timestamping),
+    requested: |requests| requests.timestamping.map(Value::Timestamping),
     validate: any_value,
     set: |socket, value| TIMESTAMPING.set_number(socket, value.timestamping()?.raw()),
     read: |socket| {

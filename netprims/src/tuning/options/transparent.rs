@@ -1,7 +1,10 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// Whether the socket may be bound to addresses of others and accept their connections, as a transparent proxy
     /// does.
     ///
@@ -14,17 +17,18 @@ impl Tuning {
     #[doc(alias = "IP_TRANSPARENT")]
     #[doc(alias = "IPV6_TRANSPARENT")]
     pub const fn transparent(mut self, on: bool) -> Self {
-        self.transparent = Some(on);
+        self.requests.transparent = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "IP_TRANSPARENT",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::NET_RAW_OR_ADMIN,
-    requested: |tuning| tuning.transparent.map(Value::Flag),
+    requested: |requests| requests.transparent.map(Value::Flag),
     validate: any_value,
     set: |socket, value| socket.set_ip_transparent_v4(value.flag()?),
     read: |socket| socket.ip_transparent_v4().map(Value::Flag),

@@ -1,8 +1,11 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, TxTime, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasUdp, Kind, Moment, Tuning, TxTime, Value};
 use crate::sys::sockopt::TXTIME;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasUdp,
+{
     /// That packets carry the time at which they are to leave, and how it is meant.
     ///
     /// - Default: off. It needs a queueing discipline that heeds it: `fq` with the monotonic clock, `etf` with TAI.
@@ -16,17 +19,18 @@ impl Tuning {
     #[doc(alias = "SCM_TXTIME")]
     #[doc(alias = "sock_txtime")]
     pub const fn txtime(mut self, time: TxTime) -> Self {
-        self.txtime = Some(time);
+        self.requests.txtime = Some(time);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_TXTIME",
+    sockets: Sockets::Udp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::NET_ADMIN,
-    requested: |tuning| tuning.txtime.map(Value::TxTime),
+    requested: |requests| requests.txtime.map(Value::TxTime),
     validate: any_value,
     set: |socket, value| TXTIME.set(socket, value.tx_time()?.raw()),
     read: |socket| {

@@ -1,8 +1,11 @@
-use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{HasUdp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::UDP_SEGMENT;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasUdp,
+{
     /// The size at which the kernel or the NIC cuts what one send call gives into datagrams.
     ///
     /// - Range: 0 to 65 535, and what fits the path's MTU, of which the send call is told. 0 turns it off. Up to 64
@@ -14,17 +17,18 @@ impl Tuning {
     /// Source: udp(7), `net/ipv4/udp.c`.
     #[doc(alias = "UDP_SEGMENT")]
     pub const fn udp_segment(mut self, bytes: u32) -> Self {
-        self.udp_segment = Some(bytes);
+        self.requests.udp_segment = Some(bytes);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "UDP_SEGMENT",
+    sockets: Sockets::Udp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.udp_segment.map(Value::Bytes),
+    requested: |requests| requests.udp_segment.map(Value::Bytes),
     validate,
     set: |socket, value| UDP_SEGMENT.set_number(socket, value.bytes()?),
     read: |socket| UDP_SEGMENT.number(socket).map(Value::Bytes),

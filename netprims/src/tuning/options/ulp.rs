@@ -1,12 +1,15 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
 use super::super::spec::{
-    Attempt, Privilege, Spec, any_value, no_warning, taken_or_refused, wrong_kind,
+    Attempt, Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused, wrong_kind,
 };
-use super::super::{Cause, Moment, Tuning, Ulp, Value};
+use super::super::{Cause, HasTcp, Kind, Moment, Tuning, Ulp, Value};
 use crate::sys::sockopt::ULP;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// The protocol the kernel speaks on top of this TCP connection.
     ///
     /// - Default: none. It cannot be taken off again, and zero-copy sends end with it.
@@ -17,17 +20,18 @@ impl Tuning {
     /// Source: `Documentation/networking/tls.rst`, `net/ipv4/tcp_ulp.c`.
     #[doc(alias = "TCP_ULP")]
     pub const fn ulp(mut self, protocol: Ulp) -> Self {
-        self.ulp = Some(protocol);
+        self.requests.ulp = Some(protocol);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_ULP",
+    sockets: Sockets::Tcp,
     earliest: Moment::Connected,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.ulp.map(Value::Ulp),
+    requested: |requests| requests.ulp.map(Value::Ulp),
     validate: any_value,
     set: |socket, value| match value.ulp()? {
         Ulp::Tls => ULP.set(socket, *b"tls"),

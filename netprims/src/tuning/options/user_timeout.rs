@@ -1,10 +1,13 @@
 use std::time::Duration;
 
-use super::super::spec::{Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 use super::time;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// How long sent data may stay unacknowledged before the connection is given up with `ETIMEDOUT`.
     ///
     /// - Unit: whole milliseconds, up to 2 147 483 647. Zero stands for the default.
@@ -16,17 +19,18 @@ impl Tuning {
     /// Source: tcp(7), RFC 5482.
     #[doc(alias = "TCP_USER_TIMEOUT")]
     pub const fn user_timeout(mut self, time: Duration) -> Self {
-        self.user_timeout = Some(time);
+        self.requests.user_timeout = Some(time);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_USER_TIMEOUT",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.user_timeout.map(Value::Time),
+    requested: |requests| requests.user_timeout.map(Value::Time),
     validate: time::milliseconds,
     set: |socket, value| socket.set_tcp_user_timeout(Some(value.time()?)),
     read: |socket| {

@@ -1,10 +1,13 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Privilege, Spec, no_warning, taken_or_refused};
-use super::super::{Cause, Moment, Tuning, Value};
+use super::super::spec::{Attempt, Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::{Cause, HasTcp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::WINDOW_CLAMP;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasTcp,
+{
     /// The largest window announced to the peer, in bytes, however large the receive buffer.
     ///
     /// - Range: 1 to 2 147 483 647; the kernel keeps at least half of the smallest receive buffer, about 1 KiB.
@@ -15,17 +18,18 @@ impl Tuning {
     /// Source: tcp(7), `tcp_set_window_clamp` in `net/ipv4/tcp.c`.
     #[doc(alias = "TCP_WINDOW_CLAMP")]
     pub const fn window_clamp(mut self, bytes: u32) -> Self {
-        self.window_clamp = Some(bytes);
+        self.requests.window_clamp = Some(bytes);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "TCP_WINDOW_CLAMP",
+    sockets: Sockets::Tcp,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.window_clamp.map(Value::Bytes),
+    requested: |requests| requests.window_clamp.map(Value::Bytes),
     validate,
     set: |socket, value| WINDOW_CLAMP.set_number(socket, value.bytes()?),
     read: |socket| WINDOW_CLAMP.number(socket).map(Value::Bytes),

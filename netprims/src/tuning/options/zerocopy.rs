@@ -1,8 +1,11 @@
-use super::super::spec::{Privilege, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{Moment, Tuning, Value};
+use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
+use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::ZEROCOPY;
 
-impl Tuning {
+impl<K: Kind> Tuning<K>
+where
+    Self: HasIp,
+{
     /// Whether sends may ask with `MSG_ZEROCOPY` that the kernel takes the pages of the program's buffer instead of
     /// a copy.
     ///
@@ -14,17 +17,18 @@ impl Tuning {
     /// Source: `Documentation/networking/msg_zerocopy.rst`.
     #[doc(alias = "SO_ZEROCOPY")]
     pub const fn zerocopy(mut self, on: bool) -> Self {
-        self.zerocopy = Some(on);
+        self.requests.zerocopy = Some(on);
         self
     }
 }
 
 pub(super) static SPEC: Spec = Spec {
     name: "SO_ZEROCOPY",
+    sockets: Sockets::Ip,
     earliest: Moment::Open,
     latest: Moment::Connected,
     privilege: Privilege::None,
-    requested: |tuning| tuning.zerocopy.map(Value::Flag),
+    requested: |requests| requests.zerocopy.map(Value::Flag),
     validate: any_value,
     set: |socket, value| ZEROCOPY.set_flag(socket, value.flag()?),
     read: |socket| ZEROCOPY.flag(socket).map(Value::Flag),

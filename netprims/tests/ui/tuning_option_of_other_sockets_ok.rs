@@ -1,0 +1,7 @@
+use netprims::tuning::{Tcp, Tuning};
+
+const TWIN: Tuning<Tcp> = Tuning::tcp().nodelay(true);
+
+fn main() {
+    let _ = TWIN;
+}
