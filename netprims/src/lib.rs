@@ -8,6 +8,8 @@
 //! - [`socket`]: TCP sockets that are close-on-exec, own their descriptor, and are tuned before the moment passes.
 //! - `ring` (feature `ring`, on by default): one thread's io_uring with buffers the crate owns. A buffer moves in
 //!   when it is sent and comes back when the kernel is done with it, together with the truth about the copy.
+//! - [`info`]: what the kernel knows of a socket: `TCP_INFO` as a struct that grows with the kernel, memory, queues, peer.
+//! - [`transfer`]: bytes from a file or a socket to a socket that never enter this process: sendfile, splice.
 //! - [`sysctl`]: network sysctls as the calling thread's network namespace sees them: read, written, and whose they are.
 //! - [`netns`]: network namespaces, entered on threads of their own.
 //! - [`fd`]: epoll with its busy-poll parameters, eventfd, timerfd, pidfd and memfd that own their descriptor; passing
@@ -43,11 +45,13 @@
 //! ```
 
 pub mod fd;
+pub mod info;
 pub mod netns;
 #[cfg(feature = "ring")]
 pub mod ring;
 pub mod socket;
 pub mod sysctl;
+pub mod transfer;
 pub mod tuning;
 
 mod caller;

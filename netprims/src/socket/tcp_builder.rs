@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use socket2::{SockAddr, Socket};
 
 use super::{TcpListener, TcpStream};
-use crate::sys::sockopt::tcp_backlog;
+use crate::info::TcpInfo;
 use crate::tuning::{Report, SocketKind, Tcp, Tuning, Warning};
 use crate::{Error, Result};
 
@@ -117,7 +117,11 @@ impl TcpBuilder {
         socket
             .listen(backlog)
             .map_err(|error| Error::system("listen", local, error))?;
-        if let (Some(requested), Ok(effective)) = (self.backlog, tcp_backlog(&socket)) {
+        let queue = TcpInfo::of(&socket)
+            .ok()
+            .and_then(|info| info.accept_queue());
+        if let (Some(requested), Some(queue)) = (self.backlog, queue) {
+            let effective = queue.limit;
             if effective < requested {
                 report.warn(Warning::BacklogCut {
                     requested,

@@ -14,6 +14,7 @@ pub(crate) mod epoll;
 pub(crate) mod memory;
 pub(crate) mod namespace;
 pub(crate) mod pidfd;
+pub(crate) mod queue;
 pub(crate) mod rights;
 pub(crate) mod sockopt;
 pub(crate) mod timerfd;

@@ -134,44 +134,66 @@ pub(crate) fn namespace_cookie(socket: &impl AsFd) -> io::Result<u64> {
     read(socket, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE).map(u64::from_ne_bytes)
 }
 
-/// The state of a TCP socket, as `include/net/tcp_states.h` numbers it.
-pub(crate) fn tcp_state(socket: &impl AsFd) -> io::Result<u8> {
-    let [state] = read(socket, libc::IPPROTO_TCP, libc::TCP_INFO)?;
-    Ok(state)
+/// `TCP_INFO`: as much of it as there is room for. Returns how much that is.
+pub(crate) fn tcp_info(socket: &impl AsFd, room: &mut [u8]) -> io::Result<usize> {
+    read_into(socket, libc::IPPROTO_TCP, libc::TCP_INFO, room)
 }
 
-/// How many connections may wait to be accepted from a listening TCP socket.
-pub(crate) fn tcp_backlog(listener: &impl AsFd) -> io::Result<u32> {
-    // `tcp_get_info` in `net/ipv4/tcp.c`: for a listener `tcpi_sacked`, at byte 28, is the limit.
-    let [.., a, b, c, d]: [u8; 32] = read(listener, libc::IPPROTO_TCP, libc::TCP_INFO)?;
-    Ok(u32::from_ne_bytes([a, b, c, d]))
+/// `TCP_CC_INFO`, likewise.
+pub(crate) fn congestion_info(socket: &impl AsFd, room: &mut [u8]) -> io::Result<usize> {
+    read_into(socket, libc::IPPROTO_TCP, libc::TCP_CC_INFO, room)
+}
+
+/// `SO_MEMINFO`, likewise.
+pub(crate) fn memory_info(socket: &impl AsFd, room: &mut [u8]) -> io::Result<usize> {
+    read_into(socket, libc::SOL_SOCKET, libc::SO_MEMINFO, room)
+}
+
+/// `SO_PEERCRED`: process, user and group.
+pub(crate) fn peer_credentials(socket: &impl AsFd) -> io::Result<[u32; 3]> {
+    let bytes: [u8; 12] = read(socket, libc::SOL_SOCKET, libc::SO_PEERCRED)?;
+    let mut numbers = [0; 3];
+    for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(4)) {
+        *number = bytes.try_into().map_or(0, u32::from_ne_bytes);
+    }
+    Ok(numbers)
 }
 
 /// Reads an option of at least `N` bytes; the kernel cuts what is longer.
 fn read<const N: usize>(socket: &impl AsFd, level: c_int, option: c_int) -> io::Result<[u8; N]> {
     let mut value = [0; N];
-    let short = || io::Error::from(io::ErrorKind::InvalidData);
-    let mut len = libc::socklen_t::try_from(N).map_err(|_| short())?;
-    // SAFETY: the kernel writes at most `len` bytes to the fourth argument and a socklen_t to the fifth. `value` is a
-    // live local of exactly that many bytes, for which every bit pattern is valid, `len` is a live local of that type,
-    // and neither is used otherwise during the call. The descriptor is open: `socket` borrows its owner.
+    match read_into(socket, level, option, &mut value)? {
+        len if len == N => Ok(value),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Reads an option, as much as there is room for, and returns how much that is. For options whose value is plain bytes:
+/// the kernel takes nothing in `room` for an address.
+fn read_into(
+    socket: &impl AsFd,
+    level: c_int,
+    option: c_int,
+    room: &mut [u8],
+) -> io::Result<usize> {
+    let mut len = libc::socklen_t::try_from(room.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the kernel writes at most `len` bytes to the fourth argument and a socklen_t to the fifth. `room` is
+    // borrowed for writing and has exactly that many bytes, for which every bit pattern is valid; `len` is a live local
+    // of that type; neither is used otherwise during the call. The callers above ask for options only whose value the
+    // kernel does not read. The descriptor is open: `socket` borrows its owner.
     let result = unsafe {
         libc::getsockopt(
             socket.as_fd().as_raw_fd(),
             level,
             option,
-            value.as_mut_ptr().cast(),
+            room.as_mut_ptr().cast(),
             &raw mut len,
         )
     };
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
-    if usize::try_from(len) == Ok(N) {
-        Ok(value)
-    } else {
-        Err(short())
-    }
+    usize::try_from(len).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 #[cfg(test)]
@@ -190,16 +212,6 @@ mod tests {
         let cookie = namespace_cookie(&first).unwrap();
         assert_ne!(cookie, 0);
         assert_eq!(cookie, namespace_cookie(&second).unwrap());
-    }
-
-    #[test]
-    fn tcp_tells_its_state() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        assert_eq!(tcp_state(&listener).unwrap(), 10, "TCP_LISTEN");
-        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        assert_eq!(tcp_state(&stream).unwrap(), 1, "TCP_ESTABLISHED");
-        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        assert!(tcp_state(&udp).is_err());
     }
 
     #[test]

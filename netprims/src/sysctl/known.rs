@@ -48,6 +48,7 @@ pub const KNOWN: &[Sysctl] = &[
     Sysctl::new("net.ipv4.tcp_retries2"),
     Sysctl::new("net.ipv4.tcp_fin_timeout"),
     Sysctl::new("net.ipv4.tcp_mtu_probing"),
+    Sysctl::new("net.ipv4.tcp_min_rtt_wlen"),
     Sysctl::new("net.ipv4.ip_default_ttl"),
     Sysctl::new("net.ipv4.ip_no_pmtu_disc"),
     Sysctl::new("net.mptcp.enabled"),

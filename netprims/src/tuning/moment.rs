@@ -2,7 +2,7 @@ use std::io;
 
 use socket2::SockRef;
 
-use crate::sys::sockopt::tcp_state;
+use crate::info::{TcpInfo, TcpState};
 
 /// How far a socket is on its way; some options take effect only up to a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,10 +20,6 @@ pub enum Moment {
     Connected,
 }
 
-/// `include/net/tcp_states.h`.
-const SYN_SENT: u8 = 2;
-const SYN_RECV: u8 = 3;
-
 impl Moment {
     pub(super) fn of(socket: &SockRef<'_>) -> io::Result<Self> {
         // The first question is one that every socket answers: anything else is no socket.
@@ -31,7 +27,7 @@ impl Moment {
             return Ok(Self::Listening);
         }
         // A socket that is connecting has no peer's address yet, but has sent its first segment.
-        if socket.peer_addr().is_ok() || matches!(tcp_state(&**socket), Ok(SYN_SENT | SYN_RECV)) {
+        if socket.peer_addr().is_ok() || is_connecting(socket) {
             return Ok(Self::Connected);
         }
         let bound = socket.local_addr().ok().and_then(|local| local.as_socket());
@@ -41,6 +37,11 @@ impl Moment {
             Self::Open
         })
     }
+}
+
+fn is_connecting(socket: &SockRef<'_>) -> bool {
+    TcpInfo::of(&**socket)
+        .is_ok_and(|info| matches!(info.state(), TcpState::SynSent | TcpState::SynReceived))
 }
 
 #[cfg(test)]
