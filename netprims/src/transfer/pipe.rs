@@ -77,15 +77,15 @@ impl Pipe {
 
     /// Moves at most `len` bytes into the pipe, and returns how many. 0: the source is at its end, or `len` is 0.
     ///
-    /// Waits for a blocking source. A file is read from its own position.
+    /// Waits for a blocking source. A file is read from its own position. Of a socket of messages (UDP, among others),
+    /// newer kernels (6.18 does) throw away what does not fit of a message, and an empty one looks like an end.
     ///
     /// # Errors
     ///
     /// [`Error::System`]; nothing was moved.
     ///
     /// - `EAGAIN`: the source has nothing now, or the pipe is full.
-    /// - `EINVAL`: the source is of a kind that cannot be spliced (a datagram socket, before Linux 6.5 a terminal), or is
-    ///   this pipe.
+    /// - `EINVAL`: the source is of a kind that cannot be spliced, or is this pipe.
     /// - `ENOTCONN`, `ECONNRESET`, …: those of reading from the source.
     ///
     /// Source: splice(2).

@@ -1,8 +1,10 @@
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+use socket2::{SockRef, Type};
 
 use super::pipe::{Pipe, not_emptied, not_filled};
 use super::would_block;
-use crate::Result;
+use crate::{Error, Result};
 
 /// One direction between two stream sockets: what comes from one goes to the other, through a pipe.
 ///
@@ -34,6 +36,8 @@ pub struct Relay {
     pipe: Pipe,
     held: usize,
     ended: bool,
+    /// Source and target that are known to be streams.
+    streams: Option<[RawFd; 2]>,
 }
 
 /// What came of a [turn](Relay::turn).
@@ -66,6 +70,7 @@ impl Relay {
             pipe,
             held: 0,
             ended: false,
+            streams: None,
         }
     }
 
@@ -77,12 +82,20 @@ impl Relay {
     ///
     /// # Errors
     ///
+    /// - [`Error::InvalidValue`]: one of the two is a socket of messages (UDP, among others). The kernel would cut its
+    ///   messages and join them, and an empty one would be taken for the end. Nothing was moved.
     /// - of the source, those of [`Pipe::fill`], saying «splice into a pipe from»; nothing is held then.
     /// - of the target, those of [`Pipe::empty`], saying «splice out of a pipe to»; what is held stays held.
     ///
     /// Source: splice(2).
     #[doc(alias = "splice")]
     pub fn turn(&mut self, source: &impl AsFd, target: &impl AsFd) -> Result<RelayTurn> {
+        let pair = [source.as_fd(), target.as_fd()].map(|fd| fd.as_raw_fd());
+        if self.streams != Some(pair) {
+            refuse_messages("relay source", source)?;
+            refuse_messages("relay target", target)?;
+            self.streams = Some(pair);
+        }
         // Only into an empty pipe: EAGAIN then means the source, and not the pipe.
         if self.held == 0 {
             if self.ended {
@@ -136,5 +149,17 @@ impl Relay {
     /// The pipe, with what is [held](Self::held) still in it.
     pub fn into_pipe(self) -> Pipe {
         self.pipe
+    }
+}
+
+/// What is no socket, the call that moves the bytes will tell.
+fn refuse_messages(option: &'static str, fd: &impl AsFd) -> Result<()> {
+    match SockRef::from(fd).r#type() {
+        Ok(kind) if kind != Type::STREAM => Err(Error::InvalidValue {
+            option,
+            value: format!("fd {}, a socket of messages", fd.as_fd().as_raw_fd()),
+            reason: "only streams are relayed: messages would be cut and joined",
+        }),
+        _ => Ok(()),
     }
 }

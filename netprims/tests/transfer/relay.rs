@@ -1,10 +1,11 @@
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::thread;
 
+use netprims::Error;
 use netprims::fd::{Epoll, MemFd};
 use netprims::transfer::{Pipe, Relay, RelayTurn};
 use nix::poll::PollFlags;
@@ -255,5 +256,31 @@ fn what_is_no_stream_is_an_error_that_says_what_is() {
         let epoll = Epoll::new().unwrap();
         let error = relay.turn(&epoll, &near).unwrap_err();
         assert!(error.to_string().contains("stream socket"), "{error}");
+    });
+}
+
+#[test]
+fn messages_are_refused_before_one_is_cut() {
+    balanced(|| {
+        let (near, mut far) = connected();
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        udp.connect(udp.local_addr().unwrap()).unwrap();
+        udp.send(b"a whole message").unwrap();
+        let (unix, _peer) = UnixDatagram::pair().unwrap();
+        let mut relay = Relay::new().unwrap();
+        far.write_all(b"stream").unwrap();
+        for error in [
+            relay.turn(&udp, &near).unwrap_err(),
+            relay.turn(&near, &udp).unwrap_err(),
+            relay.turn(&unix, &near).unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::InvalidValue { .. }), "{error}");
+            assert!(error.to_string().contains("only streams"), "{error}");
+        }
+        assert_eq!(relay.held(), 0);
+        assert_eq!(udp.recv(&mut [0; 99]).unwrap(), 15);
+        // The stream is as it was, and may be relayed to another stream.
+        let (other, _end) = connected();
+        assert_eq!(relay.turn(&near, &other).unwrap(), RelayTurn::Moved(6));
     });
 }
