@@ -5,6 +5,7 @@
     reason = "children are waited for through their pidfd"
 )]
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::net::TcpListener;
@@ -12,6 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use netprims::fd::{
     BusyPoll, Clock, Epoll, EventFd, EventFdOptions, Events, Interest, MemFd, MemFdOptions, PidFd,
     Seals, TimerFd, TimerFdOptions,
 };
+use netprims::netns::NetNs;
 use netprims::socket::TcpBuilder;
 use netprims::{Error, Result};
 use rstest::rstest;
@@ -73,7 +76,37 @@ fn every_kind_is_close_on_exec_converts_and_closes() {
         round_trip(MemFd::new("round trip").unwrap())
             .close()
             .unwrap();
+        round_trip(NetNs::current().unwrap()).close().unwrap();
     });
+}
+
+/// The names of the types that are one descriptor.
+fn kinds(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            kinds(&path, found);
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in text.lines() {
+            let name = line.strip_prefix("owned_fd!(");
+            found.extend(name.map(|name| name.trim_end_matches(");").to_owned()));
+        }
+    }
+}
+
+#[test]
+fn no_kind_is_left_out_here() {
+    let mut found = BTreeSet::new();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    // Files are opened, and another test may be counting.
+    balanced(|| kinds(&sources, &mut found));
+    let here = ["Epoll", "EventFd", "MemFd", "NetNs", "PidFd", "TimerFd"];
+    assert!(
+        found.iter().eq(here),
+        "to be converted and closed in the test above: {found:?}"
+    );
 }
 
 #[test]

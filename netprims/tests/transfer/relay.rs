@@ -42,7 +42,7 @@ fn a_stream_arrives_whole_through_a_slow_reader(
     #[values(4096, 65536, 1 << 20)] capacity: usize,
 ) {
     balanced(|| {
-        let len = 4_000_037;
+        let len = 1_500_037;
         let [(client, source), (target, server)] = [connected(), connected()];
         source.set_nonblocking(nonblocking).unwrap();
         target.set_nonblocking(nonblocking).unwrap();
@@ -110,7 +110,7 @@ fn stuck(source: &TcpStream, target: &TcpStream) -> (Relay, usize) {
 #[test]
 fn what_a_full_target_did_not_take_is_held_and_can_be_taken() {
     balanced(|| {
-        let len = 8 << 20;
+        let len = 4 << 20;
         let [(client, source), (target, server)] = [connected(), connected()];
         let feed = client.try_clone().unwrap();
         let writing = thread::spawn(move || {
@@ -137,7 +137,7 @@ fn what_a_full_target_did_not_take_is_held_and_can_be_taken() {
 #[test]
 fn a_target_that_goes_is_an_error_and_what_it_did_not_take_is_held() {
     balanced(|| {
-        let len = 8 << 20;
+        let len = 4 << 20;
         let [(client, source), (target, server)] = [connected(), connected()];
         let feed = client.try_clone().unwrap();
         let writing = thread::spawn(move || {
