@@ -17,7 +17,9 @@ use crate::{connected, pattern, slow_reader, wait_for, writer};
 /// Runs to the end of the source, waiting as it is told, and ends the target's stream.
 fn run(relay: &mut Relay, source: &TcpStream, target: &TcpStream) -> usize {
     let mut moved = 0;
-    loop {
+    for turn in 0.. {
+        // Far more than there is to move: one that waits for what is there already turns without end.
+        assert!(turn < 1_000_000, "{moved} bytes moved, {relay:?}");
         match relay.turn(source, target).unwrap() {
             RelayTurn::Moved(count) => moved += count,
             RelayTurn::WaitRead => {
@@ -93,7 +95,7 @@ fn stuck(source: &TcpStream, target: &TcpStream) -> (Relay, usize) {
     source.set_nonblocking(true).unwrap();
     target.set_nonblocking(true).unwrap();
     let (mut relay, mut moved) = (Relay::new().unwrap(), 0);
-    loop {
+    for _ in 0..1_000_000 {
         match relay.turn(source, target).unwrap() {
             RelayTurn::Moved(count) => moved += count,
             RelayTurn::WaitRead => wait_for(source, PollFlags::POLLIN),
@@ -105,6 +107,7 @@ fn stuck(source: &TcpStream, target: &TcpStream) -> (Relay, usize) {
             RelayTurn::Ended => panic!("after {moved} bytes"),
         }
     }
+    panic!("{moved} bytes moved, {relay:?}");
 }
 
 #[test]
