@@ -1,10 +1,14 @@
 //! No allocation per operation in steady state.
 #![cfg(feature = "ring")]
 
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use netprims::info::{MemInfo, TcpInfo, TcpState};
 use netprims::ring::{Event, Ring, TxBuf, Wait, ZcPolicy};
+use netprims::transfer::{Relay, RelayTurn, SendFile, SendFileTurn};
 use sys::counting_allocator::{Counting, allocations};
 
 #[expect(unsafe_code, reason = "a counting allocator")]
@@ -62,4 +66,29 @@ fn sending_allocates_nothing() {
         assert_eq!(allocations() - before, 0, "{policy:?}");
         assert_eq!(released, 8000, "{policy:?}");
     }
+}
+
+#[test]
+fn relaying_and_asking_allocate_nothing() {
+    let pair = || UnixStream::pair().unwrap();
+    let [(client, source), (target, server)] = [pair(), pair()];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = std::fs::File::open("/dev/zero").unwrap();
+    let mut relay = Relay::new().unwrap();
+    target.set_nonblocking(true).unwrap();
+    let mut bytes = [7; 512];
+
+    let before = allocations();
+    for round in 0..1000 {
+        (&client).write_all(&bytes).unwrap();
+        assert_eq!(relay.turn(&source, &target).unwrap(), RelayTurn::Moved(512));
+        (&server).read_exact(&mut bytes).unwrap();
+        let mut sending = SendFile::new(round, 100).unwrap();
+        let sent = sending.turn(&file, &target).unwrap();
+        assert_eq!(sent, SendFileTurn::Moved(100));
+        (&server).read_exact(&mut bytes[..100]).unwrap();
+        assert_eq!(TcpInfo::of(&listener).unwrap().state(), TcpState::Listen);
+        assert_eq!(MemInfo::of(&source).unwrap().drops(), 0);
+    }
+    assert_eq!(allocations() - before, 0);
 }

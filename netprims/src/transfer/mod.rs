@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`SendFile`] | part of a file to a socket: `sendfile` |
 //! | [`Relay`] | a stream from one socket to another, through a pipe, and loses nothing on the way: `splice` |
-//! | [`Pipe`] | the pipe itself, to be filled, emptied and copied: `splice`, `tee` |
+//! | [`Pipe`] | the pipe itself, to be filled, drained and copied: `splice`, `tee` |
 //!
 //! The first two are state machines without a thread or a runtime of their own: a *turn* does what can be done now, at
 //! most two system calls, and says what to wait for. With non-blocking sockets they fit any event loop; with blocking ones

@@ -111,9 +111,9 @@ impl Pipe {
     ///
     /// Source: splice(2).
     #[doc(alias = "splice")]
-    pub fn empty(&self, target: &impl AsFd, len: usize) -> Result<usize> {
+    pub fn drain(&self, target: &impl AsFd, len: usize) -> Result<usize> {
         self.splice_out(target, len)
-            .map_err(|error| not_emptied(target, error))
+            .map_err(|error| not_drained(target, error))
     }
 
     /// Copies at most `len` bytes to another pipe, and returns how many. They stay in this one.
@@ -182,7 +182,7 @@ pub(super) fn not_filled(source: &impl AsFd, error: io::Error) -> Error {
     failed("splice into a pipe from", source, error)
 }
 
-pub(super) fn not_emptied(target: &impl AsFd, error: io::Error) -> Error {
+pub(super) fn not_drained(target: &impl AsFd, error: io::Error) -> Error {
     failed("splice out of a pipe to", target, error)
 }
 

@@ -2,7 +2,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use socket2::{SockRef, Type};
 
-use super::pipe::{Pipe, not_emptied, not_filled};
+use super::pipe::{Pipe, not_drained, not_filled};
 use super::would_block;
 use crate::{Error, Result};
 
@@ -85,7 +85,7 @@ impl Relay {
     /// - [`Error::InvalidValue`]: one of the two is a socket of messages (UDP, among others). The kernel would cut its
     ///   messages and join them, and an empty one would be taken for the end. Nothing was moved.
     /// - of the source, those of [`Pipe::fill`], saying «splice into a pipe from»; nothing is held then.
-    /// - of the target, those of [`Pipe::empty`], saying «splice out of a pipe to»; what is held stays held.
+    /// - of the target, those of [`Pipe::drain`], saying «splice out of a pipe to»; what is held stays held.
     ///
     /// Source: splice(2).
     #[doc(alias = "splice")]
@@ -117,7 +117,7 @@ impl Relay {
                 Ok(RelayTurn::Moved(given))
             }
             Err(error) if would_block(&error) => Ok(RelayTurn::WaitWrite),
-            Err(error) => Err(not_emptied(target, error)),
+            Err(error) => Err(not_drained(target, error)),
         }
     }
 

@@ -78,7 +78,8 @@ impl SendFile {
     ///
     /// [`Error::System`]; what was sent before counts as sent.
     ///
-    /// - `EINVAL`: the file cannot be mapped (a pipe, a socket, some of `/proc`), or the socket is a file opened to append.
+    /// - `ESPIPE`: the file has no offsets: it is a pipe or a socket.
+    /// - `EINVAL`: the file is of a kind that cannot be sent, or the socket is a file opened to append.
     /// - `EBADF`: the file is not open for reading.
     /// - `EPIPE`, `ECONNRESET`: the peer has gone. See [the module](super#what-the-kernel-does-not-promise) on `SIGPIPE`.
     /// - `EIO`: reading the file failed.
@@ -112,12 +113,10 @@ fn failed(file: &impl AsFd, socket: &impl AsFd, error: io::Error) -> Error {
     let [file, socket] = [file.as_fd().as_raw_fd(), socket.as_fd().as_raw_fd()];
     let object = format_args!("fd {file} to fd {socket}");
     match error.raw_os_error() {
-        Some(libc::EINVAL) => Error::advised(
-            "sendfile",
-            object,
-            error,
-            "the first must be a file that can be mapped, the second a socket",
-        ),
+        Some(libc::EINVAL | libc::ESPIPE) => {
+            let advice = "the first must be a file that has offsets, the second a socket";
+            Error::advised("sendfile", object, error, advice)
+        }
         _ => Error::system("sendfile", object, error),
     }
 }

@@ -92,8 +92,8 @@ fn what_goes_in_comes_out_and_a_copy_stays() {
             filled += pipe.fill(&far, 3000 - filled).unwrap();
         }
         assert_eq!(pipe.copy(&other, 1 << 20).unwrap(), 3000);
-        assert_eq!(pipe.empty(&far, 1000).unwrap(), 1000);
-        assert_eq!(pipe.empty(&far, 5000).unwrap(), 2000);
+        assert_eq!(pipe.drain(&far, 1000).unwrap(), 1000);
+        assert_eq!(pipe.drain(&far, 5000).unwrap(), 2000);
         let mut back = vec![0; 3000];
         near.read_exact(&mut back).unwrap();
         assert!(back == bytes, "other bytes");
@@ -111,10 +111,10 @@ fn what_would_wait_is_again_and_zero_is_nothing() {
         near.set_nonblocking(true).unwrap();
         let [pipe, other] = [(); 2].map(|()| Pipe::new().unwrap());
         assert_eq!(errno(pipe.fill(&near, 100)), EAGAIN, "nothing came");
-        assert_eq!(errno(pipe.empty(&near, 100)), EAGAIN, "nothing is in it");
+        assert_eq!(errno(pipe.drain(&near, 100)), EAGAIN, "nothing is in it");
         assert_eq!(errno(pipe.copy(&other, 100)), EAGAIN);
         assert_eq!(pipe.fill(&near, 0).unwrap(), 0);
-        assert_eq!(pipe.empty(&near, 0).unwrap(), 0);
+        assert_eq!(pipe.drain(&near, 0).unwrap(), 0);
         assert_eq!(pipe.copy(&other, 0).unwrap(), 0);
         drop(far);
         assert_eq!(pipe.fill(&near, 100).unwrap(), 0, "the end of the stream");
@@ -131,16 +131,16 @@ fn what_cannot_be_spliced_is_an_error_that_says_what_can() {
         let epoll = Epoll::new().unwrap();
         for error in [
             pipe.fill(&epoll, 1).unwrap_err(),
-            pipe.empty(&epoll, 1).unwrap_err(),
+            pipe.drain(&epoll, 1).unwrap_err(),
             pipe.fill(&pipe.reader(), 1).unwrap_err(),
-            pipe.empty(&pipe.writer(), 1).unwrap_err(),
+            pipe.drain(&pipe.writer(), 1).unwrap_err(),
         ] {
             assert_eq!(error.raw_os_error(), EINVAL, "{error}");
             assert!(error.to_string().contains("stream socket"), "{error}");
         }
         assert_eq!(errno(pipe.copy(&pipe, 1)), EINVAL);
         let read_only = File::open("/dev/null").unwrap();
-        assert_eq!(errno(pipe.empty(&read_only, 1)), Some(9));
+        assert_eq!(errno(pipe.drain(&read_only, 1)), Some(9));
         let mut held = [0; 4];
         assert_eq!(pipe.read(&mut held).unwrap(), 4, "nothing was moved");
         assert_eq!(&held, b"held");
