@@ -82,6 +82,9 @@ fn a_connection_tells_what_went_over_it() {
     assert!(info.send_window().is_none_or(|window| window > 1000));
     assert_eq!(info.send_ssthresh(), None);
     assert_eq!(info.accept_queue(), None);
+    eventually("the other side counts without the SYN", || {
+        TcpInfo::of(&far).unwrap().bytes_acked() == 50
+    });
     let text = format!("{info:?}");
     assert!(
         text.contains("state: Established") && text.contains("bytes_received: 50"),
@@ -235,12 +238,23 @@ fn a_rate_without_limit_is_none() {
 
 #[test]
 fn multipath_tcp_tells_its_first_subflow() {
-    // A kernel without it is asked as well; that it has none shows when the socket is opened.
     let builder = TcpBuilder::new().mptcp(true);
-    match builder.listen("127.0.0.1:0".parse().unwrap()) {
-        Ok((listener, _)) => assert_eq!(state(&listener), TcpState::Listen),
-        Err(error) => assert_eq!(error.raw_os_error(), Some(93), "{error}"),
-    }
+    let listener = match builder.listen("127.0.0.1:0".parse().unwrap()) {
+        Ok((listener, _)) => listener,
+        // A kernel built without it, or told not to.
+        Err(error) => {
+            assert!(matches!(error.raw_os_error(), Some(92 | 93)), "{error}");
+            let enabled = Sysctl::new("net.mptcp.enabled").read().unwrap();
+            assert_ne!(enabled.as_deref(), Some("1"), "{error}");
+            return;
+        }
+    };
+    assert_eq!(state(&listener), TcpState::Listen);
+    let (mut near, _) = builder.connect(listener.local_addr().unwrap()).unwrap();
+    near.write_all(&[1; 100]).unwrap();
+    assert_eq!(state(&near), TcpState::Established);
+    assert!(TcpInfo::of(&near).unwrap().data_segments_out() > 0);
+    CongestionInfo::of(&near).unwrap();
 }
 
 #[test]

@@ -172,7 +172,7 @@ fields! {
     #[doc(alias = "tcpi_max_pacing_rate")]
     max_pacing_rate(self) -> Option<u64> { self.given.rate(112) }
 
-    /// Bytes the peer has acknowledged. Linux 4.1.
+    /// Bytes the peer has acknowledged, and one more on the side that connected. Linux 4.1.
     #[doc(alias = "tcpi_bytes_acked")]
     bytes_acked(self) -> u64 { self.given.u64(120) }
 

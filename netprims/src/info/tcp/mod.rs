@@ -17,7 +17,7 @@ use super::refused;
 use crate::sys::sockopt;
 use crate::{Error, Result};
 
-/// Twice what the newest kernel has, and room for more.
+/// More than three times what the newest kernel has.
 const ROOM: usize = 1024;
 /// What every kernel since 4.10 gives: up to and with `tcpi_sndbuf_limited`.
 const LEAST: usize = 192;
