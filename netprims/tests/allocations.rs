@@ -6,6 +6,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use netprims::fd::MemFd;
 use netprims::info::{MemInfo, TcpInfo, TcpState};
 use netprims::ring::{Event, Ring, TxBuf, Wait, ZcPolicy};
 use netprims::transfer::{Relay, RelayTurn, SendFile, SendFileTurn};
@@ -73,7 +74,8 @@ fn relaying_and_asking_allocate_nothing() {
     let pair = || UnixStream::pair().unwrap();
     let [(client, source), (target, server)] = [pair(), pair()];
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let file = std::fs::File::open("/dev/zero").unwrap();
+    let file = MemFd::new("sent").unwrap();
+    file.set_len(2000).unwrap();
     let mut relay = Relay::new().unwrap();
     target.set_nonblocking(true).unwrap();
     let mut bytes = [7; 512];

@@ -65,13 +65,31 @@ fn what_arrives_is_what_is_in_the_file(
     });
 }
 
+/// A file of so many zeroes: the device that costs no memory, where the kernel sends from it (Linux 6.7).
+fn zeroes(len: u64, null: &File) -> File {
+    let device = File::open("/dev/zero").unwrap();
+    if SendFile::new(0, 1).unwrap().turn(&device, null).is_ok() {
+        return device;
+    }
+    let path = std::env::temp_dir().join(format!("netprims-sendfile-{}", std::process::id()));
+    let mut options = File::options();
+    let sparse = options
+        .create_new(true)
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    std::fs::remove_file(&path).unwrap();
+    sparse.set_len(len).unwrap();
+    sparse
+}
+
 #[test]
 fn more_than_one_call_moves_is_sent_to_the_byte() {
     balanced(|| {
         let len = (2 << 30) + 5_u64;
-        // As long as one likes, and not kept in memory.
-        let zeroes = File::open("/dev/zero").unwrap();
         let null = File::options().write(true).open("/dev/null").unwrap();
+        let zeroes = zeroes(len, &null);
         let mut sending = SendFile::new(0, len).unwrap();
         let (mut turns, mut moved) = (0, 0);
         while let SendFileTurn::Moved(count) = sending.turn(&zeroes, &null).unwrap() {
