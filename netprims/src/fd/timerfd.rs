@@ -72,7 +72,8 @@ impl TimerFd {
         self.arm(Duration::ZERO, Duration::ZERO)
     }
 
-    /// The time until it fires next; `None` if it is not set, or has fired and has no interval.
+    /// The time until it fires next; `None` if it is not set, or has fired and has no interval. Zero: it is at the end of
+    /// an interval.
     ///
     /// # Errors
     ///
@@ -80,7 +81,7 @@ impl TimerFd {
     #[doc(alias = "timerfd_gettime")]
     pub fn remaining(&self) -> Result<Option<Duration>> {
         sys::remaining(&self.fd)
-            .map(|time| Some(time).filter(|time| !time.is_zero()))
+            .map(|[left, every]| is_set(left, every).then_some(left))
             .map_err(|error| Error::system("timerfd_gettime", self.name(), error))
     }
 
@@ -115,6 +116,11 @@ impl TimerFd {
 }
 
 owned_fd!(TimerFd);
+
+/// At the end of an interval nothing is left of it, and the timer goes on.
+fn is_set(left: Duration, every: Duration) -> bool {
+    !left.is_zero() || !every.is_zero()
+}
 
 /// How to make a [`TimerFd`]. A plain value: `const`-buildable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,5 +165,21 @@ impl TimerFdOptions {
                 let name = format!("a timer of {:?}", self.clock);
                 Error::system("timerfd_create", name, error)
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::not_set_or_fired(0, 0, false)]
+    #[case::once(5, 0, true)]
+    #[case::within_an_interval(5, 9, true)]
+    #[case::at_the_end_of_one(0, 9, true)]
+    fn a_timer_with_an_interval_is_set(#[case] left: u64, #[case] every: u64, #[case] want: bool) {
+        let [left, every] = [left, every].map(Duration::from_nanos);
+        assert_eq!(is_set(left, every), want);
     }
 }

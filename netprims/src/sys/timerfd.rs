@@ -38,8 +38,8 @@ pub(crate) fn set(timer: &OwnedFd, after: libc::timespec, every: libc::timespec)
     check(unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &raw const value, none) })
 }
 
-/// `timerfd_gettime`: until it fires next, zero if it will not.
-pub(crate) fn remaining(timer: &OwnedFd) -> io::Result<Duration> {
+/// `timerfd_gettime`: until it fires next, zero if it will not or is about to; and its interval, zero for none.
+pub(crate) fn remaining(timer: &OwnedFd) -> io::Result<[Duration; 2]> {
     let zero = || libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -51,9 +51,11 @@ pub(crate) fn remaining(timer: &OwnedFd) -> io::Result<Duration> {
     // SAFETY: the kernel writes a `struct itimerspec` to the second argument during the call: a live local of that type,
     // for which every bit pattern is valid. The descriptor is open: `timer` borrows its owner.
     check(unsafe { libc::timerfd_gettime(timer.as_raw_fd(), &raw mut value) })?;
-    let seconds = u64::try_from(value.it_value.tv_sec);
-    let nanos = u32::try_from(value.it_value.tv_nsec);
-    match (seconds, nanos) {
+    Ok([duration(value.it_value)?, duration(value.it_interval)?])
+}
+
+fn duration(time: libc::timespec) -> io::Result<Duration> {
+    match (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec)) {
         (Ok(seconds), Ok(nanos)) if nanos < 1_000_000_000 => Ok(Duration::new(seconds, nanos)),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
@@ -77,8 +79,7 @@ mod tests {
             let taken = timespec(Duration::new(seconds, nanos));
             prop_assert_eq!(taken.is_some(), i64::try_from(seconds).is_ok());
             if let Some(taken) = taken {
-                prop_assert_eq!(u64::try_from(taken.tv_sec), Ok(seconds));
-                prop_assert_eq!(u32::try_from(taken.tv_nsec), Ok(nanos));
+                prop_assert_eq!(duration(taken).unwrap(), Duration::new(seconds, nanos));
             }
         }
     }
