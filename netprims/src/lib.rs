@@ -5,7 +5,8 @@
 //! - [`tuning`]: one plain [`Tuning`](tuning::Tuning) value for the socket options a service sets. Applying it to
 //!   anything [`AsFd`](std::os::fd::AsFd) returns a [`Report`](tuning::Report): per option what was requested, what is
 //!   in effect and, where they differ, which sysctl, privilege or kernel rule did it and what would lift it.
-//! - [`socket`]: TCP sockets that are close-on-exec, own their descriptor, and are tuned before the moment passes.
+//! - [`socket`]: TCP, UDP and Unix sockets that are close-on-exec, own their descriptor, and are tuned before the moment
+//!   passes; groups of them on one address, steered by CPU or by a program.
 //! - `ring` (feature `ring`, on by default): one thread's io_uring with buffers the crate owns. A buffer moves in
 //!   when it is sent and comes back when the kernel is done with it, together with the truth about the copy.
 //! - [`info`]: what the kernel knows of a socket: `TCP_INFO` as a struct that grows with the kernel, memory, queues, peer.

@@ -1,21 +1,24 @@
-use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use socket2::{SockAddr, Socket};
 
-use super::{TcpListener, TcpStream};
+use super::{TcpListener, TcpStream, steps};
 use crate::info::TcpInfo;
-use crate::tuning::{Report, SocketKind, Tcp, Tuning, Warning};
+use crate::tuning::{Report, SocketKind, Tcp, Tuning};
 use crate::{Error, Result};
 
 /// Opens TCP sockets, tuned.
 ///
 /// ```
+/// use std::time::Duration;
 /// use netprims::socket::TcpBuilder;
 /// use netprims::tuning::Tuning;
 ///
-/// const TCP: TcpBuilder = TcpBuilder::new().tuning(Tuning::tcp().nodelay(true).strict(true));
+/// const TCP: TcpBuilder = TcpBuilder::new()
+///     .tuning(Tuning::tcp().nodelay(true).strict(true))
+///     .connect_timeout(Duration::from_secs(3));
 ///
 /// let (listener, _) = TCP.listen("127.0.0.1:0".parse()?)?;
 /// let (stream, report) = TCP.connect(listener.local_addr()?)?;
@@ -28,6 +31,8 @@ pub struct TcpBuilder {
     tuning: Tuning<Tcp>,
     backlog: Option<u32>,
     mptcp: bool,
+    source: Option<SocketAddr>,
+    connect_timeout: Option<Duration>,
 }
 
 impl TcpBuilder {
@@ -37,6 +42,8 @@ impl TcpBuilder {
             tuning: Tuning::tcp(),
             backlog: None,
             mptcp: false,
+            source: None,
+            connect_timeout: None,
         }
     }
 
@@ -46,16 +53,16 @@ impl TcpBuilder {
         self
     }
 
-    /// How many connections may wait to be accepted. Default: as many as `net.core.somaxconn` allows. The kernel cuts what
-    /// is more, and the report then warns ([`Warning::BacklogCut`]).
+    /// How many connections may wait to be accepted. Default: as many as `net.core.somaxconn` allows. The kernel cuts
+    /// what is more, and the report then warns ([`Warning::BacklogCut`](crate::tuning::Warning::BacklogCut)).
     #[doc(alias = "somaxconn")]
     pub const fn backlog(mut self, connections: u32) -> Self {
         self.backlog = Some(connections);
         self
     }
 
-    /// Whether the sockets speak Multipath TCP: a connection may then use several paths at once, and goes on over another
-    /// when one fails. With a peer that does not speak it, it is plain TCP. Default: no.
+    /// Whether the sockets speak Multipath TCP: a connection may then use several paths at once, and goes on over
+    /// another when one fails. With a peer that does not speak it, it is plain TCP. Default: no.
     ///
     /// - Privilege: none. Kernel: Linux 5.6, built with `CONFIG_MPTCP`, and `net.mptcp.enabled` 1; otherwise opening
     ///   the socket is an error that says so.
@@ -68,22 +75,48 @@ impl TcpBuilder {
         self
     }
 
-    /// Opens a socket, tunes it, and connects it. Blocks until the peer answers or the kernel gives up.
+    /// The local address to [connect](Self::connect) from. Default: the kernel chooses by the route to the peer. With
+    /// port 0 the kernel chooses the port; [`Tuning::bind_address_no_port`] lets it use one port for several peers.
+    #[doc(alias = "bind")]
+    pub const fn source(mut self, local: SocketAddr) -> Self {
+        self.source = Some(local);
+        self
+    }
+
+    /// How long [`connect`](Self::connect) waits for the peer's answer; above zero. Default: as long as the kernel
+    /// tries (`net.ipv4.tcp_syn_retries`: a minute or two).
+    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// Opens a socket, tunes it, and connects it. Blocks until the peer answers, the kernel gives up, or the
+    /// [time](Self::connect_timeout) is over. The stream is a blocking one.
     ///
     /// # Errors
     ///
+    /// - [`Error::InvalidValue`]: a [source](Self::source) of another family than the peer, a time of zero. There was no
+    ///   socket.
     /// - [`Error::System`] naming the call and the address: `ECONNREFUSED`, `ETIMEDOUT`, `EHOSTUNREACH`, …
     /// - those of [`Tuning::apply`]; the socket is closed, and nothing was sent unless the option is one that only a
     ///   connection can be asked for.
     ///
     /// Source: connect(2).
     pub fn connect(&self, peer: SocketAddr) -> Result<(TcpStream, Report)> {
+        if self.connect_timeout == Some(Duration::ZERO) {
+            return Err(Error::InvalidValue {
+                option: "connect_timeout",
+                value: "0s".to_owned(),
+                reason: "no peer answers in no time",
+            });
+        }
+        steps::same_family(self.source, peer)?;
         let socket = self.open(peer)?;
         let report = self.tuning.begin(&socket)?;
-        let address = SockAddr::from(peer);
-        // An interrupted connect goes on in the kernel; calling again waits for it.
-        retry(|| socket.connect(&address))
-            .map_err(|error| Error::system("connect", peer, error))?;
+        if let Some(source) = self.source {
+            steps::bind(&socket, &SockAddr::from(source), source)?;
+        }
+        steps::connect(&socket, &SockAddr::from(peer), peer, self.connect_timeout)?;
         let report = self.tuning.resume(&socket, report)?;
         Ok((TcpStream::from(OwnedFd::from(socket)), report))
     }
@@ -102,34 +135,29 @@ impl TcpBuilder {
     /// Source: bind(2), listen(2).
     #[doc(alias = "bind")]
     pub fn listen(&self, local: SocketAddr) -> Result<(TcpListener, Report)> {
+        self.listen_with(local, |_, _| Ok(()), |_| Ok(()))
+    }
+
+    /// As [`listen`](Self::listen), with a say right before and after the bind.
+    pub(super) fn listen_with(
+        &self,
+        local: SocketAddr,
+        before: impl FnOnce(&Socket, &Report) -> Result<()>,
+        after: impl FnOnce(&Socket) -> Result<()>,
+    ) -> Result<(TcpListener, Report)> {
         let socket = self.open(local)?;
         let mut report = self.tuning.apply(&socket)?;
         socket
             .set_reuse_address(true)
             .map_err(|error| Error::system("setsockopt SO_REUSEADDR", local, error))?;
-        socket
-            .bind(&SockAddr::from(local))
-            .map_err(|error| Error::system("bind", local, error))?;
-        let backlog = self
-            .backlog
-            .and_then(|connections| i32::try_from(connections).ok())
-            .unwrap_or(i32::MAX);
-        socket
-            .listen(backlog)
-            .map_err(|error| Error::system("listen", local, error))?;
+        before(&socket, &report)?;
+        steps::bind(&socket, &SockAddr::from(local), local)?;
+        after(&socket)?;
+        steps::listen(&socket, self.backlog, local)?;
         let queue = TcpInfo::of(&socket)
             .ok()
             .and_then(|info| info.accept_queue());
-        if let (Some(requested), Some(queue)) = (self.backlog, queue) {
-            let effective = queue.limit;
-            if effective < requested {
-                report.warn(Warning::BacklogCut {
-                    requested,
-                    effective,
-                    sysctl: "net.core.somaxconn",
-                });
-            }
-        }
+        steps::warn_of_backlog(&mut report, self.backlog, queue.map(|queue| queue.limit));
         Ok((TcpListener::from(OwnedFd::from(socket)), report))
     }
 
@@ -147,15 +175,5 @@ impl TcpBuilder {
 impl Default for TcpBuilder {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// Calls again while a signal interrupts.
-pub(super) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod memory;
 pub(crate) mod namespace;
 pub(crate) mod pidfd;
 pub(crate) mod queue;
+pub(crate) mod reuse_port;
 pub(crate) mod rights;
 pub(crate) mod sockopt;
 pub(crate) mod timerfd;

@@ -39,6 +39,7 @@ const fn ipv6<const N: usize>(name: c_int) -> Opt<N> {
 }
 
 // `include/uapi/asm-generic/socket.h` and `include/uapi/linux/in.h`, where libc lacks the name.
+const SO_DETACH_REUSEPORT_BPF: c_int = 68;
 const SO_PREFER_BUSY_POLL: c_int = 69;
 const SO_BUSY_POLL_BUDGET: c_int = 70;
 const IP_LOCAL_PORT_RANGE: c_int = 51;
@@ -54,6 +55,10 @@ pub(crate) static RECEIVE_LOW_WATER: Opt<4> = generic(libc::SO_RCVLOWAT);
 pub(crate) static PEEK_OFFSET: Opt<4> = generic(libc::SO_PEEK_OFF);
 pub(crate) static ZEROCOPY: Opt<4> = generic(libc::SO_ZEROCOPY);
 pub(crate) static TIMESTAMPING: Opt<4> = generic(libc::SO_TIMESTAMPING);
+/// The descriptor of a program; the kernel refuses what is none.
+pub(crate) static ATTACH_REUSEPORT_PROGRAM: Opt<4> = generic(libc::SO_ATTACH_REUSEPORT_EBPF);
+/// The value counts for nothing.
+pub(crate) static DETACH_REUSEPORT_PROGRAM: Opt<4> = generic(SO_DETACH_REUSEPORT_BPF);
 pub(crate) static FASTOPEN: Opt<4> = tcp(libc::TCP_FASTOPEN);
 pub(crate) static FASTOPEN_CONNECT: Opt<4> = tcp(libc::TCP_FASTOPEN_CONNECT);
 pub(crate) static DEFER_ACCEPT: Opt<4> = tcp(libc::TCP_DEFER_ACCEPT);

@@ -29,6 +29,8 @@ pub const KNOWN: &[Sysctl] = &[
     Sysctl::new("net.ipv4.tcp_synack_retries"),
     Sysctl::new("net.ipv4.tcp_fastopen"),
     Sysctl::new("net.ipv4.tcp_abort_on_overflow"),
+    Sysctl::new("net.ipv4.tcp_migrate_req"),
+    Sysctl::new("net.unix.max_dgram_qlen"),
     Sysctl::new("net.ipv4.ip_local_port_range"),
     Sysctl::new("net.ipv4.ip_unprivileged_port_start"),
     Sysctl::new("net.ipv4.ip_nonlocal_bind"),

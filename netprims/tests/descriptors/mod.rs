@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Runs a test's body and compares `/proc/self/fd` before and after, also if it panics.
+#[allow(dead_code, reason = "not every test file that shares this asks for it")]
 pub(crate) fn balanced<T>(body: impl FnOnce() -> T) -> T {
     struct Check(BTreeMap<String, PathBuf>);
 
