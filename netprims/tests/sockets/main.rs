@@ -6,7 +6,17 @@ mod descriptors;
 #[path = "../netns/mod.rs"]
 mod netns;
 
+#[expect(unsafe_code, reason = "a counting allocator")]
+#[path = "../sys"]
+mod sys {
+    pub(crate) mod counting_allocator;
+}
+
+mod allocations;
 mod conversions;
 mod tcp;
 mod udp;
 mod unix;
+
+#[global_allocator]
+static ALLOCATOR: sys::counting_allocator::Counting = sys::counting_allocator::Counting;
