@@ -1,5 +1,6 @@
 use std::io;
 
+use crate::datagram::{Fault, Sent};
 use crate::fd::pass::Cut;
 use crate::tuning::Report;
 
@@ -53,6 +54,21 @@ pub enum Error {
         fds: usize,
     },
 
+    /// The kernel refused a message of a batch. Those before it went, those behind it were not tried.
+    #[error(
+        "sendmmsg, message {}: {error} ({fault}); {} datagrams went before",
+        .sent.messages(),
+        .sent.datagrams()
+    )]
+    NotSent {
+        /// What went, and so which message it was.
+        sent: Sent,
+        /// Why not.
+        fault: Fault,
+        /// The kernel's answer.
+        error: io::Error,
+    },
+
     /// This process may not, or this kernel cannot, create an io_uring.
     #[cfg(feature = "ring")]
     #[error("{operation}: {refusal}")]
@@ -87,7 +103,7 @@ impl Error {
     /// The kernel's errno, if the kernel was what failed.
     pub fn raw_os_error(&self) -> Option<i32> {
         match self {
-            Self::System { error, .. } => error.raw_os_error(),
+            Self::System { error, .. } | Self::NotSent { error, .. } => error.raw_os_error(),
             #[cfg(feature = "ring")]
             Self::RingRefused { refusal, .. } => refusal.raw_os_error(),
             _ => None,

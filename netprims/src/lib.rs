@@ -11,6 +11,8 @@
 //!   when it is sent and comes back when the kernel is done with it, together with the truth about the copy.
 //! - [`info`]: what the kernel knows of a socket: `TCP_INFO` as a struct that grows with the kernel, memory, queues, peer.
 //! - [`transfer`]: bytes from a file or a socket to a socket that never enter this process: sendfile, splice.
+//! - [`datagram`]: UDP datagrams, many a system call, with segmentation offload, addresses, ECN and times of arrival, which
+//!   [`timestamp`] reads from any socket.
 //! - [`sysctl`]: network sysctls as the calling thread's network namespace sees them: read, written, and whose they are.
 //! - [`netns`]: network namespaces, entered on threads of their own.
 //! - [`fd`]: epoll with its busy-poll parameters, eventfd, timerfd, pidfd and memfd that own their descriptor; passing
@@ -45,6 +47,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod datagram;
 pub mod fd;
 pub mod info;
 pub mod netns;
@@ -52,6 +55,7 @@ pub mod netns;
 pub mod ring;
 pub mod socket;
 pub mod sysctl;
+pub mod timestamp;
 pub mod transfer;
 pub mod tuning;
 

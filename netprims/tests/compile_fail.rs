@@ -7,6 +7,8 @@ fn misuse_does_not_compile() {
     cases.compile_fail("tests/ui/tuning_without_effect.rs");
     cases.compile_fail("tests/ui/tuning_for_other_sockets.rs");
     cases.pass("tests/ui/tuning_*_ok.rs");
+    cases.compile_fail("tests/ui/datagrams_kept_past_the_next_receive.rs");
+    cases.pass("tests/ui/datagrams_*_ok.rs");
     if cfg!(feature = "ring") {
         cases.compile_fail("tests/ui/ring_moved_to_a_thread.rs");
         cases.compile_fail("tests/ui/ring_shared_with_a_thread.rs");

@@ -7,6 +7,7 @@
 //! What the tests of this tree can notice is named in `defect`: each bug there is switched on by a test that must fail
 //! to look right with it.
 
+pub(crate) mod datagrams;
 #[cfg(all(test, feature = "ring"))]
 pub(crate) mod defect;
 pub(crate) mod epoll;

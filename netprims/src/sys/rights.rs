@@ -119,6 +119,22 @@ fn receive_within(socket: BorrowedFd<'_>, data: &mut [u8], room: usize) -> io::R
     })
 }
 
+/// Closes the descriptors that came unasked, where bytes were received without a thought of any.
+///
+/// # Safety
+///
+/// The kernel has written `control` in a receiving call of this process, and nobody has looked for descriptors in it
+/// since, nor will.
+pub(crate) unsafe fn close_all(control: &[u8]) {
+    for (_, number) in parse(control).numbers(control) {
+        if number >= 0 {
+            // SAFETY: the kernel has opened it for this process in that call, and names it once; nobody else knows it,
+            // by this function's contract.
+            drop(unsafe { OwnedFd::from_raw_fd(number) });
+        }
+    }
+}
+
 impl Control {
     fn new() -> Self {
         Self { words: [0; WORDS] }

@@ -59,6 +59,7 @@ pub(crate) static TIMESTAMPING: Opt<4> = generic(libc::SO_TIMESTAMPING);
 pub(crate) static ATTACH_REUSEPORT_PROGRAM: Opt<4> = generic(libc::SO_ATTACH_REUSEPORT_EBPF);
 /// The value counts for nothing.
 pub(crate) static DETACH_REUSEPORT_PROGRAM: Opt<4> = generic(SO_DETACH_REUSEPORT_BPF);
+pub(crate) static DROPS: Opt<4> = generic(libc::SO_RXQ_OVFL);
 pub(crate) static FASTOPEN: Opt<4> = tcp(libc::TCP_FASTOPEN);
 pub(crate) static FASTOPEN_CONNECT: Opt<4> = tcp(libc::TCP_FASTOPEN_CONNECT);
 pub(crate) static DEFER_ACCEPT: Opt<4> = tcp(libc::TCP_DEFER_ACCEPT);
@@ -81,6 +82,10 @@ pub(crate) static ERRORS_V4: Opt<4> = ip(libc::IP_RECVERR);
 pub(crate) static ERRORS_V6: Opt<4> = ipv6(libc::IPV6_RECVERR);
 pub(crate) static PATH_MTU_V4: Opt<4> = ip(libc::IP_MTU_DISCOVER);
 pub(crate) static PATH_MTU_V6: Opt<4> = ipv6(libc::IPV6_MTU_DISCOVER);
+pub(crate) static PACKET_INFO_V4: Opt<4> = ip(libc::IP_PKTINFO);
+pub(crate) static PACKET_INFO_V6: Opt<4> = ipv6(libc::IPV6_RECVPKTINFO);
+pub(crate) static RECEIVE_TOS: Opt<4> = ip(libc::IP_RECVTOS);
+pub(crate) static RECEIVE_TRAFFIC_CLASS: Opt<4> = ipv6(libc::IPV6_RECVTCLASS);
 
 impl<const N: usize> Opt<N> {
     /// Asks the kernel to take a value.
