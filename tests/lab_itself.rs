@@ -3,6 +3,7 @@
 
 use lab_tests::gate;
 use netprims_rdma::{Device, QpDepth};
+use nix::sys::mman::{MlockAllFlags, mlockall};
 use std::fs::{self, File};
 use std::process::Command;
 use std::time::Duration;
@@ -38,8 +39,23 @@ fn leaks_a_queue_pair() {
 }
 
 #[test]
-fn leaves_a_process() {
+fn leaks_a_memory_region() {
+    gate(|_| {
+        let context = Device::by_name("rxe0").unwrap().open().unwrap();
+        let pd = context.alloc_pd().unwrap();
+        std::mem::forget(pd.register_local(4, 4096).unwrap());
+    });
+}
+
+#[test]
+fn leaves_memory_locked() {
+    gate(|_| mlockall(MlockAllFlags::MCL_CURRENT).unwrap());
+}
+
+#[test]
+fn leaves_a_process_and_a_namespace() {
     gate(|lab| {
+        lab.sh("ip netns add left");
         lab.sh(
             "setsid sleep 300 >/dev/null 2>&1 & until grep -qsx sleep /proc/$!/comm; do :; done",
         );

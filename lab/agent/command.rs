@@ -39,7 +39,8 @@ pub(crate) fn run(
             return Ok(127);
         }
     };
-    let code = match wait(&mut child, Duration::from_secs(deadline_s)) {
+    let end = Instant::now() + Duration::from_secs(deadline_s);
+    let code = match wait(&mut child, || end) {
         Waited::Ended(status) => exit_code(status),
         Waited::Killed | Waited::Stuck => {
             let _ = writeln!(
@@ -85,27 +86,29 @@ pub(crate) enum Waited {
     Stuck,
 }
 
-/// Waits for the leader of a process group, and leaves nothing of the group alive.
-pub(crate) fn wait(child: &mut Child, deadline: Duration) -> Waited {
+/// Waits for the leader of a process group, and leaves nothing of the group alive. `end` is asked
+/// again and again until when it may run.
+pub(crate) fn wait(child: &mut Child, end: impl FnMut() -> Instant) -> Waited {
     let group = i32::try_from(child.id()).map(Pid::from_raw);
     let kill = || group.is_ok_and(|group| killpg(group, Signal::SIGKILL).is_ok());
-    if let Some(status) = wait_until(child, Instant::now() + deadline) {
+    if let Some(status) = wait_until(child, end) {
         kill();
         return Waited::Ended(status);
     }
     kill();
-    match wait_until(child, Instant::now() + Duration::from_secs(5)) {
+    let last = Instant::now() + Duration::from_secs(5);
+    match wait_until(child, || last) {
         Some(_) => Waited::Killed,
         None => Waited::Stuck,
     }
 }
 
-fn wait_until(child: &mut Child, end: Instant) -> Option<ExitStatus> {
+fn wait_until(child: &mut Child, mut end: impl FnMut() -> Instant) -> Option<ExitStatus> {
     loop {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
         }
-        if Instant::now() >= end {
+        if Instant::now() >= end() {
             return None;
         }
         thread::sleep(Duration::from_millis(10));

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use klog::KernelLog;
 use lab::{Event, Job, SHARE, Work};
 use port::EventPort;
+use tests::Machine;
 
 fn main() {
     let mut events = match EventPort::open() {
@@ -52,7 +53,15 @@ fn work(events: &mut EventPort) -> Result<()> {
             let code = command::shell(cwd)?;
             events.send(&Event::Exited { code });
         }
-        Work::Tests { cases, full } => tests::run(cases, *full, &mut log, &job.fatal_log, events)?,
+        Work::Tests { cases, full } => {
+            let machine = Machine {
+                full: *full,
+                log: &mut log,
+                fatal: &job.fatal_log,
+                events,
+            };
+            tests::run(cases, machine)?;
+        }
     }
     Ok(())
 }

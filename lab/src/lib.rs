@@ -8,4 +8,6 @@ mod census;
 mod protocol;
 
 pub use census::{Census, Difference};
-pub use protocol::{Event, FULL_ENV, GateReport, Job, REPORT_ENV, SHARE, TestCase, Verdict, Work};
+pub use protocol::{
+    Event, FULL_ENV, GateReport, Harness, Job, REPORT_ENV, SHARE, TestCase, Verdict, Work,
+};

@@ -38,7 +38,7 @@ pub enum Work {
         /// The working directory.
         cwd: PathBuf,
     },
-    /// Run tests, each in a process of its own.
+    /// Run tests.
     Tests {
         /// The tests, in order.
         cases: Vec<TestCase>,
@@ -47,9 +47,23 @@ pub enum Work {
     },
 }
 
+/// How a test is run and judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Harness {
+    /// A process of its own, the body inside the gate of the lab's harness, which leaves a
+    /// [`GateReport`].
+    Gate,
+    /// A library's own test, which knows nothing of the lab. Those of a binary that stand together
+    /// run in one process, one after the other. What libtest says of each counts, how the process
+    /// ended, what the kernel's log says, and what is left on the machine after it.
+    Libtest,
+}
+
 /// One test of one test binary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestCase {
+    /// How it is run and judged.
+    pub harness: Harness,
     /// The test binary's path, the same on host and guest.
     pub binary: PathBuf,
     /// The binary's short name.

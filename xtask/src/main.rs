@@ -10,6 +10,7 @@ mod interrupt;
 mod kernel;
 mod lab;
 mod ledger;
+mod libraries;
 mod msrv;
 mod outside;
 mod run;

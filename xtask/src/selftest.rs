@@ -3,48 +3,134 @@
 use crate::suite::Outcome;
 use lab::Verdict;
 
-/// Seconds a seeded fault may take: the fault that hangs takes all of them.
-pub(crate) const DEADLINE: u64 = 20;
+/// The test target whose faults run in a process each, under the harness's gate.
+const ITSELF: &str = "lab_itself";
 
-/// The test target that holds the faults.
-pub(crate) const TARGET: &str = "lab_itself";
+/// The one whose faults run in one process, as a library's tests do.
+pub(crate) const TOGETHER: &str = "lab_together";
 
-/// Each fault, and words its failure must contain.
-const FAULTS: &[(&str, &str)] = &[
-    ("exits_in_the_middle", "exited in the middle"),
-    ("hangs", "ran over its 20 s"),
-    ("leaks_a_descriptor", "leaked: fd /proc/"),
-    ("leaks_a_queue_pair", "rxe0 qp: 1 before, 2 after"),
-    (
-        "leaves_a_process",
-        "leaked: process sleep: 0 before, 1 after",
+/// Seconds a test may take unless its fault is to take all of them.
+const DEADLINE: u64 = 20;
+
+/// A test that must fail.
+struct Fault {
+    id: &'static str,
+    seconds: u64,
+    /// What its failure must say.
+    words: &'static [&'static str],
+}
+
+const fn fault(id: &'static str, words: &'static [&'static str]) -> Fault {
+    Fault {
+        id,
+        seconds: DEADLINE,
+        words,
+    }
+}
+
+const fn slow(id: &'static str, seconds: u64, words: &'static [&'static str]) -> Fault {
+    Fault { id, seconds, words }
+}
+
+const FAULTS: &[Fault] = &[
+    fault("lab_itself::exits_in_the_middle", &["exited in the middle"]),
+    slow("lab_itself::hangs", 8, &["ran over its 8 s and was killed"]),
+    fault("lab_itself::leaks_a_descriptor", &["leaked: fd /proc/"]),
+    fault(
+        "lab_itself::leaks_a_memory_region",
+        &["mapping kept from children: ", "VmPin kB: ", "rxe0 mr: "],
     ),
-    ("leaves_a_vf", "leaked: VFs of netdevsim"),
-    ("panics_the_guest", "kernel panicked"),
-    (
-        "provokes_a_kernel_warning",
-        "the kernel log says: WARNING: CPU: 0",
+    fault(
+        "lab_itself::leaks_a_queue_pair",
+        &["rxe0 qp: 1 before, 2 after"],
     ),
-    (
-        "runs_outside_the_gate",
-        "did not run under the harness's gate",
+    fault("lab_itself::leaves_memory_locked", &["VmLck kB: 0 before"]),
+    fault(
+        "lab_itself::leaves_a_process_and_a_namespace",
+        &["process sleep: 0 before, 1 after", "netns left: 0 before"],
     ),
-    ("skips_without_leave", "without being listed"),
+    fault(
+        "lab_itself::leaves_a_vf",
+        &[
+            "leaked: ",
+            "VFs of netdevsim",
+            "netdev eth",
+            "netdevsim device",
+        ],
+    ),
+    fault("lab_itself::panics_the_guest", &["kernel panicked"]),
+    fault(
+        "lab_itself::provokes_a_kernel_warning",
+        &["the kernel log says: WARNING: CPU: 0"],
+    ),
+    fault(
+        "lab_itself::runs_outside_the_gate",
+        &["did not run under the harness's gate"],
+    ),
+    fault("lab_itself::skips_without_leave", &["without being listed"]),
+    fault(
+        "lab_together::aborts",
+        &["its process ended in the middle of it: signal: 6"],
+    ),
+    fault(
+        "lab_together::complains_in_the_kernel_log",
+        &["the kernel log says: WARNING: CPU: 0"],
+    ),
+    fault(
+        "lab_together::exits_in_the_middle",
+        &["its process ended in the middle of it: exit status: 0"],
+    ),
+    fault("lab_together::fails", &["it failed"]),
+    slow(
+        "lab_together::hangs",
+        5,
+        &["ran over its 5 s and was killed"],
+    ),
+    fault("lab_together::is_ignored", &["counts as failed"]),
+    fault(
+        "lab_together::leaves_a_process",
+        &["left behind by it", "process sleep: 0 before, 1 after"],
+    ),
+    slow(
+        "lab_together::stays_in_the_kernel",
+        8,
+        &["ran over its 8 s and hangs in the kernel"],
+    ),
 ];
 
-/// The fault-free test among them.
-const GOOD: &str = "zz_still_works_after_all_that";
+/// The fault-free tests among them, which the faults beside them must not spoil.
+const GOOD: &[&str] = &[
+    "lab_itself::zz_still_works_after_all_that",
+    "lab_together::after_one_that_aborted",
+    "lab_together::good",
+];
+
+/// Whether a test target is the lab's own.
+pub(crate) fn is_of(target: &str) -> bool {
+    [ITSELF, TOGETHER].contains(&target)
+}
+
+/// Whether these words find any of its tests.
+pub(crate) fn has(filter: &str) -> bool {
+    [ITSELF, TOGETHER]
+        .iter()
+        .any(|target| target.contains(filter))
+}
+
+/// Seconds a test of it may take.
+pub(crate) fn deadline(id: &str) -> u64 {
+    let fault = FAULTS.iter().find(|fault| fault.id == id);
+    fault.map_or(DEADLINE, |fault| fault.seconds)
+}
 
 /// Compares the outcomes with what must have come out; returns what is wrong.
 pub(crate) fn judge(outcomes: &[Outcome]) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (name, words) in FAULTS {
-        let id = format!("{TARGET}::{name}");
-        let seen = outcomes.iter().find(|outcome| outcome.id == id);
+    for Fault { id, seconds, words } in FAULTS {
+        let seen = outcomes.iter().find(|outcome| outcome.id == *id);
         match seen.map(|outcome| (&outcome.verdict, outcome.ms)) {
-            Some((Verdict::Failed { why }, ms)) if why.contains(words) => {
-                let limit = (DEADLINE + 10) * 1000;
-                if ms > limit {
+            Some((Verdict::Failed { why }, ms)) if words.iter().all(|word| why.contains(word)) => {
+                if ms > (seconds + 10) * 1000 {
                     wrong.push(format!("{id} was found out only after {ms} ms"));
                 }
             }
@@ -54,18 +140,15 @@ pub(crate) fn judge(outcomes: &[Outcome]) -> Vec<String> {
             None => wrong.push(format!("{id} did not run")),
         }
     }
-    let good = format!("{TARGET}::{GOOD}");
-    match outcomes.iter().find(|outcome| outcome.id == good) {
-        Some(outcome) if outcome.verdict == Verdict::Passed => {}
-        other => wrong.push(format!("{good} must pass, and got {other:?}")),
+    for good in GOOD {
+        match outcomes.iter().find(|outcome| outcome.id == *good) {
+            Some(outcome) if outcome.verdict == Verdict::Passed => {}
+            other => wrong.push(format!("{good} must pass, and got {other:?}")),
+        }
     }
-    for outcome in outcomes {
-        let name = outcome
-            .id
-            .trim_start_matches(TARGET)
-            .trim_start_matches("::");
-        if name != GOOD && !FAULTS.iter().any(|(fault, _)| *fault == name) {
-            wrong.push(format!("{} is not in the list of faults", outcome.id));
+    for Outcome { id, .. } in outcomes {
+        if !GOOD.contains(&id.as_str()) && !FAULTS.iter().any(|fault| fault.id == id) {
+            wrong.push(format!("{id} is not in the list of faults"));
         }
     }
     wrong

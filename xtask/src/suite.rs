@@ -2,11 +2,13 @@
 //! that panics or hangs is replaced), judged against the list of allowed skips.
 
 use crate::lab::{BOOT, Lab};
+use crate::libraries::Libraries;
 use crate::run;
+use crate::selftest;
 use crate::skips::Skips;
-use crate::vm::{Message, Output, Terminal};
+use crate::vm::{Message, Output, Terminal, Vm};
 use anyhow::{Context, Result, bail};
-use lab::{Event, TestCase, Verdict, Work};
+use lab::{Event, Harness, TestCase, Verdict, Work};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -33,8 +35,19 @@ pub(crate) struct Outcome {
     pub(crate) output: String,
 }
 
-/// The lab's test binaries, built.
-pub(crate) fn build(checkout: &Path) -> Result<Vec<(String, PathBuf)>> {
+/// One test binary.
+#[derive(Debug)]
+pub(crate) struct Binary {
+    /// Its short name.
+    pub(crate) target: String,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// How its tests are run.
+    pub(crate) harness: Harness,
+}
+
+/// The test binaries that run in the guests, built: the lab's own, then those of the libraries.
+pub(crate) fn build(checkout: &Path) -> Result<Vec<Binary>> {
     let programs = [
         "--package",
         "netprims-examples",
@@ -47,16 +60,39 @@ pub(crate) fn build(checkout: &Path) -> Result<Vec<(String, PathBuf)>> {
             .args(["build", "--quiet", "--profile", PROFILE])
             .args(programs),
     )?;
-    let mut tests = run::cargo(checkout);
-    tests.args(["test", "--quiet", "--no-run", "--profile", PROFILE]);
-    tests.args(["--package", "lab-tests", "--tests"]);
-    tests.args(["--message-format", "json-render-diagnostics"]);
-    let output = tests
+    let mut binaries = build_tests(checkout, "lab-tests", &["--tests".to_owned()])?;
+    for binary in &mut binaries {
+        if binary.target != selftest::TOGETHER {
+            binary.harness = Harness::Gate;
+        }
+    }
+    for library in Libraries::read(checkout)?.libraries {
+        let targets = library.tests.iter();
+        let targets: Vec<String> = targets
+            .flat_map(|test| ["--test".to_owned(), test.clone()])
+            .collect();
+        binaries.extend(build_tests(checkout, &library.package, &targets)?);
+    }
+    let mut names: Vec<&str> = binaries.iter().map(|binary| &*binary.target).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        bail!("two test targets are called {}", twice[0]);
+    }
+    Ok(binaries)
+}
+
+/// Builds test targets of a package.
+fn build_tests(checkout: &Path, package: &str, targets: &[String]) -> Result<Vec<Binary>> {
+    let mut cargo = run::cargo(checkout);
+    cargo.args(["test", "--quiet", "--no-run", "--profile", PROFILE]);
+    cargo.args(["--package", package]).args(targets);
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    let output = cargo
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
     if !output.status.success() {
-        bail!("the lab's tests do not build");
+        bail!("the tests of {package} do not build");
     }
     let mut binaries = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
@@ -67,30 +103,47 @@ pub(crate) fn build(checkout: &Path) -> Result<Vec<(String, PathBuf)>> {
             message["target"]["name"].as_str(),
             message["executable"].as_str(),
         ) {
-            binaries.push((name.to_owned(), PathBuf::from(path)));
+            binaries.push(Binary {
+                target: name.to_owned(),
+                path: PathBuf::from(path),
+                harness: Harness::Libtest,
+            });
         }
     }
     if binaries.is_empty() {
-        bail!("cargo built no test binaries");
+        bail!("cargo built no test binaries of {package}");
     }
-    binaries.sort();
+    binaries.sort_by(|a, b| a.target.cmp(&b.target));
     Ok(binaries)
 }
 
 /// The tests of one binary.
-pub(crate) fn cases(target: &str, binary: &Path, deadline_s: u64) -> Result<Vec<TestCase>> {
-    let listed = run::text(Command::new(binary).args(["--list", "--format", "terse"]))?;
+pub(crate) fn cases(binary: &Binary, deadline_s: impl Fn(&str) -> u64) -> Result<Vec<TestCase>> {
+    let Binary {
+        target,
+        path,
+        harness,
+    } = binary;
+    let listed = run::text(Command::new(path).args(["--list", "--format", "terse"]))?;
     let names = listed
         .lines()
         .filter_map(|line| line.strip_suffix(": test"));
-    Ok(names
-        .map(|name| TestCase {
-            binary: binary.to_owned(),
-            target: target.to_owned(),
+    let case = |name: &str| {
+        let mut case = TestCase {
+            harness: *harness,
+            binary: path.clone(),
+            target: target.clone(),
             name: name.to_owned(),
-            deadline_s,
-        })
-        .collect())
+            deadline_s: 0,
+        };
+        case.deadline_s = deadline_s(&case.id());
+        case
+    };
+    let cases: Vec<TestCase> = names.map(case).collect();
+    if cases.is_empty() {
+        bail!("the test binary {target} holds no test");
+    }
+    Ok(cases)
 }
 
 /// Runs tests on one kernel; `each` gets the outcome of every one as soon as it is known, judged
@@ -102,6 +155,53 @@ pub(crate) fn run(
     skips: &Skips,
     mut each: impl FnMut(&Outcome) -> Result<()>,
 ) -> Result<Vec<Outcome>> {
+    let boot = |cases: &[TestCase]| {
+        let work = Work::Tests {
+            cases: cases.to_vec(),
+            full,
+        };
+        let mut vm = lab.boot(work, Terminal::Detached, Output::Shown)?;
+        let up = vm.wait_up(Instant::now() + BOOT)?;
+        println!("  {up}");
+        if !up.log.is_empty() {
+            bail!(
+                "the kernel complained before any test ran: {}",
+                up.log.join(" | ")
+            );
+        }
+        Ok(vm)
+    };
+    in_guests(cases, boot, |outcome| {
+        skips.judge(&lab.kernel.name, outcome);
+        each(outcome)
+    })
+}
+
+/// What runs tests and tells of them: a virtual machine, or what stands for one in a test.
+trait Guest {
+    /// What it says next.
+    fn next(&mut self, deadline: Instant) -> Result<Message>;
+
+    /// What its console said last.
+    fn console_end(&self) -> String;
+}
+
+impl Guest for Vm {
+    fn next(&mut self, deadline: Instant) -> Result<Message> {
+        Vm::next(self, deadline)
+    }
+
+    fn console_end(&self) -> String {
+        Vm::console_end(self)
+    }
+}
+
+/// Runs tests in as many guests as it takes.
+fn in_guests<G: Guest>(
+    cases: &[TestCase],
+    boot: impl Fn(&[TestCase]) -> Result<G>,
+    mut each: impl FnMut(&mut Outcome) -> Result<()>,
+) -> Result<Vec<Outcome>> {
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut retried: Vec<String> = Vec::new();
     loop {
@@ -111,7 +211,7 @@ pub(crate) fn run(
             return Ok(outcomes);
         }
         let before = outcomes.len() + retried.len();
-        guest(lab, &left, full, |mut outcome| {
+        listen(&mut boot(&left)?, &left, |mut outcome| {
             // An emulated machine can stall as a whole, which no test does twice by accident.
             let stalled =
                 matches!(&outcome.verdict, Verdict::Failed { why } if why.starts_with(STALLED));
@@ -120,8 +220,7 @@ pub(crate) fn run(
                 retried.push(outcome.id);
                 return Ok(());
             }
-            skips.judge(&lab.kernel.name, &mut outcome);
-            each(&outcome)?;
+            each(&mut outcome)?;
             outcomes.push(outcome);
             Ok(())
         })?;
@@ -132,30 +231,16 @@ pub(crate) fn run(
 }
 
 /// One guest's worth of outcomes: all that are left, unless the guest does not live that long.
-fn guest(
-    lab: &Lab,
+fn listen(
+    guest: &mut impl Guest,
     cases: &[TestCase],
-    full: bool,
     mut each: impl FnMut(Outcome) -> Result<()>,
 ) -> Result<()> {
-    let work = Work::Tests {
-        cases: cases.to_vec(),
-        full,
-    };
-    let mut vm = lab.boot(work, Terminal::Detached, Output::Shown)?;
-    let up = vm.wait_up(Instant::now() + BOOT)?;
-    println!("  {up}");
-    if !up.log.is_empty() {
-        bail!(
-            "the kernel complained before any test ran: {}",
-            up.log.join(" | ")
-        );
-    }
     let mut any = false;
     let mut deadline = Instant::now() + GRACE;
     let mut running: Option<(String, Instant)> = None;
     loop {
-        let why = match vm.next(deadline)? {
+        let why = match guest.next(deadline)? {
             Message::Event(Event::Started { id }) => {
                 let case = cases.iter().find(|case| case.id() == id);
                 let allowed = case.map_or(0, |case| case.deadline_s);
@@ -184,7 +269,7 @@ fn guest(
             Message::Event(Event::Broken { why }) => why,
             Message::Event(other) => bail!("the guest said {other:?} among its tests"),
             Message::Gone(why) => why,
-            Message::Silent => format!("{STALLED}: {}", vm.console_end()),
+            Message::Silent => format!("{STALLED}: {}", guest.console_end()),
         };
         // The test that ran is to blame; between tests it is the one before, and judged.
         return match running {
@@ -201,5 +286,127 @@ fn guest(
             None if any => Ok(()),
             None => bail!("{why}"),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    /// Says what it was told to, then nothing any more.
+    struct Scripted(VecDeque<Message>);
+
+    impl Guest for Scripted {
+        fn next(&mut self, _: Instant) -> Result<Message> {
+            Ok(self.0.pop_front().unwrap_or(Message::Silent))
+        }
+
+        fn console_end(&self) -> String {
+            "its last line".to_owned()
+        }
+    }
+
+    fn started(name: &str) -> Message {
+        let id = format!("t::{name}");
+        Message::Event(Event::Started { id })
+    }
+
+    fn passed(name: &str) -> Message {
+        Message::Event(Event::Finished {
+            id: format!("t::{name}"),
+            verdict: Verdict::Passed,
+            ms: 1,
+            output: String::new(),
+        })
+    }
+
+    fn done() -> Message {
+        Message::Event(Event::Done)
+    }
+
+    fn gone() -> Message {
+        Message::Gone("the guest's kernel panicked".to_owned())
+    }
+
+    /// Runs `a` and `b`; returns what came of each, and which tests each guest was given.
+    fn run(guests: Vec<Vec<Message>>) -> (Result<Vec<String>>, Vec<Vec<String>>) {
+        let cases = ["a", "b"].map(|name| TestCase {
+            harness: Harness::Gate,
+            binary: PathBuf::from("/t"),
+            target: "t".to_owned(),
+            name: name.to_owned(),
+            deadline_s: 1,
+        });
+        let guests = RefCell::new(VecDeque::from(guests));
+        let given = RefCell::new(Vec::new());
+        let boot = |cases: &[TestCase]| {
+            let names = cases.iter().map(|case| case.name.clone()).collect();
+            given.borrow_mut().push(names);
+            let script = guests.borrow_mut().pop_front();
+            Ok(Scripted(script.expect("no more guests than these").into()))
+        };
+        let outcomes = in_guests(&cases, boot, |_| Ok(()));
+        let words = |outcome: Outcome| match outcome.verdict {
+            Verdict::Failed { why } => format!("{}: {why}", outcome.id),
+            verdict => format!("{}: {verdict:?}", outcome.id),
+        };
+        let outcomes = outcomes.map(|all| all.into_iter().map(words).collect());
+        (outcomes, given.into_inner())
+    }
+
+    #[test]
+    fn a_guest_that_falls_silent_is_replaced_once_for_its_test() {
+        let (outcomes, given) = run(vec![
+            vec![started("a"), passed("a"), started("b")],
+            vec![started("b"), passed("b"), done()],
+        ]);
+        assert_eq!(outcomes.unwrap(), ["t::a: Passed", "t::b: Passed"]);
+        assert_eq!(given, [vec!["a", "b"], vec!["b"]]);
+    }
+
+    #[test]
+    fn a_test_in_which_two_guests_fall_silent_has_failed() {
+        let (outcomes, given) = run(vec![
+            vec![started("a")],
+            vec![started("a")],
+            vec![started("b"), passed("b"), done()],
+        ]);
+        let why = format!("t::a: {STALLED}: its last line");
+        assert_eq!(outcomes.unwrap(), [why.as_str(), "t::b: Passed"]);
+        assert_eq!(given, [vec!["a", "b"], vec!["a", "b"], vec!["b"]]);
+    }
+
+    #[test]
+    fn a_guest_that_panics_is_not_tried_again_with_the_same_test() {
+        let (outcomes, given) = run(vec![
+            vec![started("a"), gone()],
+            vec![started("b"), passed("b"), done()],
+        ]);
+        let want = ["t::a: the guest's kernel panicked", "t::b: Passed"];
+        assert_eq!(outcomes.unwrap(), want);
+        assert_eq!(given.len(), 2);
+    }
+
+    #[test]
+    fn tests_that_have_no_verdict_yet_run_again() {
+        // Those that run in one process get their verdicts when it ends.
+        let (outcomes, given) = run(vec![
+            vec![started("a"), started("b"), gone()],
+            vec![started("a"), passed("a"), done()],
+        ]);
+        let want = ["t::b: the guest's kernel panicked", "t::a: Passed"];
+        assert_eq!(outcomes.unwrap(), want);
+        assert_eq!(given, [vec!["a", "b"], vec!["a"]]);
+    }
+
+    #[test]
+    fn a_guest_that_never_begins_is_an_error() {
+        for script in [vec![done()], vec![gone()], vec![]] {
+            let (outcomes, given) = run(vec![script]);
+            assert!(outcomes.is_err());
+            assert_eq!(given.len(), 1);
+        }
     }
 }

@@ -19,7 +19,7 @@ mod programs;
 #[expect(unsafe_code, reason = "loading programs, and giving up privilege")]
 mod sys {
     pub(crate) mod bpf;
-    #[path = "../../options/sys/unprivileged.rs"]
+    #[path = "../../sys/unprivileged.rs"]
     pub(crate) mod unprivileged;
 }
 

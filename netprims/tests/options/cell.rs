@@ -7,63 +7,186 @@ use super::{On, Want};
 /// One option.
 pub(crate) struct Row {
     pub(crate) option: &'static str,
-    /// The first kernel that has it; an older one may say that it does not.
-    pub(crate) since: (u32, u32),
+    /// Its level and number, as the kernel's headers have them.
+    pub(crate) number: (i32, i32),
+    /// The first kernel that has it, where some that are in use do not.
+    pub(crate) since: Option<Kernel>,
     pub(crate) set: Cell,
     pub(crate) clamp: Cell,
     pub(crate) refusal: Cell,
 }
 
+/// Its major and minor number.
+pub(crate) type Kernel = (u32, u32);
+
 /// One thing to try.
+#[derive(Clone, Copy)]
 #[expect(
     clippy::large_enum_variant,
     reason = "a table of constants, where nothing can be boxed"
 )]
 pub(crate) enum Cell {
-    Ask {
-        tuning: Tuning,
-        on: On,
-        /// What reading it back gives, where that does not depend on the host or the privilege.
-        effective: Option<&'static str>,
-        privileged: Want,
-        nobody: Want,
-    },
+    Ask(Ask),
     /// There is nothing to try, and why.
-    None(&'static str),
+    Listed(&'static str),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Ask {
+    /// What is asked for first, if it is another value than the one it is about.
+    pub(crate) first: Option<Tuning>,
+    pub(crate) tuning: Tuning,
+    pub(crate) on: On,
+    /// What reading it back gives, where that does not depend on the host or the privilege.
+    pub(crate) effective: Option<&'static str>,
+    pub(crate) wants: Wants,
+    pub(crate) older: Option<Older>,
+}
+
+/// By privilege.
+#[derive(Clone, Copy)]
+pub(crate) struct Wants {
+    pub(crate) root: Want,
+    pub(crate) nobody: Want,
+}
+
+/// What older kernels do otherwise.
+#[derive(Clone, Copy)]
+pub(crate) struct Older {
+    pub(crate) before: Kernel,
+    pub(crate) wants: Wants,
+    /// Whether some of them do as the newer ones.
+    pub(crate) taken_over: bool,
+}
+
+/// How many cells there are of a kind.
+#[derive(Default)]
+pub(crate) struct Count {
+    pub(crate) run: usize,
+    pub(crate) listed: usize,
 }
 
 impl Row {
     /// Its lines of the table for people.
-    pub(crate) fn lines(&self) -> String {
-        let Self { option, .. } = self;
-        let cells = [
-            ("set", &self.set),
-            ("clamp", &self.clamp),
-            ("refusal", &self.refusal),
-        ];
-        let (major, minor) = self.since;
-        let since = match (major, minor) {
-            (2, 6) => String::new(),
-            _ => format!("{major}.{minor}"),
-        };
-        let line = |(name, cell): &(&str, &Cell)| match cell {
-            Cell::Ask {
-                tuning,
-                on,
-                effective,
-                privileged,
-                nobody,
-            } => {
-                let requested = requested(tuning);
-                let effective = effective.unwrap_or("");
-                let (privileged, nobody) = (privileged.text(), nobody.text());
-                format!(
-                    "| {option} | {since} | {name} | {on:?} | {requested} | {effective} | {privileged} | {nobody} |\n"
-                )
+    pub(crate) fn lines(&self, count: &mut Count) -> String {
+        let option = self.option;
+        let mut text = String::new();
+        for (name, cell) in [
+            ("set", self.set),
+            ("clamp", self.clamp),
+            ("refusal", self.refusal),
+            ("unknown", self.unknown()),
+        ] {
+            let ask = match cell {
+                Cell::Ask(ask) => ask,
+                Cell::Listed(why) => {
+                    count.listed += 2;
+                    text += &format!(
+                        "| {option} | | {name} | | | | not run: {why} | not run: {why} |\n"
+                    );
+                    continue;
+                }
+            };
+            count.run += 2;
+            let mut line = |linux: &str, effective: &str, wants: Wants| {
+                let (on, asked) = (ask.on, ask.asked());
+                let [root, nobody] = [wants.root, wants.nobody].map(|want| match (want, name) {
+                    (Want::Granted, "clamp") => "taken as it is".to_owned(),
+                    (want, _) => want.text(),
+                });
+                text += &format!(
+                    "| {option} | {linux} | {name} | {on:?} | {asked} | {effective} | {root} | {nobody} |\n"
+                );
+            };
+            let effective = ask.effective.unwrap_or_default();
+            match ask.older {
+                None => line(&self.linux(name == "unknown"), effective, ask.wants),
+                Some(older) => {
+                    let (major, minor) = older.before;
+                    line(&format!("since {major}.{minor}"), effective, ask.wants);
+                    let but = if older.taken_over {
+                        ", if not taken over"
+                    } else {
+                        ""
+                    };
+                    line(&format!("before {major}.{minor}{but}"), "", older.wants);
+                }
             }
-            Cell::None(why) => format!("| {option} | {since} | {name} | | | | {why} | {why} |\n"),
+        }
+        text
+    }
+
+    /// On a kernel that does not have it.
+    pub(crate) fn unknown(&self) -> Cell {
+        let Cell::Ask(ask) = self.set else {
+            return self.set;
         };
-        cells.iter().map(line).collect()
+        Cell::Ask(Ask {
+            first: None,
+            effective: None,
+            wants: both(Want::NotSupported),
+            older: None,
+            ..ask
+        })
+    }
+
+    /// The kernels that have it, or those that do not.
+    fn linux(&self, without: bool) -> String {
+        let word = if without { "before" } else { "since" };
+        let since = self
+            .since
+            .map(|(major, minor)| format!("{word} {major}.{minor}"));
+        since.unwrap_or_default()
+    }
+
+    pub(crate) const fn since(mut self, major: u32, minor: u32) -> Self {
+        self.since = Some((major, minor));
+        self
+    }
+}
+
+impl Ask {
+    fn asked(&self) -> String {
+        let first = self.first.map(|tuning| requested(&tuning) + ", then ");
+        first.unwrap_or_default() + &requested(&self.tuning)
+    }
+}
+
+impl Cell {
+    const fn ask(tuning: Tuning, on: On, effective: Option<&'static str>, wants: Wants) -> Self {
+        Self::Ask(Ask {
+            first: None,
+            tuning,
+            on,
+            effective,
+            wants,
+            older: None,
+        })
+    }
+
+    /// What older kernels did otherwise.
+    pub(crate) const fn before(self, before: Kernel, root: Want, nobody: Want) -> Self {
+        self.older(Older {
+            before,
+            wants: Wants { root, nobody },
+            taken_over: false,
+        })
+    }
+
+    /// What older kernels did otherwise, unless their maintainers took over what newer ones do.
+    pub(crate) const fn before_it_was_taken_over(self, before: Kernel, want: Want) -> Self {
+        self.older(Older {
+            before,
+            wants: both(want),
+            taken_over: true,
+        })
+    }
+
+    const fn older(mut self, older: Older) -> Self {
+        if let Self::Ask(ask) = &mut self {
+            ask.older = Some(older);
+        }
+        self
     }
 }
 
@@ -83,17 +206,33 @@ fn requested(tuning: &Tuning) -> String {
     text[start..].chars().take_while(inside).collect()
 }
 
+const fn both(want: Want) -> Wants {
+    Wants {
+        root: want,
+        nobody: want,
+    }
+}
+
 /// As requested, whoever asks.
 pub(crate) const fn granted(tuning: Tuning, on: On, effective: &'static str) -> Cell {
-    let effective = Some(effective);
-    let (privileged, nobody) = (Want::Granted, Want::Granted);
-    Cell::Ask {
+    Cell::ask(tuning, on, Some(effective), both(Want::Granted))
+}
+
+/// A flag is never clamped: it can be put on and off again.
+pub(crate) const fn off_again(on: Tuning, off: Tuning, socket: On) -> Cell {
+    back(on, off, socket, "off")
+}
+
+/// There are two values, and one can be had after the other.
+pub(crate) const fn back(first: Tuning, tuning: Tuning, on: On, effective: &'static str) -> Cell {
+    Cell::Ask(Ask {
+        first: Some(first),
         tuning,
         on,
-        effective,
-        privileged,
-        nobody,
-    }
+        effective: Some(effective),
+        wants: both(Want::Granted),
+        older: None,
+    })
 }
 
 /// As requested, to who has the privilege.
@@ -102,20 +241,13 @@ pub(crate) const fn privileged(tuning: Tuning, on: On, nobody: Want) -> Cell {
 }
 
 /// One thing or another, by privilege.
-pub(crate) const fn forced(tuning: Tuning, on: On, privileged: Want, nobody: Want) -> Cell {
-    let effective = None;
-    Cell::Ask {
-        tuning,
-        on,
-        effective,
-        privileged,
-        nobody,
-    }
+pub(crate) const fn forced(tuning: Tuning, on: On, root: Want, nobody: Want) -> Cell {
+    Cell::ask(tuning, on, None, Wants { root, nobody })
 }
 
 /// Not as requested, whoever asks.
 pub(crate) const fn differs(tuning: Tuning, on: On, want: Want) -> Cell {
-    forced(tuning, on, want, want)
+    Cell::ask(tuning, on, None, both(want))
 }
 
 /// Not as requested, but this.
@@ -125,15 +257,7 @@ pub(crate) const fn differs_to(
     want: Want,
     effective: &'static str,
 ) -> Cell {
-    let effective = Some(effective);
-    let (privileged, nobody) = (want, want);
-    Cell::Ask {
-        tuning,
-        on,
-        effective,
-        privileged,
-        nobody,
-    }
+    Cell::ask(tuning, on, Some(effective), both(want))
 }
 
 /// An error, before the kernel is asked.
@@ -141,20 +265,24 @@ pub(crate) const fn invalid(tuning: Tuning, on: On) -> Cell {
     differs(tuning, on, Want::Invalid)
 }
 
-pub(crate) const fn row(option: &'static str, set: Cell, clamp: Cell, refusal: Cell) -> Row {
-    let since = (2, 6);
+/// Nothing that has sockets refuses it.
+pub(crate) const fn no_socket(tuning: Tuning) -> Cell {
+    differs(tuning, On::File, Want::NoSocket)
+}
+
+pub(crate) const fn row(
+    option: &'static str,
+    number: (i32, i32),
+    set: Cell,
+    clamp: Cell,
+    refusal: Cell,
+) -> Row {
     Row {
         option,
-        since,
+        number,
+        since: None,
         set,
         clamp,
         refusal,
-    }
-}
-
-impl Row {
-    pub(crate) const fn since(mut self, major: u32, minor: u32) -> Self {
-        self.since = (major, minor);
-        self
     }
 }

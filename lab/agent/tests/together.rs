@@ -1,0 +1,202 @@
+//! A library's tests: all that stand together in one process, one after the other. One that hangs
+//! or takes the process with it is to blame for that, and the rest runs in a new one.
+
+use super::transcript::{Said, Transcript};
+use super::{Machine, failed, hangs, millis, ran_over, tail, with_log};
+use crate::command::{Waited, wait};
+use anyhow::{Context, Result, bail};
+use lab::{Census, Event, FULL_ENV, TestCase, Verdict};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const OUTPUT: &str = "/run/lab-output";
+const ERRORS: &str = "/run/lab-errors";
+
+/// Tests of one binary.
+pub(super) fn run(cases: &[TestCase], machine: &mut Machine<'_>) -> Result<()> {
+    let mut left = cases.to_vec();
+    while !left.is_empty() {
+        let before = Census::of_machine()?;
+        let process = Process::run(&left, machine)?;
+        let stuck = matches!(process.ended, Waited::Stuck);
+        let behind = before.settled_difference(Census::of_machine)?;
+        let ran = process.begun.len();
+        let mut settled: Vec<String> = Vec::new();
+        for outcome in process.outcomes() {
+            let mut verdict = with_log(outcome.verdict, &outcome.log);
+            if let (Verdict::Passed, Some(behind)) = (&verdict, &behind) {
+                let others = ran - 1;
+                verdict = failed(format!(
+                    "left behind by it, or by one of the {others} in its process: {behind}"
+                ));
+            }
+            machine.events.send(&Event::Finished {
+                id: outcome.case.id(),
+                verdict,
+                ms: outcome.ms,
+                output: outcome.output,
+            });
+            settled.push(outcome.case.name.clone());
+        }
+        if stuck || behind.is_some() {
+            bail!("{} spoiled this guest", cases[0].target);
+        }
+        left.retain(|case| !settled.contains(&case.name));
+    }
+    Ok(())
+}
+
+/// A process that ran tests.
+struct Process<'a> {
+    cases: &'a [TestCase],
+    transcript: Transcript,
+    ended: Waited,
+    /// Of each test that began, in order: when, and what the kernel's log said meanwhile.
+    begun: Vec<(Instant, Vec<String>)>,
+    end: Instant,
+}
+
+struct Outcome<'a> {
+    case: &'a TestCase,
+    verdict: Verdict,
+    ms: u64,
+    log: Vec<String>,
+    output: String,
+}
+
+impl<'a> Process<'a> {
+    fn run(cases: &'a [TestCase], machine: &mut Machine<'_>) -> Result<Process<'a>> {
+        let first = cases.first().context("no test to run")?;
+        let output = File::create(OUTPUT).context("create the output file")?;
+        let errors = File::create(ERRORS).context("create the output file")?;
+        let mut printed = File::open(OUTPUT).context("open the output file")?;
+        let mut child = Command::new(&first.binary)
+            .args(["--exact", "--test-threads=1"])
+            .args(cases.iter().map(|case| &case.name))
+            .env("RUST_BACKTRACE", "0")
+            .envs(machine.full.then_some((FULL_ENV, "1")))
+            .current_dir("/run")
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("start {}", first.binary.display()))?;
+        let mut transcript = Transcript::of(cases.iter().map(|case| case.name.as_str()));
+        let mut begun: Vec<(Instant, Vec<String>)> = Vec::new();
+        let mut end = Instant::now() + Duration::from_secs(first.deadline_s);
+        let mut look = |begun: &mut Vec<(Instant, Vec<String>)>| {
+            let mut more = Vec::new();
+            let _ = printed.read_to_end(&mut more);
+            for name in transcript.read(&more) {
+                // What was logged until now is the predecessor's.
+                let lines = machine.log.fatal_lines(machine.fatal);
+                if let Some((_, log)) = begun.last_mut() {
+                    log.extend(lines);
+                }
+                begun.push((Instant::now(), Vec::new()));
+                if let Some(case) = cases.iter().find(|case| case.name == name) {
+                    machine.events.send(&Event::Started { id: case.id() });
+                    end = Instant::now() + Duration::from_secs(case.deadline_s);
+                }
+            }
+            end
+        };
+        let ended = wait(&mut child, || look(&mut begun));
+        look(&mut begun);
+        let lines = machine.log.fatal_lines(machine.fatal);
+        if let Some((_, log)) = begun.last_mut() {
+            log.extend(lines);
+        }
+        Ok(Process {
+            cases,
+            transcript,
+            ended,
+            begun,
+            end: Instant::now(),
+        })
+    }
+
+    /// What came of each test that began. One that did not is to be run yet, unless none did: then
+    /// the first is to blame.
+    fn outcomes(&self) -> Vec<Outcome<'a>> {
+        let find = |name: &str| self.cases.iter().find(|case| case.name == name);
+        let names: Vec<_> = self.transcript.begun().collect();
+        let mut outcomes = Vec::new();
+        for (i, (name, said)) in names.iter().enumerate() {
+            let (Some(case), Some((began, log))) = (find(name), self.begun.get(i)) else {
+                continue;
+            };
+            let end = self.begun.get(i + 1).map_or(self.end, |(next, _)| *next);
+            let last = i + 1 == names.len();
+            let verdict = if last {
+                self.of_the_last(case, *said)
+            } else {
+                of(*said)
+            };
+            outcomes.push(Outcome {
+                case,
+                ms: millis(end - *began),
+                log: log.clone(),
+                output: match &verdict {
+                    Verdict::Failed { .. } => {
+                        self.transcript.output(name).to_owned() + &tail(ERRORS)
+                    }
+                    _ => String::new(),
+                },
+                verdict,
+            });
+        }
+        if let (true, Some(case)) = (outcomes.is_empty(), self.cases.first()) {
+            outcomes.push(Outcome {
+                case,
+                verdict: match self.of_the_last(case, Said::Nothing) {
+                    Verdict::Failed { why } => failed(format!("no test began: {why}")),
+                    verdict => verdict,
+                },
+                ms: 0,
+                log: Vec::new(),
+                output: tail(OUTPUT) + &tail(ERRORS),
+            });
+        }
+        outcomes
+    }
+
+    /// The last one that began answers for how the process ended.
+    fn of_the_last(&self, case: &TestCase, said: Said) -> Verdict {
+        match &self.ended {
+            Waited::Killed => ran_over(case.deadline_s),
+            Waited::Stuck => hangs(case.deadline_s),
+            Waited::Ended(status) if said == Said::Nothing => {
+                failed(format!("its process ended in the middle of it: {status}"))
+            }
+            Waited::Ended(status) if !self.transcript.is_complete() => failed(format!(
+                "its process ended after it, without a word: {status}"
+            )),
+            Waited::Ended(status) => match (of(said), self.any_failed() == status.success()) {
+                (Verdict::Passed, true) => failed(format!(
+                    "its process ended otherwise than its tests: {status}"
+                )),
+                (verdict, _) => verdict,
+            },
+        }
+    }
+
+    fn any_failed(&self) -> bool {
+        self.transcript
+            .begun()
+            .any(|(_, said)| said == Said::Failed)
+    }
+}
+
+fn of(said: Said) -> Verdict {
+    match said {
+        Said::Ok => Verdict::Passed,
+        Said::Failed => failed("it failed".to_owned()),
+        Said::Ignored => failed("it is ignored, which counts as failed".to_owned()),
+        Said::Nothing => failed("nothing was said of it".to_owned()),
+    }
+}
