@@ -1,8 +1,9 @@
 //! Writing sysctls, and whose they are, in a network namespace of the test's own.
 
+use std::path::Path;
+
 use descriptors::{balanced, without_privilege};
 use netns::{Fresh, in_fresh, nothing_is_started};
-use netprims::netns::NetNs;
 use netprims::sysctl::{KNOWN, Scope, Sysctl, scopes};
 
 mod descriptors;
@@ -75,33 +76,142 @@ fn what_is_not_there_cannot_be_written() {
 }
 
 #[test]
-fn a_child_may_write_exactly_what_is_its_own() {
-    in_fresh(
-        Fresh::Network,
-        "a_child_may_write_exactly_what_is_its_own",
-        || {
-            balanced(|| {
-                let told = scopes(KNOWN).unwrap();
-                let child = NetNs::fresh().unwrap();
-                for (name, scope) in KNOWN.iter().zip(told) {
-                    let written = child.run(|| {
-                        let value = name.read().unwrap();
-                        value.map(|value| name.write(value).is_ok())
-                    });
-                    // Neither this namespace nor the child's is the first: what both lack is unknown here.
-                    let want = match scope {
-                        Some(Scope::Namespace) => Some(true),
-                        Some(Scope::ReadOnlyInChildren) => Some(false),
-                        None => None,
-                        Some(scope) => panic!("{name}: {scope:?} is out of sight here"),
-                    };
-                    assert_eq!(written.unwrap(), want, "{name}");
+fn each_known_sysctl_has_the_scope_that_is_told() {
+    let name = "each_known_sysctl_has_the_scope_that_is_told";
+    // Only the first namespace shows all of them, and to look from there takes root.
+    if nix::unistd::geteuid().is_root() {
+        let _quiet = nothing_is_started();
+        balanced(scopes_are_true);
+    } else {
+        in_fresh(Fresh::Network, name, || balanced(scopes_are_true));
+    }
+}
+
+fn scopes_are_true() {
+    let told = scopes(KNOWN).unwrap();
+    let found: Vec<_> = KNOWN.iter().map(|known| truth::of(known.name())).collect();
+    for ((known, told), found) in KNOWN.iter().zip(&told).zip(&found) {
+        assert_eq!(told, found, "{known}");
+    }
+    // What kernels since 6.1 have in common.
+    for name in ["net.core.somaxconn", "net.ipv4.tcp_rmem"] {
+        assert_eq!(scope_of(&found, name), Some(Scope::Namespace), "{name}");
+    }
+    let list = "net.ipv4.tcp_available_congestion_control";
+    let global = Some(Scope::ReadOnlyInChildren);
+    assert_eq!(scope_of(&found, list), global);
+    // A namespace that is not the first shows no other kind.
+    let first = Some(Scope::FirstNamespace);
+    let backlog = "net.core.netdev_max_backlog";
+    let shown = Path::new("/proc/sys/net/core/netdev_max_backlog").exists();
+    assert_eq!(scope_of(&found, backlog), first.filter(|_| shown));
+    for name in [backlog, "net.ipv4.tcp_mem"] {
+        assert_eq!(scope_of(&found, name).is_some(), shown, "{name}");
+    }
+}
+
+fn scope_of(found: &[Option<Scope>], name: &str) -> Option<Scope> {
+    let at = KNOWN.iter().position(|known| known.name() == name);
+    found[at.unwrap_or_else(|| panic!("{name} is not known"))]
+}
+
+#[test]
+fn what_is_shown_nowhere_has_no_scope() {
+    in_fresh(Fresh::Network, "what_is_shown_nowhere_has_no_scope", || {
+        balanced(|| {
+            assert_eq!(BACKLOG.scope().unwrap(), Some(Scope::Namespace));
+            // Neither this namespace nor a fresh one is the first.
+            for name in ["net.core.nothing_here", "net.core.netdev_max_backlog"] {
+                assert_eq!(Sysctl::new(name).scope().unwrap(), None, "{name}");
+            }
+        });
+    });
+}
+
+/// Whose a sysctl is, found without the crate: by writing to it in a fresh namespace and looking who sees the change.
+mod truth {
+    use std::fs;
+    use std::io::ErrorKind;
+
+    use netprims::sysctl::Scope;
+    use nix::sched::{CloneFlags, unshare};
+
+    /// What came of writing in a fresh namespace.
+    enum Written {
+        /// It is not shown there.
+        Absent,
+        /// Nobody may.
+        Refused,
+        /// Its value there became another one.
+        Changed,
+    }
+
+    pub(crate) fn of(name: &str) -> Option<Scope> {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        let before = fs::read_to_string(&path).ok();
+        let child = std::thread::spawn({
+            let path = path.clone();
+            move || {
+                unshare(CloneFlags::CLONE_NEWNET).unwrap();
+                write(&path)
+            }
+        });
+        let written = child.join().unwrap();
+        let after = fs::read_to_string(&path).ok();
+        if before != after {
+            // The kernel would have let a child change the system.
+            let restored = before.as_deref().map(|value| fs::write(&path, value));
+            panic!("{name}: a child changed {before:?} to {after:?}; put back: {restored:?}");
+        }
+        match (before, written) {
+            (None, Written::Absent) => None,
+            (Some(_), Written::Absent) => Some(Scope::FirstNamespace),
+            (_, Written::Refused) => Some(Scope::ReadOnlyInChildren),
+            (_, Written::Changed) => Some(Scope::Namespace),
+        }
+    }
+
+    fn write(path: &str) -> Written {
+        let Ok(before) = fs::read_to_string(path) else {
+            return Written::Absent;
+        };
+        for value in others(before.trim_end()) {
+            match fs::write(path, &value) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    return Written::Refused;
                 }
-                assert_eq!(BACKLOG.scope().unwrap(), Some(Scope::Namespace));
-                assert_eq!(Sysctl::new("net.core.nothing_here").scope().unwrap(), None);
+                // Not a value for this one.
+                Err(_) => continue,
+            }
+            let after = fs::read_to_string(path).unwrap();
+            if after != before {
+                return Written::Changed;
+            }
+        }
+        panic!("{path}: no other value than {before:?} is taken");
+    }
+
+    /// Values that are not this one, of which the kernel takes one: its first number changed by one, or another word.
+    fn others(value: &str) -> Vec<String> {
+        let (first, rest) = value
+            .split_once(char::is_whitespace)
+            .map_or((value, String::new()), |(first, rest)| {
+                (first, format!(" {rest}"))
             });
-        },
-    );
+        match first.parse::<u64>() {
+            Ok(number) => [number.checked_add(1), number.checked_sub(1)]
+                .into_iter()
+                .flatten()
+                .map(|number| format!("{number}{rest}"))
+                .collect(),
+            Err(_) => ["reno", "cubic"]
+                .into_iter()
+                .filter(|word| *word != value)
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
 }
 
 #[test]
