@@ -7,7 +7,10 @@ use std::process::Command;
 use std::time::Duration;
 
 fn sh(line: &str) {
-    let status = Command::new("sh").args(["-c", line]).status().unwrap();
+    let status = Command::new("sh")
+        .args(["-c", line])
+        .status()
+        .expect("run sh");
     assert!(status.success(), "{line}: {status}");
 }
 
@@ -22,7 +25,11 @@ fn after_one_that_aborted() {}
 
 #[test]
 fn complains_in_the_kernel_log() {
+    // Long enough to be seen by itself: the log is read now and then.
+    let look = Duration::from_millis(200);
+    std::thread::sleep(look);
     fs::write("/dev/kmsg", "WARNING: CPU: 0 PID: 1 at seeded\n").unwrap();
+    std::thread::sleep(look);
 }
 
 #[test]

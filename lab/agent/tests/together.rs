@@ -54,9 +54,16 @@ struct Process<'a> {
     cases: &'a [TestCase],
     transcript: Transcript,
     ended: Waited,
-    /// Of each test that began, in order: when, and what the kernel's log said meanwhile.
-    begun: Vec<(Instant, Vec<String>)>,
+    /// Of each test that began, in order.
+    begun: Vec<Begun>,
     end: Instant,
+}
+
+/// What was seen of a test while it ran.
+struct Begun {
+    at: Instant,
+    /// What the kernel's log said meanwhile.
+    log: Vec<String>,
 }
 
 struct Outcome<'a> {
@@ -86,31 +93,32 @@ impl<'a> Process<'a> {
             .spawn()
             .with_context(|| format!("start {}", first.binary.display()))?;
         let mut transcript = Transcript::of(cases.iter().map(|case| case.name.as_str()));
-        let mut begun: Vec<(Instant, Vec<String>)> = Vec::new();
+        let mut begun: Vec<Begun> = Vec::new();
         let mut end = Instant::now() + Duration::from_secs(first.deadline_s);
-        let mut look = |begun: &mut Vec<(Instant, Vec<String>)>| {
+        let mut look = |begun: &mut Vec<Begun>| {
+            // First the log: whatever is in it was said by a test whose beginning is read after it.
+            let lines = machine.log.fatal_lines(machine.fatal);
+            let running = begun.len().saturating_sub(1);
             let mut more = Vec::new();
             let _ = printed.read_to_end(&mut more);
             for name in transcript.read(&more) {
-                // What was logged until now is the predecessor's.
-                let lines = machine.log.fatal_lines(machine.fatal);
-                if let Some((_, log)) = begun.last_mut() {
-                    log.extend(lines);
-                }
-                begun.push((Instant::now(), Vec::new()));
+                begun.push(Begun {
+                    at: Instant::now(),
+                    log: Vec::new(),
+                });
                 if let Some(case) = cases.iter().find(|case| case.name == name) {
                     machine.events.send(&Event::Started { id: case.id() });
                     end = Instant::now() + Duration::from_secs(case.deadline_s);
                 }
             }
+            // Of tests that came and went between two looks any may have been the one.
+            for begun in &mut begun[running..] {
+                begun.log.extend(lines.iter().cloned());
+            }
             end
         };
         let ended = wait(&mut child, || look(&mut begun));
         look(&mut begun);
-        let lines = machine.log.fatal_lines(machine.fatal);
-        if let Some((_, log)) = begun.last_mut() {
-            log.extend(lines);
-        }
         Ok(Process {
             cases,
             transcript,
@@ -127,10 +135,10 @@ impl<'a> Process<'a> {
         let names: Vec<_> = self.transcript.begun().collect();
         let mut outcomes = Vec::new();
         for (i, (name, said)) in names.iter().enumerate() {
-            let (Some(case), Some((began, log))) = (find(name), self.begun.get(i)) else {
+            let (Some(case), Some(begun)) = (find(name), self.begun.get(i)) else {
                 continue;
             };
-            let end = self.begun.get(i + 1).map_or(self.end, |(next, _)| *next);
+            let end = self.begun.get(i + 1).map_or(self.end, |next| next.at);
             let last = i + 1 == names.len();
             let verdict = if last {
                 self.of_the_last(case, *said)
@@ -139,8 +147,8 @@ impl<'a> Process<'a> {
             };
             outcomes.push(Outcome {
                 case,
-                ms: millis(end - *began),
-                log: log.clone(),
+                ms: millis(end - begun.at),
+                log: begun.log.clone(),
                 output: match &verdict {
                     Verdict::Failed { .. } => {
                         self.transcript.output(name).to_owned() + &tail(ERRORS)
