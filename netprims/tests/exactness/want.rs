@@ -106,6 +106,12 @@ pub(crate) fn rule(option: &str, values: [&str; 2], why: &str) -> Want {
     differs(option, values, "KernelRule", why, "")
 }
 
+/// It is an option of other kinds of sockets.
+pub(crate) fn of_others(option: &str, values: [&str; 2], kinds: &str) -> Want {
+    let why = format!("an option of {kinds} sockets, which this is not");
+    differs(option, values, "OtherSockets", &why, "")
+}
+
 /// Neither this kind of socket nor this kernel has it.
 pub(crate) fn unknown(option: &str, values: [&str; 2]) -> Want {
     let why = "this kind of socket or this kernel does not have it";
