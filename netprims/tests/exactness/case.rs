@@ -8,6 +8,9 @@ use nix::sched::{CloneFlags, unshare};
 use super::host::{has_the_network, is_root, kernel, sysctl};
 use super::open::Opened;
 use super::sys;
+
+/// Set in a process that was made root of a user namespace and a network namespace of its own.
+const INSIDE: &str = "NETPRIMS_TEST_USER_NAMESPACE";
 use super::want::Want;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,9 +85,8 @@ impl Case {
 impl Exact {
     /// Asks it, and compares what comes. `name` is the test's, for a process of its own where root is to be had only there.
     pub(crate) fn check(self, name: &str, who: Who) {
-        const INSIDE: &str = "NETPRIMS_TEST_USER_NAMESPACE";
         if !is_root() && std::env::var_os(INSIDE).is_none() {
-            return in_a_user_namespace(name, INSIDE);
+            return in_a_user_namespace(name);
         }
         let ended = std::thread::scope(|scope| scope.spawn(|| self.here(who)).join());
         if let Err(panic) = ended {
@@ -96,6 +98,9 @@ impl Exact {
     /// On a thread of its own: namespace, privilege and filter stay.
     fn here(&self, who: Who) {
         let Self(case, want) = self;
+        if std::env::var_os(INSIDE).is_some() {
+            sys::loopback::set_up().unwrap();
+        }
         if let Some(sysctls) = case.fresh {
             unshare(CloneFlags::CLONE_NEWNET).unwrap();
             sys::loopback::set_up().unwrap();
@@ -123,13 +128,13 @@ impl Exact {
     }
 }
 
-fn in_a_user_namespace(name: &str, inside: &str) {
+fn in_a_user_namespace(name: &str) {
     let program = std::env::current_exe().unwrap();
     let output = Command::new("unshare")
         .args(["--user", "--map-root-user", "--net"])
         .arg(program)
         .args([name, "--nocapture", "--test-threads=1"])
-        .env(inside, "1")
+        .env(INSIDE, "1")
         .output()
         .expect("unshare, of util-linux");
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);

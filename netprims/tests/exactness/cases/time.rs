@@ -27,7 +27,7 @@ const WHOLE: &str = "the kernel waits a whole number of retransmissions and roun
         "the kernel waits at most 255 retransmissions",
     )
 }))]
-#[case::busy_poll_over_loopback(Exact(
+#[case::busy_poll_that_is_off(Exact(
     Case::of(connected, ask!(ASK.busy_poll(Duration::ZERO).prefer_busy_poll(false))),
     |_| granted("SO_BUSY_POLL", "0 µs").and(granted("SO_PREFER_BUSY_POLL", "off"))))]
 #[case::probes_that_are_not_asked_for(Exact(Case::of(tcp, ask!(ASK.keepalive_count(3))), |_| {
@@ -38,7 +38,7 @@ const WHOLE: &str = "the kernel waits a whole number of retransmissions and roun
 #[case::probes(Exact(Case::of(tcp, ask!(ASK.keepalive(true).keepalive_count(3))), |_| {
     granted("SO_KEEPALIVE", "on").and(granted("TCP_KEEPCNT", "3"))
 }))]
-#[case::busy_poll_without_a_queue(Exact(
+#[case::busy_poll_over_loopback(Exact(
     Case::of(connected, ask!(ASK.busy_poll(Duration::from_micros(50)))).fresh(&[]),
     |w| match w.system || w.kernel >= (6, 7) {
         true => granted("SO_BUSY_POLL", "50 µs").warning(
