@@ -23,7 +23,7 @@
 //!
 //! is one file in `options/` (its setter with the docs, on which sockets it has an effect, how it is set and read, why it
 //! can differ), one field of `Requests`, one line in the table `options::ALL`, and one in the table of
-//! `tests/options/rows.rs`, which a test keeps in `tests/options/table.md`.
+//! `tests/options/rows/`, which a test keeps in `tests/options/table.md`.
 
 mod apply;
 mod congestion;

@@ -1,7 +1,7 @@
 //! Every option × (set and read back, clamp, refusal, unknown to the kernel) × (the process as it is, without privilege),
 //! on real sockets. `cargo xtask test` runs this on the host's kernel and on each of the lab's.
 //!
-//! `rows.rs` says what must come of each; `table.md` is it for people, kept equal by a test. After a change write it anew:
+//! `rows/` says what must come of each; `table.md` is it for people, kept equal by a test. After a change write it anew:
 //! `NETPRIMS_TABLE=overwrite cargo test -p netprims --test options`.
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
@@ -14,7 +14,7 @@ use cell::{Ask, Cell, Count, Row};
 use host::{is_root, kernel};
 use netprims::Error;
 use netprims::tuning::{Cause, Outcome, Tuning, Value};
-use rows::ALL;
+use rows::all;
 use rstest::rstest;
 use socket2::{Domain, Socket, Type};
 
@@ -207,7 +207,7 @@ fn is_known(row: &Row, socket: &OwnedFd) -> bool {
 }
 
 fn cells(option: &str, who: Who) {
-    let row = ALL.iter().find(|row| row.option == option).unwrap();
+    let row = all().find(|row| row.option == option).unwrap();
     let cells = [row.set, row.clamp, row.refusal];
     let asks = cells.iter().filter_map(|cell| match cell {
         Cell::Ask(ask) => Some(ask),
@@ -226,7 +226,7 @@ fn cells(option: &str, who: Who) {
 
 /// The kernel answers as one that was built before the option, or without it.
 fn unknown(option: &str, who: Who) {
-    let row = ALL.iter().find(|row| row.option == option).unwrap();
+    let row = all().find(|row| row.option == option).unwrap();
     let Cell::Ask(ask) = row.unknown() else {
         panic!("{option} is set nowhere")
     };
@@ -287,7 +287,7 @@ tests! {
 fn every_option_of_a_tuning_has_a_row_and_a_test() {
     // Each option is a field that is `None` where it was not asked for.
     let fields = format!("{:?}", Tuning::new()).matches(": None").count();
-    let names: Vec<_> = ALL.iter().map(|row| row.option.to_lowercase()).collect();
+    let names: Vec<_> = all().map(|row| row.option.to_lowercase()).collect();
     assert_eq!(names, TESTED);
     assert_eq!(names.len(), fields);
 }
@@ -295,7 +295,7 @@ fn every_option_of_a_tuning_has_a_row_and_a_test() {
 #[test]
 fn the_table_for_people_is_the_one_that_is_tested() {
     let mut count = Count::default();
-    let rows: String = ALL.iter().map(|row| row.lines(&mut count)).collect();
+    let rows: String = all().map(|row| row.lines(&mut count)).collect();
     let Count { run, listed } = count;
     // Four cells, each for root and for a user without privilege.
     assert_eq!(run + listed, TESTED.len() * 4 * 2);
