@@ -32,3 +32,23 @@ impl Libraries {
         toml::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_this_checkout_names_targets_there_are() {
+        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let libraries = Libraries::read(&checkout).unwrap().libraries;
+        assert!(!libraries.is_empty());
+        for Library { package, tests } in libraries {
+            let folder = checkout.join(package).join("tests");
+            for test in tests {
+                let file = folder.join(format!("{test}.rs"));
+                let main = folder.join(&test).join("main.rs");
+                assert!(file.exists() || main.exists(), "{test}");
+            }
+        }
+    }
+}
