@@ -1,4 +1,4 @@
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use socket2::SockRef;
 
@@ -81,8 +81,10 @@ impl<K: Kind> Tuning<K> {
 impl Requests {
     fn tune(&self, socket: &SockRef<'_>) -> Result<Report> {
         self.validate()?;
-        let moment = Moment::of(socket)
-            .map_err(|error| Error::system("getsockopt SO_ACCEPTCONN", "the descriptor", error))?;
+        let moment = Moment::of(socket).map_err(|error| {
+            let object = format!("descriptor {}", socket.as_raw_fd());
+            Error::system("getsockopt SO_ACCEPTCONN", object, error)
+        })?;
         let target = Target::of(socket, moment);
         let host = Host::of(socket);
         let mut report = Report::default();
@@ -181,8 +183,8 @@ fn set(
     // A socket that has no use for the option has no moment for it either.
     let foreign = target.is_foreign_to(spec);
     let early = !foreign && moment < spec.earliest;
-    let late = !foreign && moment > spec.latest && (spec.read)(socket).ok() != Some(requested);
-    let refused = if early || late {
+    let past = !foreign && moment > spec.latest;
+    let refused = if early || past {
         None
     } else {
         // An error without an errno is `wrong_kind`, which the table rules out.
@@ -191,6 +193,8 @@ fn set(
             .map(|error| error.raw_os_error().unwrap_or(libc::EINVAL))
     };
     let effective = (spec.read)(socket).ok();
+    // It is not too late for what is there already.
+    let late = past && effective != Some(requested);
     let attempt = Attempt {
         requested,
         privilege: spec.privilege,

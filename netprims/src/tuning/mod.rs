@@ -34,6 +34,7 @@ mod interface;
 mod kind;
 mod kinds;
 mod moment;
+mod name;
 mod options;
 mod path_mtu;
 mod port_range;

@@ -1,4 +1,5 @@
 use std::io;
+use std::ops::RangeInclusive;
 
 use socket2::SockRef;
 
@@ -98,6 +99,21 @@ pub(super) struct Granted<'a> {
 /// For options where every value of the type can be asked for.
 pub(super) fn any_value(_: Value) -> Result<(), &'static str> {
     Ok(())
+}
+
+/// The kernel keeps most numbers in an `int`.
+pub(super) const MOST: u32 = 0x7fff_ffff;
+
+/// For options whose number or size has bounds.
+pub(super) fn within(
+    value: Value,
+    bounds: RangeInclusive<u32>,
+    reason: &'static str,
+) -> Result<(), &'static str> {
+    match value {
+        Value::Number(number) | Value::Bytes(number) if !bounds.contains(&number) => Err(reason),
+        _ => Ok(()),
+    }
 }
 
 /// For options that hide nothing.

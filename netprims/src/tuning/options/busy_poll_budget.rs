@@ -1,4 +1,4 @@
-use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused, within};
 use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::BUSY_POLL_BUDGET;
 
@@ -30,16 +30,9 @@ pub(super) static SPEC: Spec = Spec {
     latest: Moment::Connected,
     privilege: Privilege::System,
     requested: |requests| requests.busy_poll_budget.map(Value::Number),
-    validate,
+    validate: |value| within(value, 0..=65535, "the kernel takes at most 65535 packets"),
     set: |socket, value| BUSY_POLL_BUDGET.set_number(socket, value.number()?),
     read: |socket| BUSY_POLL_BUDGET.number(socket).map(Value::Number),
     explain: taken_or_refused,
     warn: no_warning,
 };
-
-fn validate(value: Value) -> Result<(), &'static str> {
-    match value.number() {
-        Ok(0..=65535) | Err(_) => Ok(()),
-        Ok(_) => Err("the kernel takes at most 65535 packets"),
-    }
-}

@@ -1,6 +1,8 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Granted, Privilege, Sockets, Spec, taken_or_refused};
+use super::super::spec::{
+    Attempt, Granted, MOST, Privilege, Sockets, Spec, taken_or_refused, within,
+};
 use super::super::{Cause, HasTcp, Kind, Limit, Moment, Tuning, Value, Warning};
 use crate::sys::sockopt::FASTOPEN;
 
@@ -34,19 +36,18 @@ pub(super) static SPEC: Spec = Spec {
     latest: Moment::Listening,
     privilege: Privilege::None,
     requested: |requests| requests.fastopen.map(Value::Number),
-    validate,
+    validate: |value| {
+        within(
+            value,
+            0..=MOST,
+            "the kernel takes at most 2147483647 connections",
+        )
+    },
     set: |socket, value| FASTOPEN.set_number(socket, value.number()?),
     read: |socket| FASTOPEN.number(socket).map(Value::Number),
     explain,
     warn,
 };
-
-fn validate(value: Value) -> Result<(), &'static str> {
-    match value.number() {
-        Ok(0..=0x7fff_ffff) | Err(_) => Ok(()),
-        Ok(_) => Err("the kernel takes at most 2147483647 connections"),
-    }
-}
 
 fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanation> {
     let (Value::Number(requested), Some(Value::Number(effective)), None) =

@@ -1,4 +1,4 @@
-use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused, within};
 use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use super::family;
 use crate::sys::sockopt::{HOP_LIMIT, TTL};
@@ -32,7 +32,7 @@ pub(super) static SPEC: Spec = Spec {
     latest: Moment::Connected,
     privilege: Privilege::None,
     requested: |requests| requests.hop_limit.map(Value::Number),
-    validate,
+    validate: |value| within(value, 1..=255, "a packet has 1 to 255 hops"),
     set: |socket, value| {
         let hops = value.number()?;
         family::each(socket, &TTL, &HOP_LIMIT, |option| {
@@ -46,10 +46,3 @@ pub(super) static SPEC: Spec = Spec {
     explain: taken_or_refused,
     warn: no_warning,
 };
-
-fn validate(value: Value) -> Result<(), &'static str> {
-    match value.number() {
-        Ok(1..=255) | Err(_) => Ok(()),
-        Ok(_) => Err("a packet has 1 to 255 hops"),
-    }
-}

@@ -1,4 +1,4 @@
-use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::spec::{MOST, Privilege, Sockets, Spec, no_warning, taken_or_refused, within};
 use super::super::{HasIp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::INCOMING_CPU;
 
@@ -30,16 +30,9 @@ pub(super) static SPEC: Spec = Spec {
     latest: Moment::Connected,
     privilege: Privilege::None,
     requested: |requests| requests.incoming_cpu.map(Value::Number),
-    validate,
+    validate: |value| within(value, 0..=MOST, "a CPU has a number up to 2147483647"),
     set: |socket, value| INCOMING_CPU.set_number(socket, value.number()?),
     read: |socket| INCOMING_CPU.number(socket).map(Value::Number),
     explain: taken_or_refused,
     warn: no_warning,
 };
-
-fn validate(value: Value) -> Result<(), &'static str> {
-    match value.number() {
-        Ok(0..=0x7fff_ffff) | Err(_) => Ok(()),
-        Ok(_) => Err("a CPU has a number up to 2147483647"),
-    }
-}

@@ -1,4 +1,4 @@
-use super::super::spec::{Privilege, Sockets, Spec, taken_or_refused};
+use super::super::spec::{Privilege, Sockets, Spec, taken_or_refused, within};
 use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 use super::time;
 use crate::sys::sockopt::KEEPALIVE_COUNT;
@@ -30,16 +30,9 @@ pub(super) static SPEC: Spec = Spec {
     latest: Moment::Connected,
     privilege: Privilege::None,
     requested: |requests| requests.keepalive_count.map(Value::Number),
-    validate,
+    validate: |value| within(value, 1..=127, "the kernel takes 1 to 127 probes"),
     set: |socket, value| KEEPALIVE_COUNT.set_number(socket, value.number()?),
     read: |socket| KEEPALIVE_COUNT.number(socket).map(Value::Number),
     explain: taken_or_refused,
     warn: time::needs_keepalive,
 };
-
-fn validate(value: Value) -> Result<(), &'static str> {
-    match value.number() {
-        Ok(1..=127) | Err(_) => Ok(()),
-        Ok(_) => Err("the kernel takes 1 to 127 probes"),
-    }
-}

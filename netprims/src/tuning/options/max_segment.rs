@@ -1,4 +1,4 @@
-use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused, within};
 use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 
 impl<K: Kind> Tuning<K>
@@ -27,16 +27,15 @@ pub(super) static SPEC: Spec = Spec {
     latest: Moment::Listening,
     privilege: Privilege::None,
     requested: |requests| requests.max_segment.map(Value::Bytes),
-    validate,
+    validate: |value| {
+        within(
+            value,
+            88..=32767,
+            "the kernel takes segments of 88 to 32767 bytes",
+        )
+    },
     set: |socket, value| socket.set_tcp_mss(value.bytes()?),
     read: |socket| socket.tcp_mss().map(Value::Bytes),
     explain: taken_or_refused,
     warn: no_warning,
 };
-
-fn validate(value: Value) -> Result<(), &'static str> {
-    match value.bytes() {
-        Ok(88..=32767) | Err(_) => Ok(()),
-        Ok(_) => Err("the kernel takes segments of 88 to 32767 bytes"),
-    }
-}

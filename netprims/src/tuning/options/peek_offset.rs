@@ -1,4 +1,4 @@
-use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::spec::{MOST, Privilege, Sockets, Spec, no_warning, taken_or_refused, within};
 use super::super::{Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::PEEK_OFFSET;
 
@@ -26,7 +26,7 @@ pub(super) static SPEC: Spec = Spec {
     latest: Moment::Connected,
     privilege: Privilege::None,
     requested: |requests| requests.peek_offset.map(Value::Bytes),
-    validate,
+    validate: |value| within(value, 0..=MOST, "the kernel takes at most 2147483647 bytes"),
     set: |socket, value| PEEK_OFFSET.set_number(socket, value.bytes()?),
     read: |socket| {
         // Off is -1.
@@ -36,10 +36,3 @@ pub(super) static SPEC: Spec = Spec {
     explain: taken_or_refused,
     warn: no_warning,
 };
-
-fn validate(value: Value) -> Result<(), &'static str> {
-    match value.bytes() {
-        Ok(0..=0x7fff_ffff) | Err(_) => Ok(()),
-        Ok(_) => Err("the kernel takes at most 2147483647 bytes"),
-    }
-}

@@ -1,6 +1,8 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::spec::{
+    Attempt, MOST, Privilege, Sockets, Spec, no_warning, taken_or_refused, within,
+};
 use super::super::{Cause, HasStream, Kind, Limit, Moment, Tuning, Value};
 use crate::sys::sockopt::RECEIVE_LOW_WATER;
 
@@ -33,19 +35,12 @@ pub(super) static SPEC: Spec = Spec {
     latest: Moment::Connected,
     privilege: Privilege::None,
     requested: |requests| requests.receive_low_water.map(Value::Bytes),
-    validate,
+    validate: |value| within(value, 1..=MOST, "the kernel takes 1 to 2147483647 bytes"),
     set: |socket, value| RECEIVE_LOW_WATER.set_number(socket, value.bytes()?),
     read: |socket| RECEIVE_LOW_WATER.number(socket).map(Value::Bytes),
     explain,
     warn: no_warning,
 };
-
-fn validate(value: Value) -> Result<(), &'static str> {
-    match value.bytes() {
-        Ok(1..=0x7fff_ffff) | Err(_) => Ok(()),
-        Ok(_) => Err("the kernel takes 1 to 2147483647 bytes"),
-    }
-}
 
 fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanation> {
     let (None, Value::Bytes(requested), Some(Value::Bytes(effective))) =

@@ -1,4 +1,4 @@
-use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused, within};
 use super::super::{HasTcp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::SYN_COUNT;
 
@@ -28,16 +28,9 @@ pub(super) static SPEC: Spec = Spec {
     latest: Moment::Bound,
     privilege: Privilege::None,
     requested: |requests| requests.syn_count.map(Value::Number),
-    validate,
+    validate: |value| within(value, 1..=127, "the kernel takes 1 to 127 retransmissions"),
     set: |socket, value| SYN_COUNT.set_number(socket, value.number()?),
     read: |socket| SYN_COUNT.number(socket).map(Value::Number),
     explain: taken_or_refused,
     warn: no_warning,
 };
-
-fn validate(value: Value) -> Result<(), &'static str> {
-    match value.number() {
-        Ok(1..=127) | Err(_) => Ok(()),
-        Ok(_) => Err("the kernel takes 1 to 127 retransmissions"),
-    }
-}

@@ -3,18 +3,15 @@
 use std::io;
 
 use super::super::environment::Environment;
-use super::super::spec::Granted;
+use super::super::spec::{Granted, MOST};
 use super::super::{Value, Warning};
-
-/// At most this many of a unit: the kernel counts in an `int`.
-const MOST: u128 = 0x7fff_ffff;
 
 pub(super) fn milliseconds(value: Value) -> Result<(), &'static str> {
     match value.time() {
         Ok(time) if time.subsec_nanos() % 1_000_000 != 0 => {
             Err("the kernel counts in whole milliseconds")
         }
-        Ok(time) if time.as_millis() > MOST => {
+        Ok(time) if time.as_millis() > u128::from(MOST) => {
             Err("the kernel takes at most 2147483647 milliseconds")
         }
         _ => Ok(()),
@@ -24,7 +21,7 @@ pub(super) fn milliseconds(value: Value) -> Result<(), &'static str> {
 pub(super) fn seconds(value: Value) -> Result<(), &'static str> {
     match value.time() {
         Ok(time) if time.subsec_nanos() != 0 => Err("the kernel counts in whole seconds"),
-        Ok(time) if u128::from(time.as_secs()) > MOST => {
+        Ok(time) if time.as_secs() > u64::from(MOST) => {
             Err("the kernel takes at most 2147483647 seconds")
         }
         _ => Ok(()),

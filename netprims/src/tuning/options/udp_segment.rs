@@ -1,4 +1,4 @@
-use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::spec::{Privilege, Sockets, Spec, no_warning, taken_or_refused, within};
 use super::super::{HasUdp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::UDP_SEGMENT;
 
@@ -29,16 +29,9 @@ pub(super) static SPEC: Spec = Spec {
     latest: Moment::Connected,
     privilege: Privilege::None,
     requested: |requests| requests.udp_segment.map(Value::Bytes),
-    validate,
+    validate: |value| within(value, 0..=65535, "the kernel takes at most 65535 bytes"),
     set: |socket, value| UDP_SEGMENT.set_number(socket, value.bytes()?),
     read: |socket| UDP_SEGMENT.number(socket).map(Value::Bytes),
     explain: taken_or_refused,
     warn: no_warning,
 };
-
-fn validate(value: Value) -> Result<(), &'static str> {
-    match value.bytes() {
-        Ok(0..=65535) | Err(_) => Ok(()),
-        Ok(_) => Err("the kernel takes at most 65535 bytes"),
-    }
-}

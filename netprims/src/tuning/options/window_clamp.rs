@@ -1,6 +1,8 @@
 use super::super::difference::Explanation;
 use super::super::environment::Environment;
-use super::super::spec::{Attempt, Privilege, Sockets, Spec, no_warning, taken_or_refused};
+use super::super::spec::{
+    Attempt, MOST, Privilege, Sockets, Spec, no_warning, taken_or_refused, within,
+};
 use super::super::{Cause, HasTcp, Kind, Moment, Tuning, Value};
 use crate::sys::sockopt::WINDOW_CLAMP;
 
@@ -30,19 +32,12 @@ pub(super) static SPEC: Spec = Spec {
     latest: Moment::Connected,
     privilege: Privilege::None,
     requested: |requests| requests.window_clamp.map(Value::Bytes),
-    validate,
+    validate: |value| within(value, 1..=MOST, "the kernel takes 1 to 2147483647 bytes"),
     set: |socket, value| WINDOW_CLAMP.set_number(socket, value.bytes()?),
     read: |socket| WINDOW_CLAMP.number(socket).map(Value::Bytes),
     explain,
     warn: no_warning,
 };
-
-fn validate(value: Value) -> Result<(), &'static str> {
-    match value.bytes() {
-        Ok(1..=0x7fff_ffff) | Err(_) => Ok(()),
-        Ok(_) => Err("the kernel takes 1 to 2147483647 bytes"),
-    }
-}
 
 fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanation> {
     match (attempt.refused, attempt.requested, attempt.effective) {
