@@ -18,8 +18,8 @@ impl Tuning<Tcp> {
     ///   not after 15 minutes. It is well above the retransmissions of a path that merely loses packets.
     ///
     /// Not in it: [`quickack`](Self::quickack), which the kernel takes back by itself, so that it cannot be a setting
-    /// made once; buffers, which small messages do not fill; anything that needs privilege (but for busy polling on
-    /// older kernels, of which the report tells).
+    /// made once; buffers, which small messages do not fill; anything that needs privilege (but for busy polling
+    /// before Linux 6.4, of which the report tells).
     ///
     /// Before connect or listen, or on a connection.
     pub const fn low_latency() -> Self {

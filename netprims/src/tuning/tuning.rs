@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// part of a configuration file.
 ///
 /// An option that was not asked for is not touched. Each option has a setter, documented with unit, range, default,
-/// privilege and the moment it must be set.
+/// privilege, the moment it must be set, and the first kernel that has it; any means any that Rust runs on (Linux 3.2).
 ///
 /// ```
 /// use std::time::Duration;

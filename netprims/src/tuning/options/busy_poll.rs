@@ -17,9 +17,9 @@ where
     /// - Default: `net.core.busy_read`, which is 0 unless the administrator set it.
     /// - When: at any time. Works only if packets come from a device with NAPI, which the kernel knows once one has
     ///   come: on a connected socket without a NAPI id the report warns.
-    /// - Privilege: to raise it CAP_NET_ADMIN in the first user namespace on older kernels (Linux 6.1 asks for it, 6.12
-    ///   does not, socket(7) still says so); none to lower it.
-    /// - Kernel: built with `CONFIG_NET_RX_BUSY_POLL`.
+    /// - Privilege: none since Linux 6.4, though socket(7) says otherwise; before, CAP_NET_ADMIN in the first user
+    ///   namespace to raise it.
+    /// - Kernel: Linux 3.11, built with `CONFIG_NET_RX_BUSY_POLL`.
     ///
     /// Source: socket(7), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_BUSY_POLL")]

@@ -16,8 +16,10 @@ where
     ///
     /// - Default: `net.ipv4.tcp_congestion_control` of the network namespace. TCP only.
     /// - When: at any time. Accepted sockets inherit it from the listener.
-    /// - Privilege: none for the algorithms of `net.ipv4.tcp_allowed_congestion_control`, CAP_NET_ADMIN for others
-    ///   and to have a module loaded. The report lists what is available and what is allowed.
+    /// - Privilege: none for the algorithms of `net.ipv4.tcp_allowed_congestion_control`; CAP_NET_ADMIN over the
+    ///   network namespace for others, and in the first user namespace to have a module loaded. The report lists what is
+    ///   available and what is allowed.
+    /// - Kernel: Linux 2.6.13.
     ///
     /// Source: tcp(7), `net/ipv4/tcp_cong.c`.
     #[doc(alias = "TCP_CONGESTION")]

@@ -13,7 +13,7 @@ where
     /// - On an IPv6 socket both `IPV6_TCLASS` and `IP_TOS` are set, the latter for peers that are reached over
     ///   IPv4. On an IPv4 socket the kernel derives [`priority`](Self::priority) from it.
     /// - When: at any time. Accepted sockets inherit it from the listener.
-    /// - Privilege: none.
+    /// - Privilege: none. Kernel: any.
     ///
     /// Source: ip(7), ipv6(7), RFC 2474.
     #[doc(alias = "IP_TOS")]

@@ -19,7 +19,7 @@ where
     /// - Default: off. It has an effect only if `net.ipv4.tcp_fastopen` allows servers (2 is in it), of which the
     ///   report warns. TCP only.
     /// - When: before listen, or on a listener.
-    /// - Privilege: none. Kernel: Linux 3.7.
+    /// - Privilege: none. Kernel: Linux 3.7; in 3.6, which tcp(7) names, only clients have it.
     ///
     /// Source: tcp(7), RFC 7413, `fastopen_queue_tune` in `include/linux/tcp.h`.
     #[doc(alias = "TCP_FASTOPEN")]

@@ -14,7 +14,7 @@ where
     /// - On an IPv6 socket both `IPV6_UNICAST_HOPS` and `IP_TTL` are set, the latter for peers that are reached
     ///   over IPv4.
     /// - When: at any time. Accepted sockets inherit it from the listener.
-    /// - Privilege: none.
+    /// - Privilege: none. Kernel: any.
     ///
     /// Source: ip(7), ipv6(7).
     #[doc(alias = "IP_TTL")]

@@ -15,6 +15,7 @@ where
     /// - When: before bind and connect, so that neither looks at other interfaces; the kernel takes it at any time.
     /// - Privilege: none for a socket that has none; CAP_NET_RAW over the network namespace to change it, and
     ///   before Linux 5.7.
+    /// - Kernel: any; one before Linux 3.8 cannot be read back.
     ///
     /// Source: socket(7), `sock_bindtoindex_locked` in `net/core/sock.c`.
     #[doc(alias = "SO_BINDTODEVICE")]

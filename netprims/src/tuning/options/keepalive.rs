@@ -10,7 +10,7 @@ where
     /// - Default: off. When and how often: [`keepalive_idle`](Self::keepalive_idle),
     ///   [`keepalive_interval`](Self::keepalive_interval), [`keepalive_count`](Self::keepalive_count).
     /// - When: at any time. Accepted sockets inherit it from the listener.
-    /// - Privilege: none.
+    /// - Privilege: none. Kernel: any.
     ///
     /// Source: socket(7), tcp(7).
     #[doc(alias = "SO_KEEPALIVE")]

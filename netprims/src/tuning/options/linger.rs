@@ -14,7 +14,7 @@ where
     ///   connection.** A longer time makes close block, on a non-blocking socket too.
     /// - Default: close returns at once and the kernel goes on in the background.
     /// - When: at any time. Accepted sockets inherit it from the listener.
-    /// - Privilege: none.
+    /// - Privilege: none. Kernel: any.
     ///
     /// Source: socket(7), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_LINGER")]

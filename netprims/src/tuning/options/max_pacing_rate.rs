@@ -9,11 +9,11 @@ where
     /// The rate above which the socket does not send, in bytes a second.
     ///
     /// - Range: 1 to 18 446 744 073 709 551 615, which is without limit.
-    /// - Default: without limit. TCP paces by itself; other sockets need the queueing discipline `fq` on the
-    ///   device.
+    /// - Default: without limit. TCP paces by itself since Linux 4.13; other sockets need the queueing discipline `fq`
+    ///   on the device.
     /// - When: at any time.
     /// - Privilege: none.
-    /// - Kernel: Linux 3.13; as 64 bits since 4.20, on 64-bit kernels.
+    /// - Kernel: Linux 3.13; up to 5.0 only the low 32 bits count, and on 32-bit kernels.
     ///
     /// Source: socket(7), tc-fq(8), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_MAX_PACING_RATE")]

@@ -117,4 +117,28 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), ALL.len());
     }
+    #[test]
+    fn every_setter_says_what_one_has_to_know() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tuning/options");
+        let mut setters = 0;
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.ends_with("mod.rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let Some((docs, spec)) = text.split_once("pub(super) static SPEC:") else {
+                continue;
+            };
+            setters += 1;
+            let docs = docs.to_lowercase();
+            for word in ["default", "when: ", "privilege: ", "kernel: ", "source: "] {
+                assert!(docs.contains(word), "{}: {word}", path.display());
+            }
+            let name = spec.split('"').nth(1).unwrap().to_lowercase();
+            let alias = format!("#[doc(alias = \"{name}\")]");
+            assert!(docs.contains(&alias), "{}: {alias}", path.display());
+        }
+        assert_eq!(setters, ALL.len());
+    }
 }

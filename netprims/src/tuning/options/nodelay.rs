@@ -10,7 +10,7 @@ where
     ///
     /// - Default: off. TCP only.
     /// - When: at any time. Accepted sockets inherit it from the listener.
-    /// - Privilege: none.
+    /// - Privilege: none. Kernel: any.
     ///
     /// Source: tcp(7).
     #[doc(alias = "TCP_NODELAY")]

@@ -13,7 +13,7 @@ where
     /// - On an IPv6 socket both `IPV6_MTU_DISCOVER` and `IP_MTU_DISCOVER` are set, the latter for peers that are
     ///   reached over IPv4.
     /// - When: at any time.
-    /// - Privilege: none. Kernel: Linux 2.2; `Probe` 2.6.22, `Interface` and `Omit` later.
+    /// - Privilege: none. Kernel: Linux 2.2; `Probe` 2.6.22, `Interface` 3.13 (IPv6 3.14), `Omit` 3.15.
     ///
     /// Source: ip(7), ipv6(7).
     #[doc(alias = "IP_MTU_DISCOVER")]

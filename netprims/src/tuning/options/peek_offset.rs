@@ -9,7 +9,7 @@ impl<K: Kind> Tuning<K> {
     /// - Range: 0 to 2 147 483 647.
     /// - Default: off: each peek begins at the front.
     /// - When: at any time.
-    /// - Privilege: none. Kernel: Linux 3.4 for Unix sockets, later for UDP, 6.9 for TCP.
+    /// - Privilege: none. Kernel: Linux 3.4 for Unix sockets, 4.7 for UDP, 6.10 for TCP over IPv4, 6.12 over IPv6.
     ///
     /// Source: socket(7).
     #[doc(alias = "SO_PEEK_OFF")]

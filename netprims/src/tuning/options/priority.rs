@@ -12,7 +12,7 @@ where
     ///   last.
     /// - When: at any time.
     /// - Privilege: none for 0 to 6; above CAP_NET_ADMIN over the network namespace, or CAP_NET_RAW since Linux
-    ///   5.17.
+    ///   5.17. Kernel: any.
     ///
     /// Source: socket(7), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_PRIORITY")]

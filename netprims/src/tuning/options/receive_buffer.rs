@@ -16,12 +16,12 @@ where
 {
     /// The receive buffer, in bytes.
     ///
-    /// - Range: 1 to 1 073 741 823, of which the kernel's own number is twice. The kernel cuts it at `net.core.rmem_max`, doubles it for its own bookkeeping, and
+    /// - Range: 1 to 1 073 741 823. The kernel cuts it at `net.core.rmem_max`, doubles it for its own bookkeeping, and
     ///   keeps a minimum of about 2 KiB. The report shows the doubled value as effective; doubling is no difference.
     /// - Default: for TCP, autotuning between the numbers of `net.ipv4.tcp_rmem`. **Setting the option turns autotuning
     ///   off for good**, and `tcp_rmem`'s maximum is often larger than `rmem_max` allows: the report then warns.
     /// - When: before connect or listen, because the handshake fixes the window scale. Accepted sockets inherit it.
-    /// - Privilege: none up to `rmem_max`.
+    /// - Privilege: none up to `rmem_max`. Kernel: any.
     ///
     /// Source: socket(7), tcp(7), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_RCVBUF")]

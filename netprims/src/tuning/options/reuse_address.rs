@@ -10,7 +10,7 @@ where
     ///
     /// - Default: off; [`TcpBuilder::listen`](crate::socket::TcpBuilder::listen) sets it in any case.
     /// - When: before bind has its effect on this socket; later on those that bind after it.
-    /// - Privilege: none.
+    /// - Privilege: none. Kernel: any.
     ///
     /// Source: socket(7), ip(7).
     #[doc(alias = "SO_REUSEADDR")]

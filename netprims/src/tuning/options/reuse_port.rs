@@ -11,7 +11,7 @@ where
     /// - Default: off. Every socket of the group must set it.
     /// - When: at any time. Whoever binds next is let in if by then every socket at the address has it; a socket that
     ///   sets it after it was bound, or listens, counts from then on.
-    /// - Privilege: none; the sockets must belong to one effective user.
+    /// - Privilege: none; the sockets must belong to one effective user. Kernel: Linux 3.9.
     ///
     /// Source: socket(7).
     #[doc(alias = "SO_REUSEPORT")]

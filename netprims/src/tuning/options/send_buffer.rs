@@ -12,11 +12,11 @@ const CLAMP: Clamp = Clamp {
 impl<K: Kind> Tuning<K> {
     /// The send buffer, in bytes.
     ///
-    /// - Range: 1 to 1 073 741 823, of which the kernel's own number is twice. The kernel cuts it at `net.core.wmem_max`, doubles it for its own bookkeeping, and
+    /// - Range: 1 to 1 073 741 823. The kernel cuts it at `net.core.wmem_max`, doubles it for its own bookkeeping, and
     ///   keeps a minimum of about 4.5 KiB. The report shows the doubled value as effective; doubling is no difference.
     /// - Default: for TCP, autotuning between the numbers of `net.ipv4.tcp_wmem`, which setting the option turns off.
     /// - When: at any time. Accepted sockets inherit it from the listener.
-    /// - Privilege: none up to `wmem_max`.
+    /// - Privilege: none up to `wmem_max`. Kernel: any.
     ///
     /// Source: socket(7), tcp(7), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_SNDBUF")]

@@ -8,7 +8,8 @@ where
 {
     /// How often connect sends its first segment again before it gives up with `ETIMEDOUT`.
     ///
-    /// - Range: 1 to 127. The waits grow: 1, 2, 4, … seconds.
+    /// - Range: 1 to 127. The waits grow: 1, 2, 4, … seconds; since Linux 6.5 the first few are a second each
+    ///   (`tcp_syn_linear_timeouts` in `ip-sysctl.rst`).
     /// - Default: `net.ipv4.tcp_syn_retries`, 6: about two minutes. TCP only.
     /// - When: before connect.
     /// - Privilege: none. Kernel: Linux 2.4.

@@ -15,7 +15,9 @@ where
     /// - Default: none. A stamp needs both a flag that makes it and one that reports it. Hardware stamps need a NIC
     ///   that was told to make them.
     /// - When: at any time; `OPT_ID` on TCP only once it is connected.
-    /// - Privilege: none. Kernel: Linux 2.6.30; what came later is refused with `EINVAL` where it is missing.
+    /// - Privilege: none.
+    /// - Kernel: Linux 2.6.30; `OPT_ID`, `TX_SCHED` and `TX_ACK` 3.17, `OPT_CMSG` 3.19, `OPT_TSONLY` 4.0, `OPT_PKTINFO`
+    ///   and `OPT_TX_SWHW` 4.13. What is missing is refused with `EINVAL`.
     ///
     /// Source: `Documentation/networking/timestamping.rst`.
     #[doc(alias = "SO_TIMESTAMPING")]

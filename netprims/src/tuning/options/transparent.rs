@@ -9,9 +9,9 @@ where
     /// does.
     ///
     /// - Default: off. For IPv6 too. It needs routing rules that bring such packets here.
-    /// - When: before bind.
+    /// - When: at any time; for bind, before bind.
     /// - Privilege: CAP_NET_RAW or CAP_NET_ADMIN over the network namespace to turn it on.
-    /// - Kernel: Linux 2.6.24.
+    /// - Kernel: Linux 2.6.28.
     ///
     /// Source: ip(7), `Documentation/networking/tproxy.rst`.
     #[doc(alias = "IP_TRANSPARENT")]

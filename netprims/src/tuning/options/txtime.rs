@@ -11,7 +11,8 @@ where
     /// - Default: off. It needs a queueing discipline that heeds it: `fq` with the monotonic clock, `etf` with TAI.
     /// - When: at any time before the first such packet. UDP and raw sockets; TCP takes it and has no way to give
     ///   times.
-    /// - Privilege: none for the monotonic clock, CAP_NET_ADMIN over the network namespace for the others.
+    /// - Privilege: none for the monotonic clock since Linux 5.8; CAP_NET_ADMIN over the network namespace for the
+    ///   others, and before.
     /// - Kernel: Linux 4.19.
     ///
     /// Source: tc-etf(8), tc-fq(8), `sk_setsockopt` in `net/core/sock.c`.

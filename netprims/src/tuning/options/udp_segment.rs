@@ -9,7 +9,7 @@ where
     /// The size at which the kernel or the NIC cuts what one send call gives into datagrams.
     ///
     /// - Range: 0 to 65 535, and what fits the path's MTU, of which the send call is told. 0 turns it off. Up to 64
-    ///   datagrams a call, 128 on newer kernels.
+    ///   datagrams a call, 128 since Linux 6.9.
     /// - Default: off. UDP only.
     /// - When: at any time; a control message can say it for one send.
     /// - Privilege: none. Kernel: Linux 4.18.

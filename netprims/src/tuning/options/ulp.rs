@@ -14,7 +14,7 @@ where
     ///
     /// - Default: none. It cannot be taken off again, and zero-copy sends end with it.
     /// - When: once connected; [`TcpBuilder::connect`](crate::socket::TcpBuilder::connect) sets it then.
-    /// - Privilege: none if the module is loaded; CAP_NET_ADMIN has it loaded.
+    /// - Privilege: none if the module is loaded; CAP_NET_ADMIN in the first user namespace has it loaded.
     /// - Kernel: Linux 4.13, built with `CONFIG_TLS`.
     ///
     /// Source: `Documentation/networking/tls.rst`, `net/ipv4/tcp_ulp.c`.

@@ -99,7 +99,7 @@ const TAKEN_FOR_NOTHING: &[(SocketKind, &[&str])] = &[
             "SO_RCVBUF",
             "SO_RCVBUFFORCE",
             "SO_REUSEADDR",
-            // Until 6.13.
+            // Recent kernels refuse it.
             "SO_REUSEPORT",
             "SO_INCOMING_CPU",
             "SO_BINDTODEVICE",
