@@ -10,7 +10,7 @@ where
     /// - Range: 88 to 32 767. The interface's MTU bounds it as well.
     /// - Default: from the interface's MTU, and what the path turns out to take. TCP only.
     /// - When: before connect or listen: it is agreed in the handshake. Accepted sockets inherit it.
-    /// - Privilege: none. Kernel: any; Linux 2.6.28 announces it to the peer too.
+    /// - Privilege: none. Kernel: any.
     ///
     /// Source: tcp(7), `tcp_sock_set_maxseg` in `net/ipv4/tcp.c`.
     #[doc(alias = "TCP_MAXSEG")]
