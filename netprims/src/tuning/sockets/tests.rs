@@ -117,7 +117,7 @@ const TAKEN_FOR_NOTHING: &[(SocketKind, &[&str])] = &[
     ),
 ];
 
-/// What kernels that are still in use do not have on every socket that it has an effect on.
+/// What older kernels do not have on every socket that it has an effect on, and what a sysctl can forbid.
 const NEWER: &[&str] = &["IP_LOCAL_PORT_RANGE", "SO_PEEK_OFF", "TCP_FASTOPEN_CONNECT"];
 
 #[test]
