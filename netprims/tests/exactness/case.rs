@@ -1,5 +1,6 @@
 //! One thing that is asked, where, by whom, and how it is compared.
 
+use std::os::fd::AsRawFd;
 use std::process::Command;
 
 use netprims::tuning::Report;
@@ -123,7 +124,8 @@ impl Exact {
             system: is_root(),
             network: has_the_network(),
         };
-        let got = Want::of((case.ask)(&opened, &world));
+        let number = opened.fd.as_raw_fd();
+        let got = Want::of_descriptor((case.ask)(&opened, &world), number);
         assert_eq!(got, want(&world), "{who:?}");
     }
 }

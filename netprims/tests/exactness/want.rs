@@ -1,5 +1,7 @@
 //! What must come of a case, written down apart from the crate.
 
+use std::os::fd::RawFd;
+
 use netprims::tuning::{Outcome, Report};
 
 /// The whole report as text, and per option the kind of cause, for programs.
@@ -10,8 +12,17 @@ pub(crate) struct Want {
 }
 
 impl Want {
+    /// With the descriptor's number, which the cases do not know, as `N`.
+    pub(crate) fn of_descriptor(result: netprims::Result<Report>, number: RawFd) -> Self {
+        let want = Self::of(result);
+        let text = want
+            .text
+            .replace(&format!("descriptor {number}:"), "descriptor N:");
+        Self { text, ..want }
+    }
+
     /// What came.
-    pub(crate) fn of(result: netprims::Result<Report>) -> Self {
+    fn of(result: netprims::Result<Report>) -> Self {
         let report = match result {
             Ok(report) => report,
             Err(error) => return failed(&error.to_string()),

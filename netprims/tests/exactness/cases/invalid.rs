@@ -87,7 +87,7 @@ const TCP: i32 = libc::IPPROTO_TCP;
     failed("SO_MAX_PACING_RATE = 0 bytes/s: at no byte a second nothing is ever sent")
 }))]
 #[case::no_socket(Exact(Case::of(file, ask!(ASK.nodelay(true))), |_| {
-    failed("getsockopt SO_ACCEPTCONN the descriptor: Socket operation on non-socket (os error 88)")
+    failed("getsockopt SO_ACCEPTCONN descriptor N: Socket operation on non-socket (os error 88)")
 }))]
 fn the_report_is_exact(
     #[context] context: Context,
