@@ -79,6 +79,10 @@ pub enum Error {
         refusal: crate::ring::Refusal,
     },
 
+    /// A zero-copy send has no room beside those in flight, and the sender was told not to copy instead.
+    #[error("no room for another zero-copy send: {0}")]
+    ZeroCopyFull(crate::zerocopy::Limit),
+
     /// As many sends are in flight as the ring was built for. Poll the ring and try again, or build it with a larger
     /// [`in_flight`](crate::ring::RingBuilder::in_flight).
     #[cfg(feature = "ring")]

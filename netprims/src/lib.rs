@@ -47,6 +47,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod buffer;
 pub mod datagram;
 pub mod fd;
 pub mod info;
@@ -58,6 +59,7 @@ pub mod sysctl;
 pub mod timestamp;
 pub mod transfer;
 pub mod tuning;
+pub mod zerocopy;
 
 mod caller;
 mod error;

@@ -68,14 +68,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod buf;
 mod builder;
 mod capabilities;
 mod core;
 mod event;
-mod pool;
 mod refusal;
-mod rejected;
 #[expect(
     clippy::module_inception,
     reason = "the folder's main type has its own file"
@@ -83,13 +80,11 @@ mod rejected;
 mod ring;
 mod totals;
 
-pub use crate::sys::uring::{Strays, Usage};
-pub use buf::TxBuf;
+pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
+pub use crate::sys::uring::Strays;
 pub use builder::RingBuilder;
 pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
-pub use pool::TxPool;
 pub use refusal::Refusal;
-pub use rejected::Rejected;
-pub use ring::{Ring, leaked_bytes};
+pub use ring::Ring;
 pub use totals::Totals;

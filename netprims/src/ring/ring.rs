@@ -6,7 +6,7 @@ use super::{
     Capabilities, Event, Rejected, RingBuilder, Socket, Strays, Ticket, Totals, TxBuf, TxPool,
     Wait, ZcPolicy,
 };
-use crate::sys::memory::{self, Shape};
+use crate::sys::memory::Shape;
 use crate::sys::uring::{Live, SendError};
 use crate::{Error, Result};
 
@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// Dropping the ring hands queued sends to the kernel, cancels what is not finished, and waits for at most
 /// [`drain_limit`](RingBuilder::drain_limit). It then closes its sockets, after it has turned `SO_LINGER` off where that
 /// would make the close wait; to linger, [`remove`](Ring::remove) the socket first. What the kernel has not given back by
-/// then is leaked and counted ([`leaked_bytes`]). Events are not delivered any more; buffers return to their pool.
+/// then is leaked and counted ([`leaked_bytes`](super::leaked_bytes)). Events are not delivered any more; buffers return to their pool.
 /// `mem::forget` of a ring leaks its descriptors and the buffers in flight.
 pub struct Ring {
     core: Core<Live>,
@@ -32,12 +32,6 @@ pub struct Ring {
 
 /// The kernel registers at most 1 GiB as one buffer.
 const LARGEST_POOL: usize = 1 << 30;
-
-/// Bytes of pools that this process will never unmap, because a ring was dropped and the kernel did not give a buffer
-/// back in time. See [`RingBuilder::drain_limit`].
-pub fn leaked_bytes() -> u64 {
-    memory::leaked_bytes()
-}
 
 impl Ring {
     /// A builder, for all that can be chosen.
@@ -90,7 +84,7 @@ impl Ring {
             let object = format!("a pool of {} bytes", shape.bytes());
             Error::advised("io_uring_register", object, error, advice)
         })?;
-        pool.map(TxPool::new)
+        pool.map(TxPool::of)
             .ok_or_else(|| invalid("the ring has 64 pools already; drop one"))
     }
 
@@ -137,7 +131,13 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// [`Rejected`] with the buffer, if nothing was queued. What goes wrong later is told by [`Event::Sent`].
+    /// [`Rejected`] with the buffer, if nothing was queued, with
+    ///
+    /// - [`Error::RingFull`]: as many are in flight as can be.
+    /// - [`Error::UnknownSocket`], [`Error::ForeignBuffer`]: one of them is not of this ring.
+    /// - [`Error::System`]: the full queue could not be handed to the kernel.
+    ///
+    /// What goes wrong later is told by [`Event::Sent`].
     ///
     /// Source: io_uring_enter(2), `IORING_OP_SEND_ZC`.
     #[doc(alias = "send_zc")]

@@ -6,6 +6,11 @@
 //! | [`ReleaseAtFirstCompletion`](Defect::ReleaseAtFirstCompletion) | the same |
 //! | [`SkipTheDrain`](Defect::SkipTheDrain) | `uring::oracle::a_dropped_ring_frees_nothing_the_kernel_reads` |
 //! | [`TrustAStaleId`](Defect::TrustAStaleId) | `uring::engine::tests::a_late_notification_does_not_release_the_next_send_in_its_place` |
+//! | [`ReturnAtSend`](Defect::ReturnAtSend) | `zerocopy::oracle::a_buffer_is_on_the_wire_as_it_was_sent` |
+//! | [`FreeAtClose`](Defect::FreeAtClose) | `zerocopy::oracle::a_closed_socket_has_what_was_sent` |
+//! | [`ReleaseUpToTheLast`](Defect::ReleaseUpToTheLast) | `zerocopy::engine::tests::a_defect_is_noticed` |
+//! | [`ReleaseAtFirstPiece`](Defect::ReleaseAtFirstPiece) | the same |
+//! | [`MiscountFailures`](Defect::MiscountFailures) | the same |
 
 use std::cell::Cell;
 
@@ -13,13 +18,27 @@ use std::cell::Cell;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defect {
     /// The slot goes back to the pool when the send is queued.
+    #[cfg(feature = "ring")]
     FreeAtSend,
     /// The first completion releases the slot, whether or not a notification follows.
+    #[cfg(feature = "ring")]
     ReleaseAtFirstCompletion,
     /// A dropped ring neither drains nor leaks: it frees what is in flight.
+    #[cfg(feature = "ring")]
     SkipTheDrain,
     /// A completion is matched by its place in the table alone.
+    #[cfg(feature = "ring")]
     TrustAStaleId,
+    /// A buffer is given back when the socket has taken it.
+    ReturnAtSend,
+    /// A socket that is closed gives back what the kernel reads, as it is.
+    FreeAtClose,
+    /// A notification stands for all sends before it.
+    ReleaseUpToTheLast,
+    /// A buffer is given back with the notification of its first part.
+    ReleaseAtFirstPiece,
+    /// A send that failed is taken for one that was not counted.
+    MiscountFailures,
 }
 
 thread_local! {

@@ -7,11 +7,11 @@
 //! What the tests of this tree can notice is named in `defect`: each bug there is switched on by a test that must fail
 //! to look right with it.
 
+mod control;
 pub(crate) mod datagrams;
-#[cfg(all(test, feature = "ring"))]
+#[cfg(test)]
 pub(crate) mod defect;
 pub(crate) mod epoll;
-#[cfg(feature = "ring")]
 pub(crate) mod memory;
 pub(crate) mod namespace;
 pub(crate) mod pidfd;
@@ -22,3 +22,5 @@ pub(crate) mod sockopt;
 pub(crate) mod timerfd;
 #[cfg(feature = "ring")]
 pub(crate) mod uring;
+pub(crate) mod usage;
+pub(crate) mod zerocopy;

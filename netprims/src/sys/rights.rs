@@ -5,15 +5,10 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use super::control::{self, HEADER, WORD};
+
 /// As many descriptors as one message carries (`SCM_MAX_FD` in `include/net/scm.h`).
 pub(crate) const MOST: usize = 253;
-
-/// Bytes of a `struct cmsghdr`; what it announces begins behind it, aligned as the struct is.
-const HEADER: usize = size_of::<libc::cmsghdr>();
-const WORD: usize = size_of::<usize>();
-
-// `CMSG_ALIGN` rounds up to a `long`; the header's first field is a `size_t` in the kernel.
-const _: () = assert!(HEADER % WORD == 0);
 
 /// `SCM_PIDFD` of `include/linux/socket.h`, Linux 6.5: with `SO_PASSPIDFD` it brings a descriptor nobody asked for here.
 const SCM_PIDFD: c_int = 4;
@@ -206,47 +201,26 @@ impl Parsed {
     }
 }
 
-/// Walks the control messages. What a message announces beyond the buffer's end counts as far as it is there: the
-/// kernel cuts the last message so.
+/// Finds them.
 fn parse(control: &[u8]) -> Parsed {
     let mut parsed = Parsed::default();
-    let mut at = 0;
-    while let Some((len, level, kind)) = header(control, at) {
-        let rest = control.len() - at;
-        if len < HEADER || len > rest {
+    for found in control::walk(control) {
+        let Ok(found) = found else {
             parsed.malformed = true;
-        }
-        if len < HEADER {
-            return parsed;
-        }
-        let end = at + len.min(rest);
-        let kind = match (level, kind) {
-            (libc::SOL_SOCKET, libc::SCM_RIGHTS) => Some(Kind::Rights),
-            (libc::SOL_SOCKET, SCM_PIDFD) => Some(Kind::Process),
-            _ => None,
+            continue;
         };
-        if let Some(kind) = kind {
-            let whole = (end - at - HEADER) / size_of::<RawFd>() * size_of::<RawFd>();
-            parsed.malformed |= at + HEADER + whole != end;
-            let range = at + HEADER..at + HEADER + whole;
-            parsed.descriptors.push((kind, range));
-        }
-        at = end.next_multiple_of(WORD);
+        parsed.malformed |= !found.is_whole;
+        let kind = match (found.level, found.kind) {
+            (libc::SOL_SOCKET, libc::SCM_RIGHTS) => Kind::Rights,
+            (libc::SOL_SOCKET, SCM_PIDFD) => Kind::Process,
+            _ => continue,
+        };
+        let whole = found.data.len() / size_of::<RawFd>() * size_of::<RawFd>();
+        parsed.malformed |= whole != found.data.len();
+        let range = found.data.start..found.data.start + whole;
+        parsed.descriptors.push((kind, range));
     }
     parsed
-}
-
-/// Length, level and type of the control message at `at`, if there is a whole header.
-fn header(control: &[u8], at: usize) -> Option<(usize, c_int, c_int)> {
-    let header = control.get(at..)?.get(..HEADER)?;
-    let (len, rest) = header.split_first_chunk::<WORD>()?;
-    let (level, rest) = rest.split_first_chunk::<4>()?;
-    let kind = rest.first_chunk::<4>()?;
-    Some((
-        usize::from_ne_bytes(*len),
-        c_int::from_ne_bytes(*level),
-        c_int::from_ne_bytes(*kind),
-    ))
 }
 
 fn empty() -> libc::msghdr {

@@ -1,12 +1,12 @@
 use std::mem::ManuallyDrop;
 
-use super::{Home, Slot};
+use super::Slot;
 
 /// A slot that is lent to the kernel.
 ///
 /// Leaking is what happens if nobody says otherwise: dropping a `Lent`, by whatever path and also when a panic unwinds,
 /// leaks the slot and counts its mapping. Only [`take_back`](Lent::take_back), called after the kernel's last
-/// completion, makes a slot of it again.
+/// completion, makes a slot of it again; or [`leave_pages`](Lent::leave_pages), with other pages.
 ///
 /// # Invariants
 ///
@@ -34,8 +34,20 @@ impl Lent {
         self.slot.address()
     }
 
-    pub(crate) fn home(&self) -> Home {
-        self.slot.home()
+    /// What the kernel reads.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.slot.bytes()
+    }
+
+    /// Leaves the pages to the kernel, which may still read them, and makes the slot free with fresh ones. Where that
+    /// cannot be the slot is leaked and counted, and the answer is false. Only for a kernel that holds the pages
+    /// themselves: a zero-copy send does.
+    pub(crate) fn leave_pages(mut self) -> bool {
+        let renewed = self.slot.renew();
+        if renewed {
+            drop(self.take_back());
+        }
+        renewed
     }
 
     /// The seeded defect: the pool hands the slot out while the kernel reads it.
@@ -59,11 +71,7 @@ mod tests {
 
     fn pool() -> Pool {
         let shape = Shape::new(2, 4096).unwrap();
-        let home = Home {
-            engine: 0,
-            buffer: 0,
-        };
-        Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, home)
+        Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, None)
     }
 
     #[test]
@@ -75,6 +83,22 @@ mod tests {
         assert!(leaked_bytes() - before >= 8192);
         let _other = pool.take().unwrap();
         assert!(pool.take().is_none(), "the leaked slot is not handed out");
+    }
+
+    #[test]
+    fn leaving_the_pages_frees_the_slot_or_leaks_it() {
+        let shape = Shape::of_pages(1, 16).unwrap();
+        let pages = Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, None);
+        let mut slot = pages.take().unwrap();
+        slot.bytes_mut().fill(7);
+        assert!(Lent::new(slot).leave_pages());
+        assert_eq!(pages.take().unwrap().bytes(), [0; 16]);
+
+        let shape = Shape::new(1, 16).unwrap();
+        let shared = Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, None);
+        let before = leaked_bytes();
+        assert!(!Lent::new(shared.take().unwrap()).leave_pages());
+        assert!(shared.take().is_none() && leaked_bytes() > before);
     }
 
     #[test]

@@ -17,6 +17,8 @@ use super::leaked;
 pub(crate) struct Mapping {
     base: NonNull<u8>,
     len: NonZeroUsize,
+    /// Nobody else maps its pages: what the kernel discards here comes back as fresh ones.
+    private: bool,
 }
 
 // SAFETY: a mapping belongs to the process, not to a thread, and `Mapping` is the only owner of this one.
@@ -34,6 +36,7 @@ impl Mapping {
         let mapping = Self {
             base: base.cast(),
             len,
+            private: true,
         };
         mapping.keep_from_children()?;
         Ok(mapping)
@@ -49,6 +52,7 @@ impl Mapping {
         let mapping = Self {
             base: base.cast(),
             len,
+            private: false,
         };
         mapping.keep_from_children()?;
         Ok(mapping)
@@ -60,6 +64,28 @@ impl Mapping {
 
     pub(crate) fn len(&self) -> usize {
         self.len.get()
+    }
+
+    /// Exchanges the pages of a range for fresh, zeroed ones. Who has a reference to the old pages, as a packet in the
+    /// kernel has, keeps them with what was in them; nobody can write them through the mapping any more. False, and
+    /// nothing changed, if the pages are shared or the kernel refuses.
+    ///
+    /// # Safety
+    ///
+    /// The range lies in the mapping, starts and ends on a page, and nobody has a reference into it.
+    pub(super) unsafe fn renew(&self, offset: usize, len: usize) -> bool {
+        if !self.private {
+            return false;
+        }
+        // Locked memory (mlockall) needs the second, Linux 5.18.
+        let kinds = [libc::MADV_DONTNEED, libc::MADV_DONTNEED_LOCKED];
+        // SAFETY: the range lies in the mapping (the caller's promise).
+        let start = unsafe { self.base.add(offset) };
+        kinds.into_iter().any(|kind| {
+            // SAFETY: the range is whole pages of this mapping that nobody has a reference to (the caller's promise).
+            // Its bytes become zeroes, which every user of the mapping may find there.
+            unsafe { libc::madvise(start.as_ptr().cast(), len, kind) == 0 }
+        })
     }
 
     fn keep_from_children(&self) -> io::Result<()> {

@@ -4,6 +4,7 @@ mod free_list;
 mod leaked;
 mod lent;
 mod mapping;
+mod page;
 mod pool;
 
 pub(crate) use leaked::leaked_bytes;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::free_list::{self, FreeList};
-use super::{Mapping, leaked};
+use super::{Mapping, leaked, page};
 
 /// Slots of equal size carved from one mapping. Cloning shares it; the mapping lives until the last slot and the last
 /// clone are gone.
@@ -46,6 +46,8 @@ pub(crate) struct Shape {
     slots: u32,
     slot_len: usize,
     stride: usize,
+    /// Every slot has its pages for itself.
+    whole_pages: bool,
 }
 
 /// # Invariants
@@ -56,7 +58,8 @@ struct Shared {
     mapping: Mapping,
     shape: Shape,
     free: FreeList,
-    home: Home,
+    /// Where it is registered, if it is.
+    home: Option<Home>,
     /// Slots taken and not given back.
     outstanding: AtomicU32,
     leaked: AtomicBool,
@@ -71,11 +74,27 @@ impl Shape {
         // A slot of a page or more starts on one, so that it touches as few pages as it can: the kernel sends at most
         // 17 fragments at a time. A small one at least shares no cache line.
         let align = if slot_len >= PAGE { PAGE } else { CACHE_LINE };
+        Self::aligned(slots, slot_len, align)
+    }
+
+    /// The same, with pages of its own for every slot.
+    pub(crate) fn of_pages(slots: u32, slot_len: u32) -> Option<Self> {
+        let slot_len = usize::try_from(slot_len).ok()?;
+        let shape = Self::aligned(slots, slot_len, page::size()?)?;
+        let whole_pages = true;
+        Some(Self {
+            whole_pages,
+            ..shape
+        })
+    }
+
+    fn aligned(slots: u32, slot_len: usize, align: usize) -> Option<Self> {
         let stride = slot_len.checked_next_multiple_of(align)?;
         let shape = Self {
             slots,
             slot_len,
             stride,
+            whole_pages: false,
         };
         (slots != 0 && slots <= free_list::MOST && slot_len != 0).then_some(shape)?;
         shape.stride.checked_mul(usize::try_from(slots).ok()?)?;
@@ -100,7 +119,7 @@ impl Shape {
 
 impl Pool {
     /// Divides a mapping, into fewer slots than the shape has if it is too small for all.
-    pub(crate) fn new(mapping: Mapping, shape: Shape, home: Home) -> Self {
+    pub(crate) fn new(mapping: Mapping, shape: Shape, home: Option<Home>) -> Self {
         let shape = shape.within(mapping.len());
         let free = FreeList::full(shape.slots);
         let shared = Shared {
@@ -187,18 +206,40 @@ impl Slot {
         fits
     }
 
-    pub(crate) fn home(&self) -> Home {
+    pub(crate) fn home(&self) -> Option<Home> {
         self.shared.home
+    }
+
+    /// Gives the slot fresh, zeroed pages; who refers to the old ones keeps them as they are. False, and nothing changed,
+    /// if that cannot be: the slot shares a page with others, it is registered (a ring goes on using the pages it
+    /// pinned), or the kernel refuses.
+    pub(super) fn renew(&mut self) -> bool {
+        if !self.shared.shape.whole_pages || self.shared.home.is_some() {
+            return false;
+        }
+        // SAFETY: the range is this slot's stride, inside the mapping (as in `start`), and whole pages, since the stride
+        // of such a shape is a multiple of the page's size. Nobody else uses it: slots do not overlap, and this one is
+        // borrowed exclusively.
+        unsafe {
+            self.shared
+                .mapping
+                .renew(self.offset(), self.shared.shape.stride)
+        }
     }
 
     /// Where the slot's bytes start.
     fn start(&self) -> NonNull<u8> {
-        let index = usize::try_from(self.index).unwrap_or(usize::MAX);
-        let offset = index.saturating_mul(self.shared.shape.stride);
+        let offset = self.offset();
         // SAFETY: index < slots (invariant of `Slot`), so offset + stride <= slots * stride <= mapping.len() (invariant
         // of `Shared`): the result is inside the one mapping that `base` starts, and the offset is below isize::MAX
         // because mmap gives no larger mapping.
         unsafe { self.shared.mapping.base().add(offset) }
+    }
+
+    /// Where they start in the mapping.
+    fn offset(&self) -> usize {
+        let index = usize::try_from(self.index).unwrap_or(usize::MAX);
+        index.saturating_mul(self.shared.shape.stride)
     }
 
     /// The address for a request to the kernel.
@@ -250,10 +291,10 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    const HOME: Home = Home {
+    const HOME: Option<Home> = Some(Home {
         engine: 0,
         buffer: 0,
-    };
+    });
 
     fn pool(slots: u32, slot_len: u32) -> Pool {
         let shape = Shape::new(slots, slot_len).unwrap();
@@ -331,6 +372,36 @@ mod tests {
         assert!(slot.set_len(3));
         assert!(!slot.set_len(17));
         assert_eq!(slot.bytes().len(), 3);
+    }
+
+    #[rstest]
+    #[case::small(3, 1)]
+    #[case::a_page_and_a_bit(3, 4097)]
+    fn a_slot_with_pages_of_its_own_can_have_fresh_ones(#[case] slots: u32, #[case] slot_len: u32) {
+        let shape = Shape::of_pages(slots, slot_len).unwrap();
+        let pool = Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, None);
+        let mut held: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
+        assert_eq!(held.len(), slots as usize);
+        held.iter_mut().for_each(|slot| slot.bytes_mut().fill(7));
+        assert!(held[1].renew());
+        for (index, slot) in held.iter().enumerate() {
+            let want = if index == 1 { 0 } else { 7 };
+            assert!(slot.bytes().iter().all(|byte| *byte == want), "{index}");
+        }
+    }
+
+    #[rstest]
+    #[case::shares_a_page(Shape::new(2, 16).unwrap(), None)]
+    #[case::registered(Shape::of_pages(2, 16).unwrap(), HOME)]
+    fn a_slot_that_others_refer_to_keeps_its_pages(
+        #[case] shape: Shape,
+        #[case] home: Option<Home>,
+    ) {
+        let pool = Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, home);
+        let mut slot = pool.take().unwrap();
+        slot.bytes_mut().fill(7);
+        assert!(!slot.renew());
+        assert_eq!(slot.bytes(), [7; 16]);
     }
 
     #[test]

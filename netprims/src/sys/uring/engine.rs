@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use super::kernel::{Kernel, QueueFull, Request, Wait};
-use super::lifecycle::{Phase, Step, Usage};
+use super::lifecycle::{Phase, Step};
 use super::live::BUFFERS;
 use super::slab::{Key, Missing, Slab};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::{Home, Lent, Mapping, Pool, Shape, Slot, WeakPool};
+use crate::sys::usage::Usage;
 
 /// Owns a ring's sockets and the slots that are in flight.
 ///
@@ -41,6 +42,8 @@ pub(crate) struct Engine<K: Kernel> {
 struct Flight {
     lent: Lent,
     len: u32,
+    /// The fixed buffer the slot is in.
+    buffer: u16,
     socket: Key,
     phase: Phase,
 }
@@ -141,7 +144,7 @@ impl<K: Kernel> Engine<K> {
                 .register(buffer, mapping.base().as_ptr(), mapping.len())
         }?;
         let engine = self.id;
-        let pool = Pool::new(mapping, shape, Home { engine, buffer });
+        let pool = Pool::new(mapping, shape, Some(Home { engine, buffer }));
         let weak = Some(pool.downgrade());
         match self.pools.get_mut(free) {
             Some(place) => *place = weak,
@@ -193,9 +196,10 @@ impl<K: Kernel> Engine<K> {
         slot: Slot,
         zero_copy: bool,
     ) -> Result<Key, (Slot, SendError)> {
-        if slot.home().engine != self.id {
+        let home = slot.home().filter(|home| home.engine == self.id);
+        let Some(Home { buffer, .. }) = home else {
             return Err((slot, SendError::ForeignSlot));
-        }
+        };
         // What was held goes first, or the new send would overtake it.
         if let Err(error) = self.queue_held() {
             return Err((slot, SendError::Enter(error)));
@@ -212,6 +216,7 @@ impl<K: Kernel> Engine<K> {
         let flight = Flight {
             lent: Lent::new(slot),
             len,
+            buffer,
             socket,
             phase: Phase::Issued { zero_copy, owed },
         };
@@ -398,7 +403,7 @@ impl<K: Kernel> Engine<K> {
             fd: socket.fd.as_raw_fd(),
             address: flight.lent.address(),
             len: flight.len,
-            buffer: flight.lent.home().buffer,
+            buffer: flight.buffer,
             zero_copy: matches!(
                 flight.phase,
                 Phase::Issued {

@@ -4,6 +4,7 @@
 //! **if and only if** the first carries `IORING_CQE_F_MORE`. That holds for errors too. A plain send has one.
 
 use super::kernel::Completion;
+use crate::sys::usage::Usage;
 
 /// Where a send is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,23 +23,6 @@ pub(super) enum Phase {
     Owed { bytes: u32, usage: Usage },
     /// The kernel has finished; the result was told, the release was not.
     Done { bytes: u32, usage: Usage },
-}
-
-/// What became of the bytes of a send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Usage {
-    /// All of them were read from the buffer by the device.
-    ZeroCopied,
-    /// The kernel copied them, or a part of them: the send was plain, the socket's family or protocol needs a copy, or
-    /// the packet went to a local receiver (loopback and veth always copy).
-    Copied,
-    /// No byte of the buffer was sent: the send failed, or took nothing.
-    NotSent,
-    /// The kernel does not tell (Linux 6.0).
-    Unknown,
 }
 
 /// What to do about a completion.

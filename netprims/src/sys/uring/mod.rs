@@ -17,7 +17,6 @@ pub(crate) mod fake;
 mod oracle;
 
 pub use engine::Strays;
-pub use lifecycle::Usage;
 
 pub(crate) use engine::{Engine, LONGEST_DRAIN, Outcome, SendError};
 pub(crate) use kernel::{Kernel, Wait};

@@ -10,7 +10,8 @@ use crate::{Error, Result};
 /// [`set_len`](TxBuf::set_len) says less; it is what will be sent.
 ///
 /// It may be filled on any thread. Dropping it makes the slot free. Passing it to `mem::forget` loses the slot until the
-/// process ends, and with it the pool: the whole of it stays mapped, and pinned as long as its ring lives.
+/// process ends, and with it the pool: the whole of it stays mapped, and pinned if a ring that lives has
+/// registered it.
 /// [`TxPool::outstanding`](super::TxPool::outstanding) shows a slot that never comes back.
 pub struct TxBuf {
     slot: Slot,
@@ -39,11 +40,11 @@ impl TxBuf {
         self.slot.capacity()
     }
 
-    pub(super) fn new(slot: Slot) -> Self {
+    pub(crate) fn new(slot: Slot) -> Self {
         Self { slot }
     }
 
-    pub(super) fn into_slot(self) -> Slot {
+    pub(crate) fn into_slot(self) -> Slot {
         self.slot
     }
 }

@@ -3,25 +3,28 @@ use std::fmt;
 use super::TxBuf;
 use crate::Error;
 
-/// A send that was not queued: the buffer, and why.
+/// A send that was refused: the buffer, and why.
 ///
 /// Converts into the crate's [`Error`], dropping the buffer, for `?`.
 #[derive(Debug)]
 pub struct Rejected {
     /// The buffer, unchanged.
     pub buf: TxBuf,
-    /// Why: [`Error::RingFull`], [`Error::UnknownSocket`], [`Error::ForeignBuffer`], or [`Error::System`] if the full
-    /// queue could not be handed to the kernel.
+    /// Why; the method that returns it lists the reasons.
     pub error: Error,
 }
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "send not queued: {}", self.error)
+        write!(f, "send refused: {}", self.error)
     }
 }
 
-impl std::error::Error for Rejected {}
+impl std::error::Error for Rejected {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
 
 impl From<Rejected> for Error {
     fn from(rejected: Rejected) -> Self {

@@ -1,0 +1,526 @@
+//! The engine against a scripted kernel: parts, wrapped and merged ranges, failures that count, and the way out.
+
+use std::ops::Range;
+
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::super::fake::{Answer, Fake};
+use super::*;
+use crate::sys::defect;
+use crate::sys::memory::{Mapping, Pool, Shape};
+
+const SLOT: u32 = 1000;
+/// Shorter sends are plain.
+const THRESHOLD: usize = 100;
+
+struct Bench {
+    engine: Engine<Fake>,
+    pool: Pool,
+    /// Every byte that was given, in order.
+    given: Vec<u8>,
+}
+
+fn bench(is_stream: bool, in_flight: usize) -> Bench {
+    bench_from(u32::MAX - 1, is_stream, in_flight)
+}
+
+fn bench_from(first: u32, is_stream: bool, in_flight: usize) -> Bench {
+    let limits = Limits {
+        threshold: THRESHOLD,
+        in_flight,
+        copies_when_full: true,
+    };
+    let shape = Shape::of_pages(16, SLOT).unwrap();
+    Bench {
+        engine: Engine::counting_from(first, Fake::new(is_stream, first), limits),
+        pool: Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, None),
+        given: Vec::new(),
+    }
+}
+
+fn addresses(slot: &Slot) -> Range<usize> {
+    let start = slot.address().addr();
+    start..start + slot.capacity()
+}
+
+impl Bench {
+    fn kernel(&mut self) -> &mut Fake {
+        self.engine.kernel_mut()
+    }
+
+    fn slot(&mut self, len: usize) -> Slot {
+        let mut slot = self.pool.take().unwrap();
+        assert!(slot.set_len(len));
+        let mark = u8::try_from(self.given.len() % 251).unwrap();
+        slot.bytes_mut().fill(mark);
+        slot
+    }
+
+    fn send(&mut self, len: usize) -> Result<Taken, (Slot, Refusal)> {
+        let slot = self.slot(len);
+        let bytes = slot.bytes().to_vec();
+        let taken = self.engine.send(slot, None);
+        if matches!(taken, Ok(Taken::Copied(_) | Taken::Held { .. })) {
+            self.given.extend(bytes);
+        }
+        taken
+    }
+
+    /// The ticket of a send that is in flight, and what the stream had no room for.
+    fn held(&mut self, len: usize) -> (u64, usize) {
+        match self.send(len) {
+            Ok(Taken::Held { ticket, rest }) => (ticket, rest),
+            other => panic!("{}", what(&other)),
+        }
+    }
+
+    /// All that can be told now. A slot that comes back while the kernel may read it is an early one.
+    fn reap(&mut self) -> Reaped {
+        let mut reaped = Reaped::default();
+        while let Some(outcome) = self.engine.next().unwrap() {
+            match outcome {
+                Outcome::Released {
+                    ticket,
+                    slot,
+                    bytes,
+                    usage,
+                } => {
+                    reaped.early += usize::from(self.engine.kernel().reads(&addresses(&slot)));
+                    reaped.released.push((ticket, bytes, usage));
+                }
+                Outcome::Other(message) => reaped.others.push(message),
+            }
+        }
+        reaped
+    }
+
+    /// Slots of the pool that are free although the kernel may read them.
+    fn free_too_early(&self) -> usize {
+        let free: Vec<_> = std::iter::from_fn(|| self.pool.take()).collect();
+        let early = |slot: &&Slot| self.engine.kernel().reads(&addresses(slot));
+        free.iter().filter(early).count()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Reaped {
+    released: Vec<(u64, usize, Usage)>,
+    others: Vec<Message>,
+    early: usize,
+}
+
+fn what(taken: &Result<Taken, (Slot, Refusal)>) -> String {
+    match taken {
+        Ok(Taken::Copied(_)) => "copied".to_owned(),
+        Ok(Taken::Held { ticket, rest }) => format!("held {ticket} {rest}"),
+        Ok(Taken::Doubtful { ticket, error }) => {
+            format!("doubtful {ticket} {}", error.raw_os_error().unwrap_or(0))
+        }
+        Err((_, Refusal::Full(limit))) => format!("{limit:?}"),
+        Err((_, Refusal::System(error))) => format!("errno {}", error.raw_os_error().unwrap_or(0)),
+    }
+}
+
+#[test]
+fn each_buffer_comes_back_when_its_number_does() {
+    let mut bench = bench(true, 8);
+    let tickets: Vec<_> = (0..4).map(|_| bench.held(500).0).collect();
+    assert_eq!(bench.reap().released, []);
+    // The numbers pass 2^32 - 1.
+    bench.kernel().finish(1, 2, false);
+    let middle = [
+        (tickets[1], 500, Usage::ZeroCopied),
+        (tickets[2], 500, Usage::ZeroCopied),
+    ];
+    assert_eq!(bench.reap().released, middle);
+    bench.kernel().finish(1, 1, true);
+    assert_eq!(bench.reap().released, [(tickets[3], 500, Usage::Copied)]);
+    bench.kernel().finish(0, 1, false);
+    assert_eq!(
+        bench.reap().released,
+        [(tickets[0], 500, Usage::ZeroCopied)]
+    );
+    let totals = bench.engine.totals();
+    assert_eq!(
+        (totals.buffers, totals.zero_copied, totals.copied),
+        (4, 1500, 500)
+    );
+    assert_eq!(bench.engine.in_flight(), 0);
+}
+
+#[test]
+fn below_the_threshold_the_buffer_is_back_at_once() {
+    let mut bench = bench(true, 8);
+    for len in [0, 1, THRESHOLD - 1] {
+        assert_eq!(what(&bench.send(len)), "copied");
+    }
+    bench.held(THRESHOLD);
+    assert_eq!(bench.kernel().sends, [false, false, false, true]);
+    assert_eq!(bench.engine.totals().plain, 100);
+}
+
+#[test]
+fn what_a_stream_had_no_room_for_goes_before_the_next() {
+    let mut bench = bench(true, 8);
+    bench.kernel().answers.push_back(Answer::Take(300));
+    let (ticket, rest) = bench.held(1000);
+    assert_eq!((rest, bench.engine.rest()), (700, 700));
+    bench.kernel().finish(0, 1, false);
+    assert_eq!(bench.reap().released, [], "a part of it is not sent");
+    bench.kernel().answers.push_back(Answer::Fail(libc::EAGAIN));
+    assert_eq!(what(&bench.send(200)), format!("errno {}", libc::EAGAIN));
+    // The last 50 bytes are below the threshold.
+    bench.kernel().answers.push_back(Answer::Take(650));
+    assert_eq!(bench.engine.go_on().unwrap(), 50);
+    assert_eq!(bench.engine.go_on().unwrap(), 0);
+    assert_eq!(bench.reap().released, []);
+    bench.kernel().finish(0, 1, false);
+    assert_eq!(bench.reap().released, [(ticket, 1000, Usage::Copied)]);
+    assert_eq!(bench.engine.kernel().taken, bench.given);
+}
+
+#[test]
+fn a_plain_send_that_was_cut_is_released_when_all_is_taken() {
+    let mut bench = bench(true, 8);
+    bench
+        .kernel()
+        .answers
+        .extend([Answer::Take(10), Answer::Take(20)]);
+    let (ticket, rest) = bench.held(90);
+    assert_eq!(rest, 80);
+    assert_eq!(bench.engine.go_on().unwrap(), 60);
+    assert_eq!(bench.reap().released, []);
+    assert_eq!(bench.engine.go_on().unwrap(), 0);
+    assert_eq!(bench.reap().released, [(ticket, 90, Usage::Copied)]);
+}
+
+#[test]
+fn a_broken_stream_keeps_the_rest_until_it_is_closed() {
+    let mut bench = bench(true, 8);
+    bench
+        .kernel()
+        .answers
+        .extend([Answer::Take(300), Answer::Fail(libc::EPIPE)]);
+    let (ticket, _) = bench.held(1000);
+    let error = bench.engine.go_on().unwrap_err();
+    assert!(matches!(error, Refusal::System(error) if error.raw_os_error() == Some(libc::EPIPE)));
+    assert_eq!(bench.engine.rest(), 700);
+    assert!(bench.engine.give_up().is_none(), "the kernel reads it");
+    bench.kernel().finish(0, 1, false);
+    assert_eq!(bench.reap().released, [(ticket, 300, Usage::ZeroCopied)]);
+}
+
+#[rstest]
+#[case::room_in_the_kernel(true, true, "copied")]
+#[case::room_in_the_kernel_or_none(true, false, "Kernel")]
+#[case::datagram(false, true, "copied")]
+#[case::datagram_or_none(false, false, "Kernel")]
+fn without_room_it_copies_or_refuses(
+    #[case] is_stream: bool,
+    #[case] copies: bool,
+    #[case] want: &str,
+) {
+    let mut bench = bench(is_stream, 8);
+    bench.engine.limits.copies_when_full = copies;
+    bench
+        .kernel()
+        .answers
+        .push_back(Answer::Fail(libc::ENOBUFS));
+    assert_eq!(what(&bench.send(500)), want);
+    assert_eq!(bench.engine.totals().full, u64::from(copies));
+    bench.held(500);
+    assert_eq!(bench.engine.state(), State::ZeroCopy);
+}
+
+#[rstest]
+#[case(true, "copied")]
+#[case(false, "InFlight")]
+fn more_than_can_be_in_flight_are_copied_or_refused(#[case] copies: bool, #[case] want: &str) {
+    let mut bench = bench(true, 2);
+    bench.engine.limits.copies_when_full = copies;
+    bench.held(500);
+    bench.held(500);
+    assert_eq!(what(&bench.send(500)), want);
+    bench.kernel().finish(0, 1, false);
+    bench.reap();
+    bench.held(500);
+}
+
+#[test]
+fn a_socket_that_refuses_gets_plain_sends() {
+    let mut bench = bench(true, 8);
+    bench
+        .kernel()
+        .answers
+        .push_back(Answer::Fail(libc::EOPNOTSUPP));
+    assert_eq!(what(&bench.send(500)), "copied");
+    assert_eq!(what(&bench.send(500)), "copied");
+    assert_eq!(bench.engine.state(), State::Refused);
+    assert_eq!(bench.kernel().sends, [false, false]);
+}
+
+#[rstest]
+#[case::room(libc::EAGAIN)]
+#[case::too_long(libc::EMSGSIZE)]
+#[case::refused_by_a_firewall(libc::EPERM)]
+fn a_datagram_that_failed_comes_back_counted_or_not(
+    #[case] errno: i32,
+    #[values(Answer::Fail, Answer::FailCounted)] answer: fn(i32) -> Answer,
+) {
+    let mut bench = bench(false, 8);
+    bench.kernel().answers.push_back(answer(errno));
+    assert_eq!(what(&bench.send(500)), format!("errno {errno}"));
+    let next = bench.held(500).0;
+    assert_eq!(
+        bench.reap().released,
+        [],
+        "the notification is of the one before"
+    );
+    bench.kernel().finish(0, 1, false);
+    assert_eq!(bench.reap().released, [(next, 500, Usage::ZeroCopied)]);
+    assert_eq!(bench.engine.state(), State::ZeroCopy);
+}
+
+#[test]
+fn in_doubt_sends_are_plain_until_the_count_is_known() {
+    let mut bench = bench(false, 8);
+    bench.kernel().tells_device_errors = true;
+    let first = bench.held(500).0;
+    bench
+        .kernel()
+        .answers
+        .push_back(Answer::FailCountedLate(libc::ENOBUFS));
+    assert_eq!(
+        what(&bench.send(500)),
+        format!("doubtful 1 {}", libc::ENOBUFS)
+    );
+    assert_eq!(bench.engine.state(), State::InDoubt);
+    assert_eq!(what(&bench.send(500)), "copied");
+    bench.kernel().finish(0, 1, false);
+    assert_eq!(bench.reap().released, [(first, 500, Usage::ZeroCopied)]);
+    assert_eq!(bench.engine.state(), State::InDoubt);
+    bench.kernel().finish(0, 1, false);
+    assert_eq!(bench.reap().released, [(1, 0, Usage::NotSent)]);
+    assert_eq!(bench.engine.state(), State::ZeroCopy);
+    bench.held(500);
+}
+
+#[rstest]
+#[case::never_sent(8, 8)]
+#[case::sent_and_more(0, 8)]
+fn a_count_that_is_not_ours_ends_all_releases(#[case] from: u32, #[case] to: u32) {
+    let mut bench = bench_from(0, true, 8);
+    bench.held(500);
+    bench.held(500);
+    let copied = false;
+    let stray = Received::Done {
+        first: from,
+        last: to,
+        copied,
+    };
+    bench.kernel().posted.push_back(stray);
+    bench.kernel().finish(0, 2, false);
+    assert_eq!(bench.reap().released, []);
+    assert_eq!(bench.engine.state(), State::Disturbed);
+    assert_eq!(bench.engine.totals().strays, 2);
+    assert_eq!(what(&bench.send(500)), "copied");
+    assert_eq!(bench.engine.abandon().renewed, 2);
+    assert_eq!(bench.pool.outstanding(), 0);
+}
+
+#[test]
+fn other_messages_are_handed_out_also_those_a_failed_send_came_upon() {
+    let mut bench = bench(false, 8);
+    let other = Received::Other(Message::empty());
+    let ticket = bench.held(500).0;
+    bench.kernel().posted.extend([other.clone(), other.clone()]);
+    bench.kernel().finish(0, 1, true);
+    bench.kernel().answers.push_back(Answer::Fail(libc::EAGAIN));
+    assert_eq!(what(&bench.send(500)), format!("errno {}", libc::EAGAIN));
+    bench.kernel().posted.push_back(other);
+    assert!(bench.engine.has_news());
+    let reaped = bench.reap();
+    assert_eq!(reaped.others.len(), 3);
+    assert_eq!(reaped.released, [(ticket, 500, Usage::Copied)]);
+}
+
+#[test]
+fn what_is_left_to_the_kernel_has_other_pages() {
+    let mut bench = bench(true, 8);
+    bench.held(500);
+    bench.kernel().answers.push_back(Answer::Take(10));
+    bench.held(90);
+    assert!(
+        bench.engine.give_up().is_some(),
+        "the kernel has copied what it took"
+    );
+    let abandoned = bench.engine.abandon();
+    assert_eq!(
+        abandoned,
+        Abandoned {
+            renewed: 1,
+            leaked: 0
+        }
+    );
+    assert_eq!(bench.pool.outstanding(), 0);
+}
+
+#[test]
+fn a_forgotten_engine_keeps_its_slots() {
+    let mut bench = bench(true, 8);
+    bench.held(500);
+    let Bench { engine, pool, .. } = bench;
+    std::mem::forget(engine);
+    assert_eq!(pool.outstanding(), 1);
+}
+
+/// Two sends, of which the second is done first.
+fn out_of_order() -> bool {
+    let mut bench = bench(true, 8);
+    bench.held(500);
+    bench.held(500);
+    bench.kernel().finish(1, 1, false);
+    bench.reap().early > 0
+}
+
+/// A buffer in two parts, of which the first is done before the second is sent.
+fn in_parts() -> bool {
+    let mut bench = bench(true, 8);
+    bench.kernel().answers.push_back(Answer::Take(300));
+    bench.held(1000);
+    bench.kernel().finish(0, 1, false);
+    bench.reap();
+    let _ = bench.engine.go_on();
+    bench.engine.kernel().taken != bench.given
+}
+
+/// A datagram that a firewall refused, and one behind it.
+fn after_a_failure_that_counts() -> bool {
+    let mut bench = bench(false, 8);
+    bench
+        .kernel()
+        .answers
+        .push_back(Answer::FailCounted(libc::EPERM));
+    assert!(bench.send(500).is_err());
+    bench.held(500);
+    bench.reap().early > 0
+}
+
+#[rstest]
+#[case::order(Defect::ReleaseUpToTheLast, out_of_order)]
+#[case::parts(Defect::ReleaseAtFirstPiece, in_parts)]
+#[case::count(Defect::MiscountFailures, after_a_failure_that_counts)]
+fn a_defect_is_noticed(#[case] bug: Defect, #[case] is_wrong: fn() -> bool) {
+    assert!(!defect::with(None, is_wrong));
+    assert!(defect::with(Some(bug), is_wrong), "{bug:?} was not noticed");
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Send(usize),
+    GoOn,
+    Answer(Answer),
+    Finish(prop::sample::Index, usize, bool),
+    Other,
+    Reap,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let errno = prop::sample::select(vec![
+        libc::EAGAIN,
+        libc::ENOBUFS,
+        libc::EPERM,
+        libc::EMSGSIZE,
+        libc::EIO,
+        libc::EOPNOTSUPP,
+    ]);
+    let answer = prop_oneof![
+        4 => (1_usize..1200).prop_map(Answer::Take),
+        1 => errno.clone().prop_map(Answer::Fail),
+        1 => errno.clone().prop_map(Answer::FailCounted),
+        // Only for errors that may leave a part behind.
+        1 => Just(Answer::FailCountedLate(libc::EIO)),
+    ];
+    prop_oneof![
+        6 => (0_usize..=1000).prop_map(Op::Send),
+        2 => Just(Op::GoOn),
+        3 => answer.prop_map(Op::Answer),
+        4 => (any::<prop::sample::Index>(), 1_usize..5, any::<bool>())
+            .prop_map(|(nth, most, copied)| Op::Finish(nth, most, copied)),
+        1 => Just(Op::Other),
+        3 => Just(Op::Reap),
+    ]
+}
+
+proptest! {
+    /// Whatever the kernel takes, refuses, merges and reorders: no slot is anybody's while the kernel may read it, each
+    /// comes back once, the stream has every byte in order, and every byte is counted once.
+    #[test]
+    fn a_slot_is_never_back_too_early(
+        is_stream: bool,
+        tells_device_errors: bool,
+        first in prop_oneof![Just(u32::MAX - 2), any::<u32>()],
+        in_flight in 1_usize..6,
+        ops in prop::collection::vec(op(), 0..80),
+    ) {
+        let mut bench = bench_from(first, is_stream, in_flight);
+        bench.kernel().tells_device_errors = tells_device_errors;
+        let mut others = 0;
+        let mut tickets: Vec<u64> = Vec::new();
+        let mut back = Vec::new();
+        for op in ops {
+            match op {
+                Op::Send(len) => match bench.send(len) {
+                    Ok(Taken::Copied(slot)) | Err((slot, _)) => {
+                        prop_assert!(!bench.engine.kernel().reads(&addresses(&slot)));
+                    }
+                    Ok(Taken::Held { ticket, .. } | Taken::Doubtful { ticket, .. }) => {
+                        tickets.push(ticket);
+                    }
+                },
+                Op::GoOn => drop(bench.engine.go_on()),
+                Op::Answer(answer) => bench.kernel().answers.push_back(answer),
+                Op::Finish(nth, most, copied) => {
+                    let reading = bench.kernel().reading.len();
+                    if reading > 0 {
+                        bench.kernel().finish(nth.index(reading), most, copied);
+                    }
+                }
+                Op::Other => {
+                    others += 1;
+                    bench.kernel().posted.push_back(Received::Other(Message::empty()));
+                }
+                Op::Reap => {
+                    let reaped = bench.reap();
+                    prop_assert_eq!(reaped.early, 0);
+                    others -= reaped.others.len();
+                    back.extend(reaped.released.into_iter().map(|(ticket, ..)| ticket));
+                }
+            }
+            prop_assert_eq!(bench.free_too_early(), 0);
+            prop_assert!(bench.engine.state() != State::Disturbed);
+        }
+        bench.kernel().answers.clear();
+        prop_assert_eq!(bench.engine.go_on().unwrap(), 0);
+        while !bench.kernel().reading.is_empty() {
+            bench.kernel().finish(0, 3, true);
+        }
+        let reaped = bench.reap();
+        back.extend(reaped.released.into_iter().map(|(ticket, ..)| ticket));
+        prop_assert_eq!(others, reaped.others.len());
+        back.sort_unstable();
+        let totals = bench.engine.totals();
+        if bench.engine.state() == State::InDoubt {
+            // It was not counted, and the kernel will never say so.
+            prop_assert_eq!(back.len() + 1, tickets.len());
+            prop_assert_eq!(bench.engine.in_flight(), 1);
+        } else {
+            prop_assert_eq!(&back, &tickets);
+            prop_assert_eq!(bench.pool.outstanding(), 0);
+        }
+        prop_assert_eq!(&bench.engine.kernel().taken, &bench.given);
+        let bytes = totals.zero_copied + totals.copied + totals.plain;
+        prop_assert_eq!(bytes, bench.given.len() as u64);
+    }
+}

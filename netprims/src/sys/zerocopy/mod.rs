@@ -1,0 +1,27 @@
+//! The edge of zero-copy sends: what is in flight, who owns it, and what the socket's error queue says about it.
+//!
+//! - `kernel`: the seam, an unsafe trait; `live` implements it with a socket, `fake` with a test's script.
+//! - `error_queue`: reading and parsing one message.
+//! - `window`: the sends as the kernel counts them, pure.
+//! - `engine`: owns the slots in flight and the kernel.
+
+mod engine;
+mod error_queue;
+mod kernel;
+mod live;
+mod message;
+mod state;
+mod totals;
+mod window;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod oracle;
+
+pub use message::{Message, Origin};
+pub use state::{Limit, State};
+pub use totals::Totals;
+
+pub(crate) use engine::{Engine, Limits, Outcome, Refusal, Taken};
+pub(crate) use live::Live;
