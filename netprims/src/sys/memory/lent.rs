@@ -30,6 +30,7 @@ impl Lent {
     }
 
     /// The address for a request to the kernel.
+    #[cfg(feature = "ring")]
     pub(crate) fn address(&self) -> *const u8 {
         self.slot.address()
     }
@@ -51,7 +52,7 @@ impl Lent {
     }
 
     /// The seeded defect: the pool hands the slot out while the kernel reads it.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "ring"))]
     pub(crate) fn free_early(&self) {
         self.slot.free_early();
     }

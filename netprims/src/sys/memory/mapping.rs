@@ -43,7 +43,7 @@ impl Mapping {
     }
 
     /// Maps a file that is mapped elsewhere too, so that a test sees the memory without going through its owner.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "ring"))]
     pub(crate) fn of_file(file: &std::fs::File, len: NonZeroUsize) -> io::Result<Self> {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: without an address and MAP_FIXED the kernel chooses a range that nothing uses.

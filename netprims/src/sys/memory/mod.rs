@@ -10,4 +10,6 @@ mod pool;
 pub(crate) use leaked::leaked_bytes;
 pub(crate) use lent::Lent;
 pub(crate) use mapping::Mapping;
-pub(crate) use pool::{Home, Pool, Shape, Slot, WeakPool};
+#[cfg(feature = "ring")]
+pub(crate) use pool::{Home, WeakPool};
+pub(crate) use pool::{Pool, Shape, Slot};

@@ -2,8 +2,10 @@ use std::fmt;
 use std::mem;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
+use std::sync::Arc;
+#[cfg(feature = "ring")]
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
 
 use super::free_list::{self, FreeList};
 use super::{Mapping, leaked, page};
@@ -28,6 +30,7 @@ pub(crate) struct Slot {
 }
 
 /// Tells whether a pool is in use.
+#[cfg(feature = "ring")]
 #[derive(Debug)]
 pub(crate) struct WeakPool {
     shared: Weak<Shared>,
@@ -67,6 +70,7 @@ struct Shared {
 
 impl Shape {
     /// `None` if the slots do not fit an address space, if there are none, or more than can be numbered.
+    #[cfg(any(test, feature = "ring"))]
     pub(crate) fn new(slots: u32, slot_len: u32) -> Option<Self> {
         const PAGE: usize = 4096;
         const CACHE_LINE: usize = 64;
@@ -147,6 +151,7 @@ impl Pool {
     }
 
     /// Whether the pool is still in use, without keeping it so.
+    #[cfg(feature = "ring")]
     pub(crate) fn downgrade(&self) -> WeakPool {
         WeakPool {
             shared: Arc::downgrade(&self.shared),
@@ -167,6 +172,7 @@ impl Pool {
     }
 }
 
+#[cfg(feature = "ring")]
 impl WeakPool {
     /// Whether a clone of the pool or one of its slots still exists.
     pub(crate) fn in_use(&self) -> bool {
@@ -206,6 +212,7 @@ impl Slot {
         fits
     }
 
+    #[cfg(feature = "ring")]
     pub(crate) fn home(&self) -> Option<Home> {
         self.shared.home
     }
@@ -243,6 +250,7 @@ impl Slot {
     }
 
     /// The address for a request to the kernel.
+    #[cfg(any(test, feature = "ring"))]
     pub(crate) fn address(&self) -> *const u8 {
         self.start().as_ptr()
     }
@@ -257,13 +265,13 @@ impl Slot {
     }
 
     /// Which of the pool's slots it is.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "ring"))]
     pub(crate) fn place(&self) -> u32 {
         self.index
     }
 
     /// The seeded defect: the slot can be taken again although it has an owner.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "ring"))]
     pub(super) fn free_early(&self) {
         self.shared.free.push(self.index);
     }

@@ -405,6 +405,7 @@ impl<K: Kernel> Engine<K> {
         let is_exact = self.kernel.is_stream() || seeded(Defect::MiscountFailures);
         #[cfg(not(test))]
         let is_exact = self.kernel.is_stream();
+        let is_exact = is_exact || never_reached_a_socket(&error);
         let was_counted = !is_exact && self.was_counted(place, &error)?;
         match error.raw_os_error() {
             // An upper-layer protocol such as kernel TLS.
@@ -552,6 +553,11 @@ fn released(flight: Flight) -> Outcome {
         bytes: flight.taken,
         usage,
     }
+}
+
+fn never_reached_a_socket(error: &io::Error) -> bool {
+    let errnos = [libc::EBADF, libc::ENOTSOCK].map(Some);
+    errnos.contains(&error.raw_os_error())
 }
 
 fn would_block() -> Refusal {

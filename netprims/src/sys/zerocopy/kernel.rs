@@ -59,9 +59,7 @@ pub(super) fn leaves_parts(errno: i32, tells_device_errors: bool) -> bool {
         | libc::EPIPE
         | libc::EFAULT
         | libc::EOPNOTSUPP
-        | libc::EAFNOSUPPORT
-        | libc::EBADF
-        | libc::ENOTSOCK => false,
+        | libc::EAFNOSUPPORT => false,
         // Without IP_RECVERR the kernel keeps a full device queue to itself (`udp_send_skb`): it is short of memory.
         libc::ENOBUFS => tells_device_errors,
         _ => true,

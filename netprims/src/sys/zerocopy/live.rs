@@ -109,9 +109,10 @@ unsafe impl<S: AsFd> Kernel for Live<S> {
         let socket = SockRef::from(&fd);
         [&ERRORS_V4, &ERRORS_V6].into_iter().any(|option| {
             // A socket of IPv4 does not know the option of IPv6.
-            option
-                .flag(&socket)
-                .unwrap_or_else(|error| error.raw_os_error() != Some(libc::ENOPROTOOPT))
+            option.flag(&socket).unwrap_or_else(|error| {
+                let unknown = [libc::ENOPROTOOPT, libc::EOPNOTSUPP].map(Some);
+                !unknown.contains(&error.raw_os_error())
+            })
         })
     }
 }
