@@ -1,15 +1,15 @@
 //! No allocation per operation in steady state.
-#![cfg(feature = "ring")]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use netprims::buffer::{TxBuf, TxPool};
 use netprims::fd::MemFd;
 use netprims::info::{MemInfo, TcpInfo, TcpState};
-use netprims::ring::{Event, Ring, TxBuf, Wait, ZcPolicy};
 use netprims::transfer::{Relay, RelayTurn, SendFile, SendFileTurn};
+use netprims::zerocopy::{self, Sent, ZeroCopyOptions};
 use sys::counting_allocator::{Counting, allocations};
 
 #[expect(unsafe_code, reason = "a counting allocator")]
@@ -27,8 +27,11 @@ fn the_counter_counts() {
     assert_eq!(allocations() - before, 1);
 }
 
+#[cfg(feature = "ring")]
 #[test]
 fn sending_allocates_nothing() {
+    use netprims::ring::{Event, Ring, Wait, ZcPolicy};
+
     for policy in [ZcPolicy::Always, ZcPolicy::Never] {
         let near = UdpSocket::bind("127.0.0.1:0").unwrap();
         let far = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -93,4 +96,51 @@ fn relaying_and_asking_allocate_nothing() {
         assert_eq!(MemInfo::of(&source).unwrap().drops(), 0);
     }
     assert_eq!(allocations() - before, 0);
+}
+
+#[test]
+fn sending_without_a_ring_allocates_nothing() {
+    for threshold in [0, usize::MAX] {
+        let near = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+        near.connect(far.local_addr().unwrap()).unwrap();
+        let options = ZeroCopyOptions::new().threshold(threshold).in_flight(8);
+        let mut sender = options.attach(near).unwrap();
+        let pool = TxPool::new(8, 2048).unwrap();
+        let mut back: Vec<TxBuf> = Vec::with_capacity(8);
+
+        let before = allocations();
+        let mut released = 0_u64;
+        for _ in 0..1000 {
+            // Half of the buffers are kept and sent again, half go through the pool.
+            while let Some(buf) = back.pop().or_else(|| pool.take()) {
+                if let Sent::Copied(buf) = sender.send(buf).unwrap() {
+                    released += 1;
+                    drop(buf);
+                    if released % 8 == 0 {
+                        break;
+                    }
+                }
+            }
+            let mut got = [0; 2048];
+            for _ in 0..8 {
+                far.recv(&mut got).unwrap();
+            }
+            while sender.in_flight() > 0 {
+                sender.wait(Some(Duration::from_secs(60))).unwrap();
+                sender
+                    .reap(|event| {
+                        if let zerocopy::Event::Released { buf, .. } = event {
+                            released += 1;
+                            if back.len() < 4 {
+                                back.push(buf);
+                            }
+                        }
+                    })
+                    .unwrap();
+            }
+        }
+        assert_eq!(allocations() - before, 0, "{threshold}");
+        assert_eq!(released, 8000, "{threshold}");
+    }
 }

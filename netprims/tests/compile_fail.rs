@@ -9,6 +9,9 @@ fn misuse_does_not_compile() {
     cases.pass("tests/ui/tuning_*_ok.rs");
     cases.compile_fail("tests/ui/datagrams_kept_past_the_next_receive.rs");
     cases.pass("tests/ui/datagrams_*_ok.rs");
+    cases.compile_fail("tests/ui/zerocopy_buffer_touched.rs");
+    cases.compile_fail("tests/ui/zerocopy_socket_exchanged.rs");
+    cases.pass("tests/ui/zerocopy_*_ok.rs");
     if cfg!(feature = "ring") {
         cases.compile_fail("tests/ui/ring_moved_to_a_thread.rs");
         cases.compile_fail("tests/ui/ring_shared_with_a_thread.rs");

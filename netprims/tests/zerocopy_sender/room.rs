@@ -1,0 +1,87 @@
+use crate::*;
+
+#[rstest]
+#[case::copy(WhenFull::Copy)]
+#[case::refuse(WhenFull::Refuse)]
+fn without_room_for_notifications_it_copies_or_refuses(#[case] when_full: WhenFull) {
+    let case = match when_full {
+        WhenFull::Copy => "case_1_copy",
+        _ => "case_2_refuse",
+    };
+    let test = format!("room::without_room_for_notifications_it_copies_or_refuses::{case}");
+    in_fresh(Fresh::Network, &test, || {
+        black_hole();
+        // Before Linux 6.8 it is the machine's, and 20 KiB by default: leave it so.
+        let room = Sysctl::new("net.core.optmem_max");
+        let is_ours = room.read().unwrap().is_some();
+        if is_ours {
+            room.write(8192).unwrap();
+        }
+        a_queue_that_stands_still();
+        let socket = UdpSocket::bind("10.7.0.1:0").unwrap();
+        SockRef::from(&socket)
+            .set_send_buffer_size(1 << 20)
+            .unwrap();
+        socket.connect("10.7.0.2:9").unwrap();
+        let pool = TxPool::new(64, 4096).unwrap();
+        let options = ZeroCopyOptions::new().threshold(1).when_full(when_full);
+        let mut sender = options.attach(socket).unwrap();
+        let mut held = 0;
+        let last = loop {
+            match sender.send(filled(&pool, 5)) {
+                Ok(Sent::InFlight { .. }) => held += 1,
+                last => break last,
+            }
+        };
+        assert!(held > 0);
+        match (when_full, last) {
+            (WhenFull::Copy, Ok(Sent::Copied(_))) => {
+                assert_eq!((sender.totals().full, sender.totals().plain), (1, 4096));
+            }
+            (WhenFull::Refuse, Err(rejected)) => {
+                assert!(matches!(rejected.error, Error::ZeroCopyFull(Limit::Kernel)));
+                let text = rejected.error.to_string();
+                assert!(text.contains("net.core.optmem_max"), "{text}");
+                assert!(rejected.buf.iter().all(|byte| *byte == 5));
+            }
+            (_, last) => panic!("{last:?}"),
+        }
+        assert_eq!(sender.state(), State::ZeroCopy);
+        tc("qdisc del dev hole root");
+        let released = reap(&mut sender, 1, 0).released.len();
+        assert!(released <= held);
+        in_flight(sender.send(filled(&pool, 6)));
+    });
+}
+
+#[test]
+fn without_lockable_memory_it_refuses_too() {
+    const INSIDE: &str = "NETPRIMS_TEST_MEMLOCK";
+    let test = "room::without_lockable_memory_it_refuses_too";
+    if std::env::var_os(INSIDE).is_none() {
+        let mut command = Command::new("prlimit");
+        command.arg("--memlock=0");
+        // Without the capability in its bounding set root does not get it by executing a program.
+        if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+            command.args(["setpriv", "--bounding-set=-ipc_lock"]);
+        }
+        let output = command
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture", "--test-threads=1"])
+            .env(INSIDE, "1")
+            .output()
+            .expect("prlimit, of util-linux");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("1 passed"), "under a limit:\n{text}");
+        return;
+    }
+    let (near, _far) = udp();
+    let pool = TxPool::new(1, 4096).unwrap();
+    let options = ZeroCopyOptions::new()
+        .threshold(1)
+        .when_full(WhenFull::Refuse);
+    let mut sender = options.attach(near).unwrap();
+    let rejected = sender.send(filled(&pool, 5)).unwrap_err();
+    assert!(matches!(rejected.error, Error::ZeroCopyFull(Limit::Kernel)));
+    assert!(rejected.error.to_string().contains("RLIMIT_MEMLOCK"));
+}
