@@ -3,6 +3,10 @@ use crate::buffer::{TxBuf, Usage};
 
 /// What [`ZeroCopySender::reap`](super::ZeroCopySender::reap) tells its handler.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box for every timestamp would be an allocation for every send"
+)]
 #[non_exhaustive]
 pub enum Event {
     /// The kernel is done with a buffer. In no particular order among tickets.

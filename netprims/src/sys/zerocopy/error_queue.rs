@@ -69,10 +69,8 @@ pub(super) fn receive(socket: BorrowedFd<'_>, room: &mut Room) -> io::Result<Opt
             _ => Err(error),
         };
     };
-    let [control, address] = [
-        header.msg_controllen.try_into().unwrap_or(0),
-        header.msg_namelen.try_into().unwrap_or(0),
-    ];
+    let control = to_usize(header.msg_controllen);
+    let address = to_usize(header.msg_namelen);
     Ok(Some(parse(
         room.control.get(..control).unwrap_or(&room.control),
         room.address.get(..address).unwrap_or_default(),
@@ -183,6 +181,10 @@ fn socket_address(bytes: &[u8]) -> Option<SocketAddr> {
 /// As `msghdr` counts: of several types among C libraries.
 fn length<T: TryFrom<usize>>(bytes: usize) -> io::Result<T> {
     T::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+fn to_usize(len: impl TryInto<usize>) -> usize {
+    len.try_into().unwrap_or(0)
 }
 
 #[cfg(test)]

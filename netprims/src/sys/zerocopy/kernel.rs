@@ -29,6 +29,10 @@ pub(crate) unsafe trait Kernel {
 }
 
 /// A message of the error queue.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box for every timestamp would be an allocation for every send"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
     /// The kernel is done with the sends it has counted from `first` to `last`.

@@ -3,13 +3,17 @@
 //! - `kernel`: the seam, an unsafe trait; `live` implements it with a socket, `fake` with a test's script.
 //! - `error_queue`: reading and parsing one message.
 //! - `window`: the sends as the kernel counts them, pure.
-//! - `engine`: owns the slots in flight and the kernel.
+//! - `flights`: the table of the slots in flight.
+//! - `engine`: owns both and the kernel, and takes in what comes back; `send` is how it sends.
 
 mod engine;
 mod error_queue;
+mod flights;
 mod kernel;
 mod live;
 mod message;
+mod outcome;
+mod send;
 mod state;
 mod totals;
 mod window;
@@ -23,5 +27,6 @@ pub use message::{Message, Origin};
 pub use state::{Limit, State};
 pub use totals::Totals;
 
-pub(crate) use engine::{Engine, Limits, Outcome, Refusal, Taken};
+pub(crate) use engine::{Engine, Limits};
 pub(crate) use live::Live;
+pub(crate) use outcome::{Outcome, Refusal, Taken};

@@ -1,0 +1,221 @@
+//! Giving buffers to the socket.
+
+use std::io;
+use std::net::SocketAddr;
+
+use super::engine::{Engine, number};
+use super::kernel::{Kernel, leaves_parts};
+use super::outcome::{Refusal, Taken};
+use super::state::{Limit, State};
+use super::window::Piece;
+#[cfg(test)]
+use crate::sys::defect::{Defect, seeded};
+use crate::sys::memory::Slot;
+
+/// Why a piece was not taken.
+enum Failure {
+    Refused(Refusal),
+    /// The kernel may have counted it, and read it.
+    Doubtful(io::Error),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<K: Kernel> Engine<K> {
+    /// Sends a slot's bytes. With an error the slot is as it was, and its owner's.
+    pub(crate) fn send(
+        &mut self,
+        slot: Slot,
+        to: Option<SocketAddr>,
+    ) -> Result<Taken, (Slot, Refusal)> {
+        // What is left goes first, or the stream would miss it.
+        match self.go_on() {
+            Ok(0) => {}
+            Ok(_) => return Err((slot, Refusal::would_block())),
+            Err(refusal) => return Err((slot, refusal)),
+        }
+        let ticket = self.tickets;
+        let place = match self.flights.insert(slot, ticket) {
+            Ok(place) => place,
+            Err(slot) => return Err((slot, Refusal::Full(Limit::InFlight))),
+        };
+        match self.push(place, to) {
+            Ok(()) => {}
+            Err(Failure::Refused(refusal)) => {
+                return match self.flights.land(place) {
+                    Some(landed) => Err((landed.slot, refusal)),
+                    // Not reached: it was put there above, and nothing of it is in the kernel.
+                    None => Ok(Taken::Held { ticket, rest: 0 }),
+                };
+            }
+            Err(Failure::Doubtful(error)) => {
+                self.tickets += 1;
+                return Ok(Taken::Doubtful { ticket, error });
+            }
+        }
+        self.tickets += 1;
+        self.totals.buffers += 1;
+        let Some(flight) = self.flights.get_mut(place) else {
+            return Ok(Taken::Held { ticket, rest: 0 });
+        };
+        let rest = flight.left().len();
+        if rest > 0 {
+            self.rest = Some(place);
+            return Ok(Taken::Held { ticket, rest });
+        }
+        flight.is_whole = true;
+        #[cfg(test)]
+        if seeded(Defect::ReturnAtSend) {
+            flight.open = 0;
+        }
+        Ok(match self.flights.land(place) {
+            Some(landed) => Taken::Copied(landed.slot),
+            None => Taken::Held { ticket, rest },
+        })
+    }
+
+    /// Goes on with what is left of a buffer. Returns how much still is.
+    pub(crate) fn go_on(&mut self) -> Result<usize, Refusal> {
+        let Some(place) = self.rest else {
+            return Ok(0);
+        };
+        match self.push(place, None) {
+            Ok(()) => {}
+            Err(Failure::Refused(Refusal::System(error)))
+                if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(Failure::Refused(refusal)) => return Err(refusal),
+            // Not reached: of a stream nothing is in doubt.
+            Err(Failure::Doubtful(error)) => return Err(Refusal::System(error)),
+        }
+        let rest = self.rest();
+        if rest == 0 {
+            self.rest = None;
+            if let Some(flight) = self.flights.get_mut(place) {
+                flight.is_whole = true;
+                if flight.open == 0 {
+                    self.over.push_back(place);
+                }
+            }
+        }
+        Ok(rest)
+    }
+
+    /// Gives the socket what it has not taken of a flight, once.
+    fn push(&mut self, place: usize, to: Option<SocketAddr>) -> Result<(), Failure> {
+        if self.is_for_zero_copy(place)? && self.push_zero_copy(place, to)? {
+            return Ok(());
+        }
+        let Some(flight) = self.flights.get_mut(place) else {
+            return Ok(());
+        };
+        let sent = self.kernel.send(flight.left(), to, false);
+        // A kernel that claims more than it was given is not believed.
+        let taken = sent.map_err(Refusal::System)?.min(flight.left().len());
+        flight.taken += taken;
+        flight.copied += taken;
+        self.totals.plain += number(taken);
+        Ok(())
+    }
+
+    /// Whether what is left of a flight is to be sent without copying.
+    fn is_for_zero_copy(&mut self, place: usize) -> Result<bool, Refusal> {
+        let left = self
+            .flights
+            .get(place)
+            .map_or(0, |flight| flight.left().len());
+        let is_wanted = left > 0 && left >= self.limits.threshold;
+        if !is_wanted || self.state != State::ZeroCopy {
+            return Ok(false);
+        }
+        // The last place is for a plain send.
+        if !self.flights.is_full() && !self.window.is_full() {
+            return Ok(true);
+        }
+        self.full(Limit::InFlight).map(|()| false)
+    }
+
+    /// What to do where there is no room for a zero-copy send: a plain one, or none.
+    fn full(&mut self, limit: Limit) -> Result<(), Refusal> {
+        if !self.limits.copies_when_full {
+            return Err(Refusal::Full(limit));
+        }
+        self.totals.full += 1;
+        Ok(())
+    }
+
+    /// Gives the socket what it has not taken of a flight, without copying. False if it is to be copied instead.
+    fn push_zero_copy(&mut self, place: usize, to: Option<SocketAddr>) -> Result<bool, Failure> {
+        let Some(flight) = self.flights.get_mut(place) else {
+            return Ok(false);
+        };
+        let error = match self.kernel.send(flight.left(), to, true) {
+            Ok(taken) => {
+                let bytes = taken.min(flight.left().len());
+                flight.taken += bytes;
+                flight.open += 1;
+                self.window.push(Piece { place, bytes });
+                return Ok(true);
+            }
+            Err(error) => error,
+        };
+        let is_exact = self.kernel.is_stream() || never_reached_a_socket(&error);
+        #[cfg(test)]
+        let is_exact = is_exact || seeded(Defect::MiscountFailures);
+        let was_counted = !is_exact && self.was_counted(place, &error)?;
+        match error.raw_os_error() {
+            // An upper-layer protocol such as kernel TLS.
+            Some(libc::EOPNOTSUPP) if !was_counted => {
+                self.state = State::Refused;
+                Ok(false)
+            }
+            Some(libc::ENOBUFS) if !was_counted => {
+                self.full(Limit::Kernel)?;
+                Ok(false)
+            }
+            _ => Err(Refusal::System(error).into()),
+        }
+    }
+
+    /// Whether the kernel counted a datagram that it failed to send.
+    fn was_counted(&mut self, place: usize, error: &io::Error) -> Result<bool, Failure> {
+        if let Some(flight) = self.flights.get_mut(place) {
+            flight.open += 1;
+        }
+        self.window.push(Piece { place, bytes: 0 });
+        // If it was, and nothing of it is left, its notification is there.
+        let is_read = loop {
+            match self.kernel.message() {
+                Ok(Some(received)) => self.absorb(received),
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        let errno = error.raw_os_error().unwrap_or(0);
+        let may_come = !is_read || leaves_parts(errno, self.kernel.tells_device_errors());
+        let Some(flight) = self.flights.get_mut(place) else {
+            return Ok(true);
+        };
+        if flight.open == 0 {
+            return Ok(true);
+        }
+        if self.state == State::ZeroCopy && !may_come {
+            flight.open -= 1;
+            self.window.take_back();
+            return Ok(false);
+        }
+        flight.is_whole = true;
+        if self.state == State::ZeroCopy {
+            self.state = State::InDoubt;
+        }
+        Err(Failure::Doubtful(io::Error::from_raw_os_error(errno)))
+    }
+}
+
+fn never_reached_a_socket(error: &io::Error) -> bool {
+    let errnos = [libc::EBADF, libc::ENOTSOCK].map(Some);
+    errnos.contains(&error.raw_os_error())
+}
