@@ -114,6 +114,12 @@ impl Error {
         }
     }
 
+    /// Whether a non-blocking descriptor was not ready (`EAGAIN`): wait for it, and try again.
+    #[doc(alias = "EWOULDBLOCK")]
+    pub fn is_would_block(&self) -> bool {
+        self.raw_os_error() == Some(libc::EAGAIN)
+    }
+
     pub(crate) fn system(operation: &'static str, object: impl ToString, error: io::Error) -> Self {
         Self::System {
             operation,

@@ -12,7 +12,7 @@ fn stalled(pool: &TxPool) -> (usize, ZeroCopySender<TcpStream>, TcpStream) {
         buf.fill(mark);
         match sender.send(buf) {
             Ok(Sent::InFlight { unsent, .. }) => taken += SLOT as usize - unsent,
-            Err(rejected) if rejected.error.raw_os_error() == Some(libc::EAGAIN) => break,
+            Err(rejected) if rejected.error.is_would_block() => break,
             other => panic!("{other:?}"),
         }
     }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
 use std::io::{self, Read};
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -133,7 +133,21 @@ fn tc(arguments: &str) {
     assert!(output.status.success(), "tc {arguments}: {text}");
 }
 
-/// A device whose queue keeps what it is given, all but the first 60000 bytes.
-fn a_queue_that_stands_still() {
-    tc("qdisc replace dev hole root tbf rate 8kbit burst 70000 limit 100000000");
+/// Makes the device ask for the neighbour 10.7.0.3, which does not answer for a long time: datagrams to it wait in the
+/// kernel, uncopied.
+fn a_silent_neighbour() {
+    ip("ntable change name arp_cache dev hole retrans 600000");
+    ip("link set hole arp on");
+    // The change has made it forget.
+    ip("neigh replace 10.7.0.2 lladdr 02:00:00:00:00:02 dev hole nud permanent");
 }
+
+/// Lets what waits for the neighbour go.
+fn the_neighbour_answers() {
+    ip("neigh replace 10.7.0.3 lladdr 02:00:00:00:00:03 dev hole nud permanent");
+}
+
+/// Where [`black_hole`]'s neighbour is.
+const KNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 7, 0, 2)), 9);
+/// Where that of [`a_silent_neighbour`] is.
+const SILENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 7, 0, 3)), 9);

@@ -17,12 +17,12 @@ fn without_room_for_notifications_it_copies_or_refuses(#[case] when_full: WhenFu
         if is_ours {
             room.write(8192).unwrap();
         }
-        a_queue_that_stands_still();
+        a_silent_neighbour();
         let socket = UdpSocket::bind("10.7.0.1:0").unwrap();
         SockRef::from(&socket)
             .set_send_buffer_size(1 << 20)
             .unwrap();
-        socket.connect("10.7.0.2:9").unwrap();
+        socket.connect(SILENT).unwrap();
         let pool = TxPool::new(64, 4096).unwrap();
         let options = ZeroCopyOptions::new().threshold(1).when_full(when_full);
         let mut sender = options.attach(socket).unwrap();
@@ -47,7 +47,7 @@ fn without_room_for_notifications_it_copies_or_refuses(#[case] when_full: WhenFu
             (_, last) => panic!("{last:?}"),
         }
         assert_eq!(sender.state(), State::ZeroCopy);
-        tc("qdisc del dev hole root");
+        the_neighbour_answers();
         let released = reap(&mut sender, 1, 0).released.len();
         assert!(released <= held);
         in_flight(sender.send(filled(&pool, 6)));

@@ -28,7 +28,7 @@ fn epoll_rounds(volume: usize) -> u64 {
             buf.fill(u8::try_from(given).unwrap());
             match sender.send(buf) {
                 Ok(_) => given += 1,
-                Err(rejected) if rejected.error.raw_os_error() == Some(libc::EAGAIN) => break,
+                Err(rejected) if rejected.error.is_would_block() => break,
                 Err(rejected) => panic!("{rejected}"),
             }
         }
@@ -78,7 +78,7 @@ fn tokio_tells_what_to_do() {
                 buf.fill(u8::try_from(given).unwrap());
                 match sender.send(buf) {
                     Ok(_) => given += 1,
-                    Err(rejected) if rejected.error.raw_os_error() == Some(libc::EAGAIN) => break,
+                    Err(rejected) if rejected.error.is_would_block() => break,
                     Err(rejected) => panic!("{rejected}"),
                 }
             }
