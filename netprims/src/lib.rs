@@ -1,4 +1,4 @@
-//! RAII sockets, tuning that tells what the kernel granted, and zero-copy sends over io_uring.
+//! RAII sockets, tuning that tells what the kernel granted, and zero-copy sends, over io_uring and without.
 //!
 //! # What it does
 //!
@@ -7,6 +7,8 @@
 //!   in effect and, where they differ, which sysctl, privilege or kernel rule did it and what would lift it.
 //! - [`socket`]: TCP, UDP and Unix sockets that are close-on-exec, own their descriptor, and are tuned before the moment
 //!   passes; groups of them on one address, steered by CPU or by a program.
+//! - [`zerocopy`]: `MSG_ZEROCOPY` for sockets that epoll, poll or tokio wait for. A buffer of [`buffer`] moves in when it
+//!   is sent and comes back when the error queue says that the kernel is done with it.
 //! - `ring` (feature `ring`, on by default): one thread's io_uring with buffers the crate owns. A buffer moves in
 //!   when it is sent and comes back when the kernel is done with it, together with the truth about the copy.
 //! - [`info`]: what the kernel knows of a socket: `TCP_INFO` as a struct that grows with the kernel, memory, queues, peer.

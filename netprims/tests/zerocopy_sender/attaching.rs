@@ -81,3 +81,11 @@ fn a_descriptor_that_answers_for_several_sockets_is_seen_through() {
     far.recv(&mut [0; 5000]).unwrap();
     reap(&mut sender, 1, 0);
 }
+
+#[test]
+fn a_sender_can_go_to_another_thread() {
+    fn is_send<T: Send>(_: &T) {}
+
+    let (near, _far) = udp();
+    is_send(&ZeroCopyOptions::new().attach(near).unwrap());
+}

@@ -194,10 +194,6 @@ impl Slot {
         unsafe { std::slice::from_raw_parts_mut(self.start().as_ptr(), self.len) }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     pub(crate) fn capacity(&self) -> usize {
         self.shared.shape.slot_len
     }

@@ -208,7 +208,7 @@ impl<K: Kernel> Engine<K> {
             return Err((slot, SendError::UnknownSocket));
         };
         let zero_copy = zero_copy && !target.plain_only && self.kernel.sends_zero_copy();
-        let Ok(len) = u32::try_from(slot.len()) else {
+        let Ok(len) = u32::try_from(slot.bytes().len()) else {
             // A slot's length comes from a u32.
             return Err((slot, SendError::ForeignSlot));
         };

@@ -22,9 +22,9 @@ pub enum State {
 pub enum Limit {
     /// As many buffers are in flight as the sender was made for.
     InFlight,
-    /// The kernel's answer was `ENOBUFS`: the notifications of what is in flight take all of
-    /// `net.core.optmem_max` (of the socket's network namespace; 20 KiB, since Linux 6.7 128 KiB) or, for a process
-    /// without CAP_IPC_LOCK, the pages all of `RLIMIT_MEMLOCK`.
+    /// The kernel's answer was `ENOBUFS`: the notifications of what is in flight take all of `net.core.optmem_max` or, for
+    /// a process without CAP_IPC_LOCK, the pages all of `RLIMIT_MEMLOCK`. The sysctl is of the socket's network namespace,
+    /// by default 128 KiB; before Linux 6.8 it is the machine's, by default 20 KiB, which is some 25 datagrams.
     #[doc(alias = "ENOBUFS")]
     Kernel,
 }

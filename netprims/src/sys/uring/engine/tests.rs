@@ -263,7 +263,7 @@ fn a_full_table_gives_the_slot_back() {
     let Err((slot, SendError::Full)) = bench.engine.send(bench.socket, slot, true) else {
         panic!("sent")
     };
-    assert_eq!(slot.len(), 100);
+    assert_eq!(slot.bytes().len(), 100);
     bench.kernel().result(0, 100, false);
 }
 
