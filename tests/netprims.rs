@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use lab_tests::{Lab, gate};
 use netprims::Error;
+use netprims::buffer::TxPool;
 use netprims::fd::{BusyPoll, Epoll};
 use netprims::netns::NetNs;
 use netprims::ring::{Event, Refusal, Ring, Strays, Usage, Wait, ZcPolicy};
 use netprims::sysctl::{KNOWN, Scope, Sysctl, scopes};
 use netprims::tuning::{Cause, Limit, Tuning, Value};
+use netprims::zerocopy::{self, ZeroCopyOptions};
 
 /// A sysctl changed for the length of a test.
 struct Changed {
@@ -214,6 +216,46 @@ fn udp_over_a_device_that_does_not_copy_is_all_zero_copied() {
         assert_eq!((totals.zero_copied, totals.unknown), want);
         assert_eq!((totals.copied, totals.not_sent), (0, 0));
         assert_eq!(ring.strays(), Strays::default());
+    });
+}
+
+#[test]
+fn a_socket_without_a_ring_tells_zero_copied_from_copied() {
+    gate(|lab| {
+        let _hole = BlackHole::new(lab);
+        let pool = TxPool::new(8, 60_000).unwrap();
+        for (near, far, want) in [
+            ("10.7.0.1:0", "10.7.0.2:9", Usage::ZeroCopied),
+            ("127.0.0.1:0", "127.0.0.1:9", Usage::Copied),
+        ] {
+            let socket = UdpSocket::bind(near).unwrap();
+            let mut sender = ZeroCopyOptions::new().attach(socket).unwrap();
+            let rounds = lab.volume(20, 2000);
+            for _ in 0..rounds {
+                while let Some(buf) = pool.take() {
+                    sender.send_to(buf, far.parse().unwrap()).unwrap();
+                }
+                while sender.in_flight() > 0 {
+                    let is_ready = sender.wait(Some(Duration::from_secs(60))).unwrap();
+                    assert!(is_ready, "nothing for a minute");
+                    let reap = |event| match event {
+                        zerocopy::Event::Released { usage, .. } => assert_eq!(usage, want),
+                        other => panic!("{other:?}"),
+                    };
+                    sender.reap(reap).unwrap();
+                }
+            }
+            let totals = sender.totals();
+            let bytes = rounds * 8 * 60_000;
+            let all = (totals.zero_copied, totals.copied, totals.plain);
+            let is_zero_copied = want == Usage::ZeroCopied;
+            let want = if is_zero_copied {
+                (bytes, 0, 0)
+            } else {
+                (0, bytes, 0)
+            };
+            assert_eq!((all, totals.strays), (want, 0));
+        }
     });
 }
 
