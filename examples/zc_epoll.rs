@@ -41,6 +41,9 @@ struct Args {
     /// How many buffers to send from
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     buffers: u32,
+    /// Go on without copying where the kernel copies all the same
+    #[arg(long)]
+    stubborn: bool,
     /// Copy what is shorter than this
     #[arg(long, default_value_t = 16_384)]
     threshold: usize,
@@ -80,7 +83,8 @@ fn send(args: &Args, peer: SocketAddr, source: &mut dyn Read) -> Result<u64> {
     let pool = TxPool::new(args.buffers, args.size)?;
     let options = ZeroCopyOptions::new()
         .threshold(args.threshold)
-        .in_flight(args.buffers);
+        .in_flight(args.buffers)
+        .give_up_after(if args.stubborn { 0 } else { 64 });
     let mut sender = options.attach(stream)?;
     let epoll = Epoll::new()?;
     epoll.add(&sender, 0, Interest::WRITABLE.edge_triggered())?;

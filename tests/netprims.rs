@@ -229,7 +229,10 @@ fn a_socket_without_a_ring_tells_zero_copied_from_copied() {
             ("127.0.0.1:0", "127.0.0.1:9", Usage::Copied),
         ] {
             let socket = UdpSocket::bind(near).unwrap();
-            let mut sender = ZeroCopyOptions::new().attach(socket).unwrap();
+            let mut sender = ZeroCopyOptions::new()
+                .give_up_after(0)
+                .attach(socket)
+                .unwrap();
             let rounds = lab.volume(20, 2000);
             for _ in 0..rounds {
                 while let Some(buf) = pool.take() {

@@ -25,11 +25,19 @@ fn totals(arguments: &[&str]) -> [u64; 5] {
 
 #[test]
 fn over_loopback_all_arrives_and_all_is_copied() {
-    let [buffers, bytes, zero_copied, copied, plain] = totals(&["--bytes", "10000000"]);
+    let arguments = ["--bytes", "10000000", "--stubborn"];
+    let [buffers, bytes, zero_copied, copied, plain] = totals(&arguments);
     assert_eq!((buffers, bytes), (153, 10_000_000));
     assert_eq!(zero_copied, 0);
     assert_eq!(copied + plain, bytes);
     assert!(copied > plain);
+}
+
+#[test]
+fn over_loopback_it_goes_over_to_plain_sends() {
+    let [_, bytes, zero_copied, copied, plain] = totals(&["--bytes", "50000000"]);
+    assert_eq!((zero_copied, copied + plain), (0, bytes));
+    assert!(plain > copied);
 }
 
 #[test]

@@ -104,7 +104,10 @@ fn sending_without_a_ring_allocates_nothing() {
         let near = UdpSocket::bind("127.0.0.1:0").unwrap();
         let far = UdpSocket::bind("127.0.0.1:0").unwrap();
         near.connect(far.local_addr().unwrap()).unwrap();
-        let options = ZeroCopyOptions::new().threshold(threshold).in_flight(8);
+        let options = ZeroCopyOptions::new()
+            .threshold(threshold)
+            .in_flight(8)
+            .give_up_after(0);
         let mut sender = options.attach(near).unwrap();
         let pool = TxPool::new(8, 2048).unwrap();
         let mut back: Vec<TxBuf> = Vec::with_capacity(8);

@@ -10,8 +10,9 @@
 //! Over a device that takes it, from some ten kilobytes a send: pinning pages and reading the notification cost about as
 //! much as copying 8 KiB. Shorter sends are therefore plain by default
 //! ([`threshold`](ZeroCopyOptions::threshold)). Over loopback and veth the kernel copies everything, later, and a plain
-//! send is cheaper; so it does where a datagram is cut into fragments, or a device has no scatter-gather or checksums.
-//! [`totals`](ZeroCopySender::totals) tells.
+//! send is cheaper; so it does where a datagram is cut into fragments, or a device has no scatter-gather or checksums. The
+//! sender notices, and sends plainly ([`give_up_after`](ZeroCopyOptions::give_up_after)).
+//! [`totals`](ZeroCopySender::totals) tells what became of the bytes.
 //!
 //! Do not wait for a buffer before sending the next: of TCP it comes back when the peer has acknowledged it.
 //!
@@ -142,7 +143,7 @@
 //! The numbers are the kernel's count of *all* such sends of the socket, so nobody else may send on it with
 //! `MSG_ZEROCOPY`, through a duplicate of the descriptor or through [`socket`](ZeroCopySender::socket), nor read its error
 //! queue. Somebody who reads the queue takes notifications away: those buffers stay with the sender until it is
-//! dropped. Somebody who sends shifts the count: the sender notices when a number comes that it has not sent, or one
+//! dropped, and so they do if `SO_ZEROCOPY` is turned off. Somebody who sends shifts the count: the sender notices when a number comes that it has not sent, or one
 //! comes twice, and then gives nothing back any more ([`State::Disturbed`]). What was given back before that it cannot
 //! notice; a buffer may then have been reused too early, and the packet carries its new bytes. Memory is safe even so: the
 //! kernel holds the pages themselves. A socket that has `SO_ZEROCOPY` already may have been sent on and is refused.

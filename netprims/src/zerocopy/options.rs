@@ -19,6 +19,7 @@ pub struct ZeroCopyOptions {
     threshold: usize,
     in_flight: u32,
     when_full: WhenFull,
+    give_up_after: u32,
 }
 
 /// What to do with a buffer when no further zero-copy send has room.
@@ -42,6 +43,7 @@ impl ZeroCopyOptions {
             threshold: 16 * 1024,
             in_flight: 1024,
             when_full: WhenFull::Copy,
+            give_up_after: 64,
         }
     }
 
@@ -62,6 +64,14 @@ impl ZeroCopyOptions {
     /// What to do when no further zero-copy send has room. Default: [`WhenFull::Copy`].
     pub const fn when_full(mut self, when_full: WhenFull) -> Self {
         self.when_full = when_full;
+        self
+    }
+
+    /// After how many zero-copy sends in a row that the kernel copied all the same the sender goes over to plain sends,
+    /// which are cheaper then. One send in 256 tries again, and one that is not copied ends it. Default: 64. With 0 it
+    /// never gives up.
+    pub const fn give_up_after(mut self, sends: u32) -> Self {
+        self.give_up_after = sends;
         self
     }
 
@@ -136,6 +146,7 @@ impl ZeroCopyOptions {
             threshold: self.threshold,
             in_flight: usize::try_from(in_flight).unwrap_or(usize::MAX),
             copies_when_full: self.when_full == WhenFull::Copy,
+            give_up_after: self.give_up_after,
         };
         Ok((limits, is_stream))
     }

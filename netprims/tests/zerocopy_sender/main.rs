@@ -41,7 +41,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SLOT: u32 = 60_000;
 
 fn tcp() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    tcp_at("127.0.0.1:0")
+}
+
+fn tcp_at(address: &str) -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind(address).unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     (near, listener.accept().unwrap().0)
 }

@@ -1,8 +1,10 @@
 use crate::*;
 
-#[test]
-fn over_loopback_everything_is_copied_and_told_so() {
-    let (near, far) = tcp();
+#[rstest]
+#[case::v4("127.0.0.1:0")]
+#[case::v6("[::1]:0")]
+fn over_loopback_everything_is_copied_and_told_so(#[case] address: &str) {
+    let (near, far) = tcp_at(address);
     let reader = read_all(far);
     let pool = TxPool::new(4, SLOT).unwrap();
     let mut sender = ZeroCopyOptions::new().attach(near).unwrap();
@@ -133,4 +135,23 @@ fn a_handler_that_panics_loses_one_event() {
     assert!(panicked.is_err());
     reap(&mut sender, 3, 0);
     assert_eq!((pool.outstanding(), sender.in_flight()), (0, 0));
+}
+
+#[test]
+fn a_path_that_copies_gets_plain_sends() {
+    let (near, far) = udp();
+    let pool = TxPool::new(1, 4096).unwrap();
+    let options = ZeroCopyOptions::new().threshold(1).give_up_after(10);
+    let mut sender = options.attach(near).unwrap();
+    for nth in 0..12 {
+        match sender.send(filled(&pool, 1)) {
+            Ok(Sent::InFlight { .. }) if nth < 10 => drop(reap(&mut sender, 1, 0)),
+            Ok(Sent::Copied(_)) if nth >= 10 => {}
+            other => panic!("{nth}: {other:?}"),
+        }
+        far.recv(&mut [0; 5000]).unwrap();
+    }
+    assert_eq!(sender.state(), State::GivenUp);
+    let totals = sender.totals();
+    assert_eq!((totals.copied, totals.plain), (40_960, 8192));
 }

@@ -14,7 +14,10 @@ fn epoll_rounds(volume: usize) -> u64 {
     near.set_nonblocking(true).unwrap();
     let reader = read_all(far);
     let pool = TxPool::new(8, SLOT).unwrap();
-    let mut sender = ZeroCopyOptions::new().attach(near).unwrap();
+    let mut sender = ZeroCopyOptions::new()
+        .give_up_after(0)
+        .attach(near)
+        .unwrap();
     let epoll = Epoll::new().unwrap();
     epoll
         .add(&sender, 0, Interest::WRITABLE.edge_triggered())
@@ -70,7 +73,10 @@ fn tokio_tells_what_to_do() {
     runtime.block_on(async {
         let stream = Arc::new(tokio::net::TcpStream::from_std(near).unwrap());
         let pool = TxPool::new(8, SLOT).unwrap();
-        let mut sender = ZeroCopyOptions::new().attach(Arc::clone(&stream)).unwrap();
+        let mut sender = ZeroCopyOptions::new()
+            .give_up_after(0)
+            .attach(Arc::clone(&stream))
+            .unwrap();
         let (mut given, mut released) = (0, 0);
         while released < BUFFERS {
             while given < BUFFERS && sender.unsent() == 0 {

@@ -31,6 +31,10 @@ pub(crate) struct Engine<K: Kernel> {
     /// The flight of which the socket has not taken all.
     pub(super) rest: Option<usize>,
     pub(super) state: State,
+    /// Zero-copy sends in a row that the kernel copied.
+    copied_in_a_row: u32,
+    /// Sends that were plain because of them, since the last that was not.
+    pub(super) given_up: u32,
     pub(super) totals: Totals,
     pub(super) tickets: u64,
 }
@@ -44,6 +48,8 @@ pub(crate) struct Limits {
     pub(crate) in_flight: usize,
     /// A send for which there is no room is plain; otherwise it is refused.
     pub(crate) copies_when_full: bool,
+    /// After so many sends in a row that were copied all the same most are plain; 0 for never.
+    pub(crate) give_up_after: u32,
 }
 
 /// Sends that can be in the window for each buffer: a stream may take a buffer in several.
@@ -69,6 +75,8 @@ impl<K: Kernel> Engine<K> {
             others: VecDeque::new(),
             rest: None,
             state: State::ZeroCopy,
+            copied_in_a_row: 0,
+            given_up: 0,
             totals: Totals::default(),
             tickets: 0,
         }
@@ -84,7 +92,16 @@ impl<K: Kernel> Engine<K> {
     }
 
     pub(crate) fn state(&self) -> State {
-        self.state
+        match self.state {
+            State::ZeroCopy if self.has_given_up() => State::GivenUp,
+            state => state,
+        }
+    }
+
+    /// Whether zero-copy sends are copied all the same, as far as the last ones tell.
+    pub(super) fn has_given_up(&self) -> bool {
+        let limit = self.limits.give_up_after;
+        limit != 0 && self.copied_in_a_row >= limit
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -176,6 +193,7 @@ impl<K: Kernel> Engine<K> {
             flights,
             over,
             totals,
+            copied_in_a_row,
             ..
         } = self;
         let told = window.complete(first, last, |Piece { place, bytes }| {
@@ -186,8 +204,10 @@ impl<K: Kernel> Engine<K> {
             if copied {
                 flight.copied += bytes;
                 totals.copied += number(bytes);
+                *copied_in_a_row = copied_in_a_row.saturating_add(1);
             } else {
                 totals.zero_copied += number(bytes);
+                *copied_in_a_row = 0;
             }
             let is_whole = flight.is_whole;
             #[cfg(test)]

@@ -134,6 +134,7 @@ impl Source {
             threshold: 16 * 1024,
             in_flight: 64,
             copies_when_full: true,
+            give_up_after: 0,
         };
         let shape = Shape::of_pages(SLOTS, u32::try_from(SLOT).unwrap()).unwrap();
         Self {

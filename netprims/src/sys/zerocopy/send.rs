@@ -12,6 +12,9 @@ use super::window::Piece;
 use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::Slot;
 
+/// Of so many sends that could be zero-copy one is, to see whether the kernel still copies.
+const RETRY: u32 = 256;
+
 /// Why a piece was not taken.
 enum Failure {
     Refused(Refusal),
@@ -130,6 +133,13 @@ impl<K: Kernel> Engine<K> {
         let is_wanted = left > 0 && left >= self.limits.threshold;
         if !is_wanted || self.state != State::ZeroCopy {
             return Ok(false);
+        }
+        if self.has_given_up() {
+            self.given_up += 1;
+            if self.given_up < RETRY {
+                return Ok(false);
+            }
+            self.given_up = 0;
         }
         // The last place is for a plain send.
         if !self.flights.is_full() && !self.window.is_full() {

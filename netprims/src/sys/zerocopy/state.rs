@@ -6,6 +6,9 @@ use std::fmt;
 pub enum State {
     /// It does.
     ZeroCopy,
+    /// The kernel copied the last sends all the same, as it does over loopback, and a plain send is cheaper then: sends are
+    /// plain, but for one in 256, which tries again. See [`give_up_after`](crate::zerocopy::ZeroCopyOptions::give_up_after).
+    GivenUp,
     /// The socket refuses such sends, as kernel TLS does (`EOPNOTSUPP`): all sends are plain.
     Refused,
     /// A datagram could not be sent, and the kernel did not say whether it counted it. Sends are plain until it does: a

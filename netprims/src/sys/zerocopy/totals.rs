@@ -11,7 +11,8 @@ pub struct Totals {
     pub zero_copied: u64,
     /// Bytes of zero-copy sends that the kernel copied all the same, as over loopback.
     pub copied: u64,
-    /// Bytes of plain sends: below the threshold, without room for a zero-copy send, or on a socket that refuses them.
+    /// Bytes of plain sends: below the threshold, or where no zero-copy send was possible or worth it
+    /// ([`State`](crate::zerocopy::State)).
     pub plain: u64,
     /// Sends that were plain for want of room ([`Limit`](crate::zerocopy::Limit)).
     pub full: u64,

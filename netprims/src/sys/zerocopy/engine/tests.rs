@@ -33,6 +33,7 @@ fn bench_from(first: u32, is_stream: bool, in_flight: usize) -> Bench {
         threshold: THRESHOLD,
         in_flight,
         copies_when_full: true,
+        give_up_after: 0,
     };
     let shape = Shape::of_pages(16, SLOT).unwrap();
     Bench {
@@ -248,6 +249,36 @@ fn more_than_can_be_in_flight_are_copied_or_refused(#[case] copies: bool, #[case
     bench.kernel().finish(0, 1, false);
     bench.reap();
     bench.held(500);
+}
+
+#[test]
+fn a_path_that_copies_gets_plain_sends_and_now_and_then_another_chance() {
+    let mut bench = bench(true, 8);
+    bench.engine.limits.give_up_after = 3;
+    let mut send = |copied| {
+        let taken = what(&bench.send(500));
+        bench.kernel().finish(0, 1, copied);
+        bench.reap();
+        (taken == "copied", bench.engine.state())
+    };
+    // One that is not copied begins the count anew.
+    for copied in [true, true, false, true, true] {
+        assert_eq!(send(copied), (false, State::ZeroCopy));
+    }
+    assert_eq!(send(true), (false, State::GivenUp));
+    for round in 0..2 {
+        for _ in 0..255 {
+            assert_eq!(send(true), (true, State::GivenUp));
+        }
+        let is_over = round == 1;
+        let state = if is_over {
+            State::ZeroCopy
+        } else {
+            State::GivenUp
+        };
+        assert_eq!(send(!is_over), (false, state));
+    }
+    assert_eq!(send(true), (false, State::ZeroCopy));
 }
 
 #[test]

@@ -48,10 +48,12 @@ proptest! {
         tells_device_errors: bool,
         first in prop_oneof![Just(u32::MAX - 2), any::<u32>()],
         in_flight in 1_usize..6,
+        give_up_after in 0_u32..4,
         ops in prop::collection::vec(op(), 0..80),
     ) {
         let mut bench = bench_from(first, is_stream, in_flight);
         bench.kernel().tells_device_errors = tells_device_errors;
+        bench.engine.limits.give_up_after = give_up_after;
         let mut others = 0;
         let mut tickets: Vec<u64> = Vec::new();
         let mut back = Vec::new();
