@@ -7,12 +7,11 @@
 //!
 //! # Does it pay?
 //!
-//! Over a device that takes it, from some ten kilobytes a send: pinning pages and reading the notification cost about as
-//! much as copying 8 KiB. Shorter sends are therefore plain by default
-//! ([`threshold`](ZeroCopyOptions::threshold)). Over loopback and veth the kernel copies everything, later, and a plain
-//! send is cheaper; so it does where a datagram is cut into fragments, or a device has no scatter-gather or checksums. The
-//! sender notices, and sends plainly ([`give_up_after`](ZeroCopyOptions::give_up_after)).
-//! [`totals`](ZeroCopySender::totals) tells what became of the bytes.
+//! Over a device that takes it, from some ten kilobytes a send: pinning pages and reading notifications have their price.
+//! Shorter sends are therefore plain by default ([`threshold`](ZeroCopyOptions::threshold)). Over loopback and veth the
+//! kernel copies everything, later, and a plain send is cheaper; so it does where a datagram is cut into fragments, or a
+//! device has no scatter-gather or checksums. The sender notices, and sends plainly
+//! ([`give_up_after`](ZeroCopyOptions::give_up_after)). [`totals`](ZeroCopySender::totals) tells what became of the bytes.
 //!
 //! Do not wait for a buffer before sending the next: of TCP it comes back when the peer has acknowledged it.
 //!
