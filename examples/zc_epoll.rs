@@ -126,7 +126,7 @@ fn send(args: &Args, peer: SocketAddr, source: &mut dyn Read) -> Result<u64> {
         );
         for event in events.iter() {
             if event.is_writable() {
-                sender.flush()?;
+                sender.flush(drop)?;
             }
             if event.is_error() {
                 // A released buffer is dropped here.

@@ -45,15 +45,16 @@
 //! let mut back = None;
 //! while back.is_none() {
 //!     epoll.wait(&mut events, None)?;
+//!     let mut take = |event| match event {
+//!         Event::Released { ticket, buf, usage, .. } => back = Some((ticket, buf, usage)),
+//!         other => println!("{other:?}"),
+//!     };
 //!     for event in events.iter() {
 //!         if event.is_writable() {
-//!             sender.flush()?; // what the socket had no room for
+//!             sender.flush(&mut take)?; // what the socket had no room for
 //!         }
 //!         if event.is_error() {
-//!             sender.reap(|event| match event {
-//!                 Event::Released { ticket, buf, usage, .. } => back = Some((ticket, buf, usage)),
-//!                 other => println!("{other:?}"),
-//!             })?;
+//!             sender.reap(&mut take)?;
 //!         }
 //!     }
 //! }
@@ -105,15 +106,20 @@
 //! # let peer = peer.into_std()?;
 //! # peer.set_nonblocking(false)?;
 //! # let reader = std::thread::spawn(move || std::io::copy(&mut { peer }, &mut io::sink()));
+//! let mut back = Vec::new();
 //! while sender.unsent() > 0 {
-//!     let result = stream.async_io(Interest::WRITABLE, || match sender.flush() {
+//!     let mut take = |event| {
+//!         if let Event::Released { buf, .. } = event {
+//!             back.push(buf);
+//!         }
+//!     };
+//!     let flush = || match sender.flush(&mut take) {
 //!         Ok(0) => Ok(()),
 //!         Ok(_) => Err(io::ErrorKind::WouldBlock.into()),
 //!         Err(error) => Err(io::Error::other(error)),
-//!     });
-//!     result.await?;
+//!     };
+//!     stream.async_io(Interest::WRITABLE, flush).await?;
 //! }
-//! let mut back = Vec::new();
 //! while back.is_empty() {
 //!     released(&stream, &mut sender, &mut back).await?;
 //! }
@@ -129,9 +135,9 @@
 //! # Short sends
 //!
 //! A stream may take less than a buffer has. The part it took is in flight, so the buffer cannot come back: the sender
-//! keeps it, goes on with [`flush`](ZeroCopySender::flush), or before the next send, and releases it when the kernel is
-//! done with every part. [`send`](ZeroCopySender::send) refuses the next buffer until then. Nothing else may write to the
-//! stream while [`unsent`](ZeroCopySender::unsent) is above 0.
+//! keeps it, goes on with [`flush`](ZeroCopySender::flush), and releases it when the kernel is done with every part. While
+//! [`unsent`](ZeroCopySender::unsent) is above 0, [`send`](ZeroCopySender::send) refuses the next buffer, and nothing else
+//! may write to the stream.
 //!
 //! # What the kernel tells, and what it does not
 //!

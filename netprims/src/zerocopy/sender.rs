@@ -58,11 +58,14 @@ impl<S: AsFd> ZeroCopySender<S> {
     ///
     /// [`Rejected`] with the buffer, if no byte of it was taken, with
     ///
-    /// - [`Error::System`]: `EAGAIN` if a non-blocking socket has no room, also for what is left of the buffer before: wait
-    ///   until it is writable; `EPIPE` and `ECONNRESET` when the peer has gone, `EMSGSIZE` for a datagram that is too
+    /// - [`Error::System`]: `EAGAIN` if a non-blocking socket has no room, or a part of the buffer before is left: wait
+    ///   until it is writable, and [flush](Self::flush); `EPIPE` and `ECONNRESET` when the peer has gone, `EMSGSIZE` for a datagram that is too
     ///   long, `EDESTADDRREQ` or `ENOTCONN` on a socket without peer, `EPERM` from a firewall, and so on.
     /// - [`Error::ZeroCopyFull`]: there is no room for another zero-copy send and the options say to
     ///   [refuse](super::WhenFull::Refuse), or the buffers in flight are too many for any send. Reap, and try again.
+    ///
+    /// After an error other than `EAGAIN` of a datagram, [`reap`](Self::reap): what it looked for in the error queue may
+    /// have brought other messages, of which epoll does not tell again.
     ///
     /// Source: sendmsg(2), `Documentation/networking/msg_zerocopy.rst`.
     #[doc(alias = "MSG_ZEROCOPY")]
@@ -91,12 +94,19 @@ impl<S: AsFd> ZeroCopySender<S> {
     /// Goes on with the buffer of which a stream did not take all. Returns how many bytes still are to be taken: wait
     /// until the socket is writable, and flush again. 0 if there is no such buffer.
     ///
+    /// If the last of it was taken and the kernel reads no part of it any more, the handler is told so: there will be
+    /// nothing to reap.
+    ///
     /// # Errors
     ///
     /// [`Error::System`] and [`Error::ZeroCopyFull`] as of [`send`](Self::send), except `EAGAIN`. The rest stays; a
     /// connection that is broken stays so, and the buffer comes back when the sender is closed.
-    pub fn flush(&mut self) -> Result<usize> {
-        self.engine.go_on().map_err(|refusal| self.error(refusal))
+    pub fn flush(&mut self, handler: impl FnOnce(Event)) -> Result<usize> {
+        let outcome = self.engine.go_on().map_err(|refusal| self.error(refusal))?;
+        if let Some(outcome) = outcome {
+            handler(event(outcome));
+        }
+        Ok(self.unsent())
     }
 
     /// Bytes of the last buffer that a stream did not take yet.

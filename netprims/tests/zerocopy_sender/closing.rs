@@ -77,7 +77,7 @@ fn a_connection_that_is_reset_gives_everything_back() {
         assert!(Instant::now() < deadline, "{sender:?}");
         sender.reap(drop).unwrap();
     }
-    let error = sender.flush().unwrap_err();
+    let error = sender.flush(drop).unwrap_err();
     let errno = error.raw_os_error().unwrap();
     assert!([libc::ECONNRESET, libc::EPIPE].contains(&errno), "{error}");
     let closed = sender.close(PATIENCE, drop).unwrap();

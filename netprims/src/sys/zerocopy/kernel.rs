@@ -9,7 +9,8 @@ use super::message::Message;
 ///
 /// The engine lends memory on the word of an implementation. It must
 ///
-/// - count a zero-copy send that succeeds, with bytes in it, exactly once, and one that fails on a stream not at all;
+/// - count a zero-copy send that succeeds, with bytes in it, exactly once, and one that fails on a stream, or with
+///   `EAGAIN`, not at all;
 /// - of a datagram whose zero-copy send failed and was counted, have posted the notification, unless [`leaves_parts`]
 ///   says that it may be late;
 /// - return from [`message`](Kernel::message) only what the kernel posted, unchanged, each message once;
@@ -50,8 +51,7 @@ pub(crate) enum Received {
 /// Source: `udp_sendmsg`, `__ip_append_data` and `ip_do_fragment` in `net/ipv4`.
 pub(super) fn leaves_parts(errno: i32, tells_device_errors: bool) -> bool {
     match errno {
-        libc::EAGAIN
-        | libc::EINTR
+        libc::EINTR
         | libc::EMSGSIZE
         | libc::EINVAL
         | libc::EPERM

@@ -148,7 +148,10 @@ impl Source {
 
     /// Sends until `volume` bytes are given or the socket is full. True for the former.
     fn send(&mut self, volume: usize) -> bool {
-        while self.given < volume {
+        if let Some(outcome) = self.engine.go_on().unwrap() {
+            take(outcome);
+        }
+        while self.given < volume && self.engine.rest() == 0 {
             let Some(mut slot) = self.pool.take() else {
                 return false;
             };
@@ -167,16 +170,13 @@ impl Source {
             }
             self.given += len;
         }
-        self.engine.go_on().unwrap() == 0
+        self.engine.rest() == 0
     }
 
     /// Overwrites what has come back.
     fn reap(&mut self) {
         while let Some(outcome) = self.engine.next().unwrap() {
-            match outcome {
-                Outcome::Released { slot, .. } => scribble(slot),
-                Outcome::Other(message) => panic!("{message:?}"),
-            }
+            take(outcome);
         }
     }
 
@@ -188,6 +188,13 @@ impl Source {
         };
         let socket = self.engine.kernel().socket();
         poll(&mut [PollFd::new(socket.as_fd(), is_writable)], 100_u16).unwrap();
+    }
+}
+
+fn take(outcome: Outcome) {
+    match outcome {
+        Outcome::Released { slot, .. } => scribble(slot),
+        Outcome::Other(message) => panic!("{message:?}"),
     }
 }
 

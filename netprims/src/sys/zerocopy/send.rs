@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::engine::{Engine, number};
 use super::kernel::{Kernel, leaves_parts};
-use super::outcome::{Refusal, Taken};
+use super::outcome::{Outcome, Refusal, Taken};
 use super::state::{Limit, State};
 use super::window::Piece;
 #[cfg(test)]
@@ -36,10 +36,8 @@ impl<K: Kernel> Engine<K> {
         to: Option<SocketAddr>,
     ) -> Result<Taken, (Slot, Refusal)> {
         // What is left goes first, or the stream would miss it.
-        match self.go_on() {
-            Ok(0) => {}
-            Ok(_) => return Err((slot, Refusal::would_block())),
-            Err(refusal) => return Err((slot, refusal)),
+        if self.rest.is_some() {
+            return Err((slot, Refusal::would_block()));
         }
         let ticket = self.tickets;
         let place = match self.flights.insert(slot, ticket) {
@@ -81,10 +79,11 @@ impl<K: Kernel> Engine<K> {
         })
     }
 
-    /// Goes on with what is left of a buffer. Returns how much still is.
-    pub(crate) fn go_on(&mut self) -> Result<usize, Refusal> {
+    /// Goes on with what is left of a buffer. Returns the buffer if nothing is, and the kernel reads no part of it: no
+    /// notification will tell.
+    pub(crate) fn go_on(&mut self) -> Result<Option<Outcome>, Refusal> {
         let Some(place) = self.rest else {
-            return Ok(0);
+            return Ok(None);
         };
         match self.push(place, None) {
             Ok(()) => {}
@@ -94,17 +93,10 @@ impl<K: Kernel> Engine<K> {
             // Not reached: of a stream nothing is in doubt.
             Err(Failure::Doubtful(error)) => return Err(Refusal::System(error)),
         }
-        let rest = self.rest();
-        if rest == 0 {
-            self.rest = None;
-            if let Some(flight) = self.flights.get_mut(place) {
-                flight.is_whole = true;
-                if flight.open == 0 {
-                    self.over.push_back(place);
-                }
-            }
+        if self.rest() > 0 {
+            return Ok(None);
         }
-        Ok(rest)
+        Ok(self.give_up())
     }
 
     /// Gives the socket what it has not taken of a flight, once.
@@ -172,7 +164,7 @@ impl<K: Kernel> Engine<K> {
             }
             Err(error) => error,
         };
-        let is_exact = self.kernel.is_stream() || never_reached_a_socket(&error);
+        let is_exact = self.kernel.is_stream() || is_never_counted(&error);
         #[cfg(test)]
         let is_exact = is_exact || seeded(Defect::MiscountFailures);
         let was_counted = !is_exact && self.was_counted(place, &error)?;
@@ -225,7 +217,9 @@ impl<K: Kernel> Engine<K> {
     }
 }
 
-fn never_reached_a_socket(error: &io::Error) -> bool {
-    let errnos = [libc::EBADF, libc::ENOTSOCK].map(Some);
+/// What fails before a datagram is built, or reaches no socket. To look for its notification would be in vain, and take
+/// others from the queue that a waiting user is to be woken for.
+fn is_never_counted(error: &io::Error) -> bool {
+    let errnos = [libc::EAGAIN, libc::EBADF, libc::ENOTSOCK].map(Some);
     errnos.contains(&error.raw_os_error())
 }
