@@ -25,10 +25,11 @@ pub struct ZeroCopySender<S: AsFd> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Closed {
-    /// Buffers the kernel had not given back. They are in their pool again, with fresh pages; the kernel has the old ones.
+    /// Buffers the kernel had not given back. They are in their pool again, with fresh pages; the kernel has the old
+    /// ones.
     pub renewed: usize,
-    /// Buffers the kernel had not given back and that could not have fresh pages. They are leaked, and their pools counted
-    /// by [`leaked_bytes`](crate::buffer::leaked_bytes).
+    /// Buffers the kernel had not given back and that could not have fresh pages. They are leaked, and their pools
+    /// counted by [`leaked_bytes`](crate::buffer::leaked_bytes).
     pub leaked: usize,
     /// What became of the bytes.
     pub totals: Totals,
