@@ -36,7 +36,7 @@ impl TxPool {
             reason: "a pool has 1 to 16777215 slots of at least a byte that fit the address space",
         })?;
         let mapping = Mapping::anonymous(shape.bytes()).map_err(|error: io::Error| {
-            let object = format_args!("a pool of {} bytes", shape.bytes());
+            let object = format!("a pool of {} bytes", shape.bytes());
             Error::system("mmap", object, error)
         })?;
         Ok(Self::of(Pool::new(mapping, shape, None)))
