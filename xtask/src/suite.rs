@@ -22,6 +22,9 @@ const STALLED: &str = "the guest stopped answering";
 /// The profile lab tests are built with (see the workspace's Cargo.toml).
 pub(crate) const PROFILE: &str = "lab";
 
+/// The tests of the host, as cargo is asked for them.
+pub(crate) const HOST_TESTS: &[&str] = &["--workspace", "--exclude", "lab-tests", "--all-features"];
+
 /// How one test ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
@@ -36,7 +39,7 @@ pub(crate) struct Outcome {
 }
 
 /// One test binary.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Binary {
     /// Its short name.
     pub(crate) target: String,
@@ -60,18 +63,28 @@ pub(crate) fn build(checkout: &Path) -> Result<Vec<Binary>> {
             .args(["build", "--quiet", "--profile", PROFILE])
             .args(programs),
     )?;
-    let mut binaries = build_tests(checkout, "lab-tests", &["--tests".to_owned()])?;
+    let gated = ["--profile", PROFILE, "--package", "lab-tests", "--tests"];
+    let mut binaries: Vec<Binary> = build_tests(checkout, &gated)?
+        .into_iter()
+        .map(|(_, binary)| binary)
+        .collect();
     for binary in &mut binaries {
         if binary.target != selftest::TOGETHER {
             binary.harness = Harness::Gate;
         }
     }
+    // As the host has them: what is built for it need not be built again.
+    let built = build_tests(checkout, HOST_TESTS)?;
     for library in Libraries::read(checkout)?.libraries {
-        let targets = library.tests.iter();
-        let targets: Vec<String> = targets
-            .flat_map(|test| ["--test".to_owned(), test.clone()])
-            .collect();
-        binaries.extend(build_tests(checkout, &library.package, &targets)?);
+        let folder = checkout.join(&library.package);
+        for test in &library.tests {
+            let found = built
+                .iter()
+                .find(|(package, binary)| *package == folder && binary.target == *test);
+            let (_, binary) =
+                found.with_context(|| format!("cargo built no {test} of {}", library.package))?;
+            binaries.push(binary.clone());
+        }
     }
     let mut names: Vec<&str> = binaries.iter().map(|binary| &*binary.target).collect();
     names.sort_unstable();
@@ -81,39 +94,38 @@ pub(crate) fn build(checkout: &Path) -> Result<Vec<Binary>> {
     Ok(binaries)
 }
 
-/// Builds test targets of a package.
-fn build_tests(checkout: &Path, package: &str, targets: &[String]) -> Result<Vec<Binary>> {
+/// Builds test targets. Each with the folder of its package.
+fn build_tests(checkout: &Path, which: &[&str]) -> Result<Vec<(PathBuf, Binary)>> {
     let mut cargo = run::cargo(checkout);
-    cargo.args(["test", "--quiet", "--no-run", "--profile", PROFILE]);
-    cargo.args(["--package", package]).args(targets);
+    cargo.args(["test", "--quiet", "--no-run"]).args(which);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     let output = cargo
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
     if !output.status.success() {
-        bail!("the tests of {package} do not build");
+        bail!("the tests do not build");
     }
     let mut binaries = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
         let is_test = message["target"]["kind"][0] == "test";
-        if let (true, Some(name), Some(path)) = (
+        let manifest = message["manifest_path"].as_str().map(Path::new);
+        if let (true, Some(name), Some(path), Some(folder)) = (
             is_test,
             message["target"]["name"].as_str(),
             message["executable"].as_str(),
+            manifest.and_then(Path::parent),
         ) {
-            binaries.push(Binary {
+            let binary = Binary {
                 target: name.to_owned(),
                 path: PathBuf::from(path),
                 harness: Harness::Libtest,
-            });
+            };
+            binaries.push((folder.to_owned(), binary));
         }
     }
-    if binaries.is_empty() {
-        bail!("cargo built no test binaries of {package}");
-    }
-    binaries.sort_by(|a, b| a.target.cmp(&b.target));
+    binaries.sort_by(|(_, a), (_, b)| a.target.cmp(&b.target));
     Ok(binaries)
 }
 

@@ -144,17 +144,10 @@ fn sum_up(counts: &[(String, Count)], ledger: Option<&Ledger>) -> i32 {
 
 /// The tests any machine can run.
 fn host_tests(checkout: &Path, full: bool) -> Result<Count> {
-    let args = [
-        "test",
-        "--workspace",
-        "--exclude",
-        "lab-tests",
-        "--all-features",
-        "--no-fail-fast",
-    ];
     let output = ui::step("host tests", || {
         run::cargo(checkout)
-            .args(args)
+            .args(["test", "--no-fail-fast"])
+            .args(suite::HOST_TESTS)
             .env("RUST_BACKTRACE", "0")
             .envs(full.then_some((FULL_ENV, "1")))
             .output()
