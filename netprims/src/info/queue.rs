@@ -4,7 +4,11 @@ use super::refused;
 use crate::Result;
 use crate::sys::queue::{self, Queue};
 
-/// How many bytes can be read without waiting. Of a UDP socket: the length of the next datagram, 0 also for none.
+/// How many bytes can be read without waiting.
+///
+/// - TCP: up to an urgent byte, where one read ends; 0 at the urgent byte, whatever comes behind it.
+/// - UDP and Unix datagrams: the length of the next datagram; 0 also for none.
+/// - Unix streams and sequenced packets: all of it.
 ///
 /// # Errors
 ///
@@ -18,8 +22,11 @@ pub fn unread(socket: &impl AsFd) -> Result<u32> {
     ask("ioctl SIOCINQ of", socket, Queue::Unread)
 }
 
-/// How many bytes are not done with: of TCP, written and not acknowledged; of others, written and not sent, as the
-/// send buffer counts them.
+/// How much is not done with.
+///
+/// - TCP: bytes written and not acknowledged, as the peer will read them.
+/// - Others: what the send buffer counts, which is the memory that packets take and more than the bytes in them. Of UDP,
+///   what was not sent yet; of Unix sockets, what the peer has not read yet.
 ///
 /// # Errors
 ///
@@ -48,7 +55,7 @@ pub fn unsent(socket: &impl AsFd) -> Result<u32> {
 fn ask(operation: &'static str, socket: &impl AsFd, queue: Queue) -> Result<u32> {
     let wants = "its kind of socket does not tell";
     // A count is never negative.
-    queue::bytes(socket, queue)
+    queue::of_socket(socket.as_fd(), queue)
         .map(|bytes| u32::try_from(bytes).unwrap_or(0))
         .map_err(|error| refused(operation, socket, error, wants))
 }

@@ -19,6 +19,7 @@ pub(crate) mod queue;
 pub(crate) mod reuse_port;
 pub(crate) mod rights;
 pub(crate) mod sockopt;
+pub(crate) mod stream;
 pub(crate) mod timerfd;
 #[cfg(feature = "ring")]
 pub(crate) mod uring;

@@ -2,13 +2,15 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice, tee};
-use nix::unistd::{pipe2, read};
+use nix::unistd::{pipe2, read, write};
 
 use crate::fd::retry;
+use crate::sys::queue;
 use crate::{Error, Result};
 
 /// A pipe, as a store of bytes between two descriptors. Both ends are owned, close-on-exec, and never wait for each
-/// other: what would wait for the pipe is `EAGAIN`.
+/// other: what would wait for the pipe is `EAGAIN`. Whether a source or a target is waited for is said in
+/// [the module](super).
 ///
 /// A pipe holds *pieces*, one a packet or page at least, whatever their size: one that is filled by small packets is full
 /// long before its [`capacity`](Self::capacity).
@@ -35,10 +37,12 @@ impl Pipe {
             .map_err(|errno| Error::system("pipe2", "a pipe", errno.into()))?;
         let capacity = fcntl(&writer, FcntlArg::F_GETPIPE_SZ)
             .map_err(|errno| Error::system("fcntl F_GETPIPE_SZ of", "a pipe", errno.into()))?;
+        // It is never negative.
+        let capacity = usize::try_from(capacity).unwrap_or(0);
         Ok(Self {
             reader,
             writer,
-            capacity: usize::try_from(capacity).unwrap_or(0),
+            capacity,
         })
     }
 
@@ -49,23 +53,25 @@ impl Pipe {
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidValue`]: 0 or more than 2³¹−1 bytes.
+    /// - [`Error::InvalidValue`]: 0 or more than 2³⁰ bytes, which is the largest power of two that the call can answer.
     /// - [`Error::System`]: `EPERM` past what the user may have, `ENOMEM`; those of [`new`](Self::new).
     ///
     /// Source: F_SETPIPE_SZ in fcntl(2), Linux 2.6.35.
     #[doc(alias = "F_SETPIPE_SZ")]
     pub fn with_capacity(bytes: usize) -> Result<Self> {
-        let wanted = i32::try_from(bytes).ok().filter(|bytes| *bytes > 0);
+        let wanted = i32::try_from(bytes)
+            .ok()
+            .filter(|bytes| (1..=1 << 30).contains(bytes));
         let wanted = wanted.ok_or_else(|| Error::InvalidValue {
             option: "pipe capacity",
             value: format!("{bytes} bytes"),
-            reason: "a pipe is made of 1 to 2147483647 bytes",
+            reason: "a pipe is made of 1 to 1073741824 bytes",
         })?;
         let mut pipe = Self::new()?;
         // The answer is the new capacity.
         let capacity = fcntl(&pipe.writer, FcntlArg::F_SETPIPE_SZ(wanted))
             .map_err(|errno| not_resized(bytes, errno.into()))?;
-        pipe.capacity = usize::try_from(capacity).unwrap_or(0);
+        pipe.capacity = usize::try_from(capacity).unwrap_or(pipe.capacity);
         Ok(pipe)
     }
 
@@ -77,20 +83,24 @@ impl Pipe {
 
     /// Moves at most `len` bytes into the pipe, and returns how many. 0: the source is at its end, or `len` is 0.
     ///
-    /// Waits for a blocking source. A file is read from its own position. Of a socket of messages (UDP, among others),
-    /// newer kernels (6.18 does) throw away what does not fit of a message, and an empty one looks like an end.
+    /// A file is read from its own position. Of a socket of messages (UDP, among others), newer kernels (6.18 does) throw
+    /// away what does not fit of a message, and an empty one looks like an end. A TCP socket is read up to an urgent byte:
+    /// from there on it looks like an end if it is blocking, and is `EAGAIN` if not, whatever comes behind it, until
+    /// somebody reads it by `recv`, as [`Relay`](super::Relay) does. Descriptors that come with the bytes of a Unix socket
+    /// are closed.
     ///
     /// # Errors
     ///
     /// [`Error::System`]; nothing was moved.
     ///
-    /// - `EAGAIN`: the source has nothing now, or the pipe is full.
+    /// - `EAGAIN`: the source has nothing now, or the pipe is full. Blocking sources are not all waited for.
     /// - `EINVAL`: the source is of a kind that cannot be spliced, or is this pipe.
     /// - `ENOTCONN`, `ECONNRESET`, …: those of reading from the source.
     ///
     /// Source: splice(2).
     #[doc(alias = "splice")]
     pub fn fill(&self, source: &impl AsFd, len: usize) -> Result<usize> {
+        let source = source.as_fd();
         self.splice_in(source, len)
             .map_err(|error| not_filled(source, error))
     }
@@ -98,13 +108,13 @@ impl Pipe {
     /// Moves at most `len` bytes out of the pipe, and returns how many. 0: `len` is 0. What the target does not take stays
     /// in the pipe.
     ///
-    /// Waits for a blocking target. A file is written to at its own position.
+    /// A file is written to at its own position.
     ///
     /// # Errors
     ///
     /// [`Error::System`]; nothing was moved.
     ///
-    /// - `EAGAIN`: the target has no room now, or the pipe is empty.
+    /// - `EAGAIN`: the target has no room now, or the pipe is empty. Blocking targets are not all waited for.
     /// - `EINVAL`: the target is of a kind that cannot be spliced, is opened to append, or is this pipe.
     /// - `EPIPE`, `ECONNRESET`, …: those of writing to the target. See [the module](super#what-the-kernel-does-not-promise)
     ///   on `SIGPIPE`.
@@ -112,6 +122,7 @@ impl Pipe {
     /// Source: splice(2).
     #[doc(alias = "splice")]
     pub fn drain(&self, target: &impl AsFd, len: usize) -> Result<usize> {
+        let target = target.as_fd();
         self.splice_out(target, len)
             .map_err(|error| not_drained(target, error))
     }
@@ -163,12 +174,26 @@ impl Pipe {
         (self.reader, self.writer)
     }
 
-    pub(super) fn splice_in(&self, source: &impl AsFd, len: usize) -> io::Result<usize> {
+    /// How many bytes are in it.
+    pub(super) fn len(&self) -> Result<usize> {
+        let bytes = queue::of_pipe(self.reader())
+            .map_err(|error| Error::system("ioctl FIONREAD of", "a pipe", error))?;
+        // A count is never negative.
+        Ok(usize::try_from(bytes).unwrap_or(0))
+    }
+
+    /// Puts bytes into it, as many as a page takes, while it is empty.
+    pub(super) fn put(&self, bytes: &[u8]) -> Result<usize> {
+        retry(|| write(&self.writer, bytes))
+            .map_err(|error| Error::system("write into", "a pipe", error))
+    }
+
+    pub(super) fn splice_in(&self, source: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
         let flags = SpliceFFlags::SPLICE_F_NONBLOCK;
         retry(|| splice(source, None, &self.writer, None, len, flags))
     }
 
-    pub(super) fn splice_out(&self, target: &impl AsFd, len: usize) -> io::Result<usize> {
+    pub(super) fn splice_out(&self, target: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
         let flags = SpliceFFlags::SPLICE_F_NONBLOCK;
         match retry(|| splice(&self.reader, None, target, None, len, flags)) {
             // The pipe has a writer, so it is never at its end.
@@ -178,16 +203,16 @@ impl Pipe {
     }
 }
 
-pub(super) fn not_filled(source: &impl AsFd, error: io::Error) -> Error {
+pub(super) fn not_filled(source: BorrowedFd<'_>, error: io::Error) -> Error {
     failed("splice into a pipe from", source, error)
 }
 
-pub(super) fn not_drained(target: &impl AsFd, error: io::Error) -> Error {
+pub(super) fn not_drained(target: BorrowedFd<'_>, error: io::Error) -> Error {
     failed("splice out of a pipe to", target, error)
 }
 
-fn failed(operation: &'static str, fd: &impl AsFd, error: io::Error) -> Error {
-    let object = format_args!("fd {}", fd.as_fd().as_raw_fd());
+fn failed(operation: &'static str, fd: BorrowedFd<'_>, error: io::Error) -> Error {
+    let object = format_args!("fd {}", fd.as_raw_fd());
     match error.raw_os_error() {
         Some(libc::EINVAL) => {
             let advice =

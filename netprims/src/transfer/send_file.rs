@@ -1,8 +1,9 @@
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nix::sys::sendfile::sendfile64;
 
+use super::streams::is_socket;
 use super::{MOST, would_block};
 use crate::fd::retry;
 use crate::{Error, Result};
@@ -76,8 +77,13 @@ impl SendFile {
     ///
     /// # Errors
     ///
-    /// [`Error::System`]; what was sent before counts as sent.
+    /// What was sent before counts as sent.
     ///
+    /// [`Error::InvalidValue`]: a socket of messages (UDP, among others), which would be cut where the kernel's pages end.
+    ///
+    /// [`Error::System`]:
+    ///
+    /// - `EOVERFLOW`: the offset is past the end of the longest file that the file system has, or a 32-bit kernel.
     /// - `ESPIPE`: the file has no offsets: it is a pipe or a socket.
     /// - `EINVAL`: the file is of a kind that cannot be sent, or the socket is a file opened to append.
     /// - `EBADF`: the file is not open for reading.
@@ -90,6 +96,8 @@ impl SendFile {
         if self.left == 0 {
             return Ok(SendFileTurn::Done);
         }
+        let (file, socket) = (file.as_fd(), socket.as_fd());
+        is_socket("sendfile target", socket)?;
         let len = usize::try_from(self.left).map_or(MOST, |left| left.min(MOST));
         let sent = retry(|| {
             let mut offset = i64::try_from(self.offset).unwrap_or(i64::MAX);
@@ -109,12 +117,16 @@ impl SendFile {
     }
 }
 
-fn failed(file: &impl AsFd, socket: &impl AsFd, error: io::Error) -> Error {
-    let [file, socket] = [file.as_fd().as_raw_fd(), socket.as_fd().as_raw_fd()];
+fn failed(file: BorrowedFd<'_>, socket: BorrowedFd<'_>, error: io::Error) -> Error {
+    let [file, socket] = [file, socket].map(|fd| fd.as_raw_fd());
     let object = format_args!("fd {file} to fd {socket}");
     match error.raw_os_error() {
         Some(libc::EINVAL | libc::ESPIPE) => {
             let advice = "the first must be a file that has offsets, the second a socket";
+            Error::advised("sendfile", object, error, advice)
+        }
+        Some(libc::EOVERFLOW) => {
+            let advice = "the offset is past the end of the longest file that the file system has";
             Error::advised("sendfile", object, error, advice)
         }
         _ => Error::system("sendfile", object, error),

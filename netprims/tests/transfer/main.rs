@@ -15,6 +15,7 @@ mod descriptors;
 mod pipe;
 mod relay;
 mod send_file;
+mod urgent;
 
 /// A connection with buffers that are soon full.
 fn connected() -> (TcpStream, TcpStream) {

@@ -49,6 +49,7 @@ fn its_ends_are_close_on_exec_and_closed_with_it() {
 
 #[rstest]
 #[case(0)]
+#[case((1 << 30) + 1)]
 #[case(1 << 31)]
 #[case(usize::MAX)]
 fn a_capacity_no_pipe_has_is_refused(#[case] bytes: usize) {

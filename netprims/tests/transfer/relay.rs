@@ -1,13 +1,15 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::thread;
+use std::time::Duration;
 
 use netprims::Error;
-use netprims::fd::{Epoll, MemFd};
+use netprims::fd::{Epoll, MemFd, pass};
 use netprims::transfer::{Pipe, Relay, RelayTurn};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::PollFlags;
 use rstest::rstest;
 
@@ -50,7 +52,7 @@ fn a_stream_arrives_whole_through_a_slow_reader(
         target.set_nonblocking(nonblocking).unwrap();
         let writing = writer(client, pattern(0, len));
         let reading = slow_reader(server);
-        let mut relay = Relay::with_pipe(Pipe::with_capacity(capacity).unwrap());
+        let mut relay = Relay::with_pipe(Pipe::with_capacity(capacity).unwrap()).unwrap();
         assert_eq!(run(&mut relay, &source, &target), len);
         writing.join().unwrap();
         assert!(reading.join().unwrap() == pattern(0, len), "other bytes");
@@ -224,7 +226,7 @@ fn packets_of_one_byte_do_not_fill_a_pipe_for_good() {
         }
         drop(client);
         let reading = slow_reader(server);
-        let mut relay = Relay::with_pipe(Pipe::with_capacity(4096).unwrap());
+        let mut relay = Relay::with_pipe(Pipe::with_capacity(4096).unwrap()).unwrap();
         assert_eq!(run(&mut relay, &source, &target), 5000);
         assert!(reading.join().unwrap() == bytes, "other bytes");
     });
@@ -285,5 +287,94 @@ fn messages_are_refused_before_one_is_cut() {
         // The stream is as it was, and may be relayed to another stream.
         let (other, _end) = connected();
         assert_eq!(relay.turn(&near, &other).unwrap(), RelayTurn::Moved(6));
+    });
+}
+
+#[test]
+fn a_number_that_has_become_another_socket_is_looked_at_anew() {
+    balanced(|| {
+        let [(client, source), (target, _server)] = [connected(), connected()];
+        (&client).write_all(b"stream").unwrap();
+        let mut relay = Relay::new().unwrap();
+        assert_eq!(relay.turn(&source, &target).unwrap(), RelayTurn::Moved(6));
+        let number = source.as_raw_fd();
+        drop(source);
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(udp.as_raw_fd(), number);
+        // Taken for a stream, an empty message is its end.
+        udp.send_to(b"", udp.local_addr().unwrap()).unwrap();
+        let error = relay.turn(&udp, &target).unwrap_err();
+        assert!(matches!(error, Error::InvalidValue { .. }), "{error}");
+        assert!(!relay.has_ended());
+    });
+}
+
+#[test]
+fn what_a_pipe_holds_goes_first_and_the_next_relay_goes_on_with_it() {
+    balanced(|| {
+        let [(client, source), (target, server)] = [connected(), connected()];
+        (&client).write_all(b"held").unwrap();
+        wait_for(&source, PollFlags::POLLIN);
+        let pipe = Pipe::new().unwrap();
+        assert_eq!(pipe.fill(&source, 100).unwrap(), 4);
+        let relay = Relay::with_pipe(pipe).unwrap();
+        assert_eq!(relay.held(), 4);
+        let mut relay = Relay::with_pipe(relay.into_pipe()).unwrap();
+        (&client).write_all(b"next").unwrap();
+        drop(client);
+        assert_eq!(run(&mut relay, &source, &target), 8);
+        let mut came = String::new();
+        (&server).read_to_string(&mut came).unwrap();
+        assert_eq!(came, "heldnext");
+    });
+}
+
+#[test]
+fn a_blocking_descriptor_the_kernel_does_not_wait_for_is_for_the_caller_to_wait_for() {
+    balanced(|| {
+        let [(client, source), (target, mut server)] = [connected(), connected()];
+        let (near, far) = UnixStream::pair().unwrap();
+        // Of one page, which holds one piece.
+        let (reader, writer) = Pipe::with_capacity(4096).unwrap().into_ends();
+        for end in [&reader, &writer] {
+            fcntl(end, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        }
+        let mut relay = Relay::new().unwrap();
+        for blocking in [near.as_fd(), reader.as_fd()] {
+            assert_eq!(relay.turn(&blocking, &target).unwrap(), RelayTurn::WaitRead);
+        }
+        (&far).write_all(b"unix").unwrap();
+        wait_for(&near, PollFlags::POLLIN);
+        assert_eq!(relay.turn(&near, &target).unwrap(), RelayTurn::Moved(4));
+        server.read_exact(&mut [0; 4]).unwrap();
+        // TCP is waited for until its time is up.
+        source
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
+        assert_eq!(relay.turn(&source, &target).unwrap(), RelayTurn::WaitRead);
+        for want in [RelayTurn::Moved(5), RelayTurn::WaitWrite] {
+            (&client).write_all(b"piece").unwrap();
+            wait_for(&source, PollFlags::POLLIN);
+            assert_eq!(relay.turn(&source, &writer).unwrap(), want);
+        }
+        assert!(relay.held() == 5 && !relay.has_ended());
+    });
+}
+
+#[test]
+fn only_bytes_are_relayed_and_descriptors_are_closed_on_the_way() {
+    balanced(|| {
+        let [(client, source), (target, server)] = [(); 2].map(|()| UnixStream::pair().unwrap());
+        let (passed, mut watch) = UnixStream::pair().unwrap();
+        pass::send(&client, b"x", &[passed.as_fd()]).unwrap();
+        drop(passed);
+        let mut relay = Relay::new().unwrap();
+        assert_eq!(relay.turn(&source, &target).unwrap(), RelayTurn::Moved(1));
+        // Its last descriptor is gone: the other end is at its end.
+        watch.set_nonblocking(true).unwrap();
+        assert_eq!(watch.read(&mut [0; 1]).unwrap(), 0);
+        server.set_nonblocking(true).unwrap();
+        let message = pass::receive(&server, &mut [0; 9], 0);
+        assert!(message.is_ok(), "the byte alone: {message:?}");
     });
 }

@@ -2,7 +2,9 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::net::UdpSocket;
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixDatagram;
 
+use netprims::Error;
 use netprims::fd::{Epoll, MemFd};
 use netprims::transfer::{Pipe, SendFile, SendFileTurn};
 use nix::poll::PollFlags;
@@ -178,8 +180,7 @@ fn what_cannot_be_sent_from_or_to_is_an_error_that_names_both() {
         let file = file(100);
         let (near, _far) = connected();
         let pipe = Pipe::new().unwrap();
-        let [mut one, mut two, mut three, mut four] =
-            [(); 4].map(|()| SendFile::new(0, 10).unwrap());
+        let [mut one, mut two, mut three] = [(); 3].map(|()| SendFile::new(0, 10).unwrap());
         assert_eq!(errno(one.turn(&pipe.reader(), &near)), Some(29), "ESPIPE");
         let error = two.turn(&near, &near).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(29), "ESPIPE");
@@ -188,12 +189,43 @@ fn what_cannot_be_sent_from_or_to_is_an_error_that_names_both() {
         let error = three.turn(&file, &epoll).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("fd ") && text.contains(" to fd "), "{text}");
-        let unconnected = UdpSocket::bind("127.0.0.1:0").unwrap();
-        assert_eq!(
-            errno(four.turn(&file, &unconnected)),
-            Some(89),
-            "EDESTADDRREQ"
-        );
-        assert_eq!([one.left(), two.left(), three.left(), four.left()], [10; 4]);
+        assert_eq!([one.left(), two.left(), three.left()], [10; 3]);
+    });
+}
+
+#[test]
+fn messages_are_refused_before_one_is_made_of_a_file() {
+    balanced(|| {
+        let file = file(100_000);
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        udp.connect(udp.local_addr().unwrap()).unwrap();
+        let (unix, _peer) = UnixDatagram::pair().unwrap();
+        let mut sending = SendFile::new(0, 100).unwrap();
+        for error in [
+            sending.turn(&file, &udp).unwrap_err(),
+            sending.turn(&file, &unix).unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::InvalidValue { .. }), "{error}");
+            assert!(error.to_string().contains("only streams"), "{error}");
+        }
+        udp.set_nonblocking(true).unwrap();
+        assert_eq!(udp.recv(&mut [0; 9]).unwrap_err().raw_os_error(), Some(11));
+        let (near, _far) = connected();
+        let sent = sending.turn(&file, &near).unwrap();
+        assert_eq!(sent, SendFileTurn::Moved(100), "nothing was sent before");
+    });
+}
+
+#[test]
+fn an_offset_that_no_file_reaches_is_an_error_that_says_so() {
+    balanced(|| {
+        // Of a file system whose files end at 2³¹−1: others have files as long as the kernel can count.
+        let file = File::open("/proc/version").unwrap();
+        let (near, _far) = connected();
+        let mut sending = SendFile::new(1 << 40, 5).unwrap();
+        let error = sending.turn(&file, &near).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(75), "EOVERFLOW");
+        assert!(error.to_string().contains("longest file"), "{error}");
+        assert_eq!(sending.left(), 5);
     });
 }
