@@ -93,6 +93,44 @@ fn a_connection_tells_what_went_over_it() {
 }
 
 #[test]
+fn what_opens_and_ends_a_connection_is_counted_too() {
+    let (near, far) = connected();
+    // Acknowledged, received, arrived.
+    let counts = |socket: &TcpStream| {
+        let info = TcpInfo::of(socket).unwrap();
+        (
+            info.bytes_acked(),
+            info.bytes_received(),
+            info.delivered().unwrap_or(0),
+        )
+    };
+    let counted = kernel() >= (4, 18);
+    let arrived = |count| if counted { count } else { 0 };
+    eventually("the connection", || {
+        counts(&near) == (1, 0, arrived(1)) && counts(&far) == (0, 0, arrived(1))
+    });
+    (&near).write_all(b"hello").unwrap();
+    (&far).read_exact(&mut [0; 5]).unwrap();
+    eventually("data", || {
+        counts(&near) == (6, 0, arrived(2)) && counts(&far) == (0, 5, arrived(1))
+    });
+    near.shutdown(Shutdown::Write).unwrap();
+    eventually("the end", || {
+        counts(&near) == (7, 0, arrived(3)) && counts(&far) == (0, 6, arrived(1))
+    });
+}
+
+#[test]
+fn a_listener_has_no_round_trips_and_no_threshold() {
+    let info = TcpInfo::of(&TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
+    assert_eq!(info.state(), TcpState::Listen);
+    assert_eq!(
+        (info.rtt(), info.min_rtt(), info.send_ssthresh()),
+        (None, None, None)
+    );
+}
+
+#[test]
 fn as_much_is_told_as_the_kernel_has() {
     let given = TcpInfo::of(&connected().0).unwrap().given();
     let least = match kernel() {
@@ -314,6 +352,36 @@ fn a_unix_socket_tells_its_peer() {
     let alone = UnixDatagram::unbound().unwrap();
     assert_eq!(PeerCredentials::of(&alone).unwrap(), None);
     assert_eq!(PeerCredentials::of(&connected().0).unwrap(), None);
+    let path = std::env::temp_dir().join(format!("netprims-peer-{}", std::process::id()));
+    let listener = UnixListener::bind(&path).unwrap();
+    let client = UnixStream::connect(&path);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(
+        PeerCredentials::of(&listener).unwrap(),
+        None,
+        "it has no peer"
+    );
+    let (accepted, _) = listener.accept().unwrap();
+    for end in [accepted, client.unwrap()] {
+        assert_eq!(PeerCredentials::of(&end).unwrap(), Some(own));
+    }
+}
+
+#[test]
+fn queues_of_unix_sockets_are_of_memory_and_of_bytes() {
+    let (near, far) = UnixStream::pair().unwrap();
+    let [one, other] = <[UnixDatagram; 2]>::from(UnixDatagram::pair().unwrap());
+    for bytes in [&b"abc"[..], b"defgh"] {
+        (&near).write_all(bytes).unwrap();
+        one.send(bytes).unwrap();
+    }
+    assert_eq!(unread(&far).unwrap(), 8, "of a stream, all");
+    assert_eq!(unread(&other).unwrap(), 3, "of datagrams, the next");
+    for queue in [outstanding(&near), outstanding(&one)] {
+        assert!(queue.unwrap() > 8, "with what manages the packets");
+    }
+    (&far).read_exact(&mut [0; 8]).unwrap();
+    assert_eq!(outstanding(&near).unwrap(), 0, "until the peer has read it");
 }
 
 fn is_advised<T: std::fmt::Debug>(result: Result<T>, errno: i32, text: &str) {

@@ -10,6 +10,8 @@ use crate::sys::sockopt;
 
 /// More than three times what kernels have.
 const ROOM: usize = 64;
+/// How often a name that changes meanwhile is asked for again.
+const TRIES: usize = 8;
 
 /// What a congestion control algorithm has found out about a connection.
 ///
@@ -38,12 +40,16 @@ pub enum CongestionInfo {
     Vegas(VegasInfo),
     /// `dctcp`.
     Dctcp(DctcpInfo),
-    /// Something else, as the kernel wrote it: at most 64 bytes.
+    /// Something else, as the kernel wrote it: at most 64 bytes. Also of an algorithm that is known, if somebody sets one
+    /// after the other, faster than they can be asked.
     Unknown(Vec<u8>),
 }
 
 impl CongestionInfo {
     /// Asks the kernel, which since 4.1 knows. Of a Multipath TCP socket it tells the first subflow.
+    ///
+    /// What the kernel tells does not say of which algorithm it is: that is asked before and after. An algorithm that
+    /// somebody sets and takes back in between is not noticed, and its numbers are taken for the other's.
     ///
     /// # Errors
     ///
@@ -63,16 +69,25 @@ impl CongestionInfo {
             Given::<ROOM>::read(|room| sockopt::congestion_info(socket, room))
                 .map_err(|error| refused("getsockopt TCP_CC_INFO of", socket, error, wants))
         };
-        // What the bytes mean, the algorithm's name says. Another may be set in between.
+        Self::settled(name, info)
+    }
+
+    /// What the bytes mean, the algorithm's name says. Another may be set in between.
+    fn settled(
+        mut name: impl FnMut() -> Result<Vec<u8>>,
+        mut info: impl FnMut() -> Result<Given<ROOM>>,
+    ) -> Result<Self> {
         let mut before = name()?;
-        loop {
-            let given = info()?;
+        let mut given = info()?;
+        for _ in 0..TRIES {
             let after = name()?;
             if before == after {
                 return Ok(Self::parse(text(&after), &given));
             }
             before = after;
+            given = info()?;
         }
+        Ok(Self::Unknown(given.bytes().to_vec()))
     }
 
     fn parse(algorithm: &[u8], given: &Given<ROOM>) -> Self {
@@ -85,13 +100,11 @@ impl CongestionInfo {
                 pacing_gain: f64::from(given.u32(12)) / 256.0,
                 window_gain: f64::from(given.u32(16)) / 256.0,
             }),
-            b"vegas" | b"illinois" | b"nv" | b"westwood" | b"yeah" if len >= 16 => {
-                Self::Vegas(VegasInfo {
-                    enabled: given.u32(0) != 0,
-                    samples: given.u32(4),
-                    rtt: given.micros(8),
-                    min_rtt: given.micros_unless(12, 0x7fff_ffff),
-                })
+            b"vegas" | b"yeah" if len >= 16 => {
+                Self::Vegas(VegasInfo::of(given, sampled(given, 12), sampled(given, 8)))
+            }
+            b"illinois" | b"nv" | b"westwood" if len >= 16 => {
+                Self::Vegas(VegasInfo::of(given, sampled(given, 8), sampled(given, 12)))
             }
             b"dctcp" | b"dctcp-reno" if len >= 16 => Self::Dctcp(DctcpInfo {
                 enabled: given.newer_u16(0).is_some_and(|enabled| enabled != 0),
@@ -128,12 +141,33 @@ pub struct BbrInfo {
 pub struct VegasInfo {
     /// Whether the algorithm is in control. If not, Reno is.
     pub enabled: bool,
-    /// Round-trip times measured within the last round trip.
+    /// Round-trip times measured within the last round trip. Westwood does not count them.
     pub samples: u32,
-    /// The round-trip time.
-    pub rtt: Duration,
-    /// The shortest round-trip time; `None` before the first sample.
+    /// The round-trip time, as the algorithm takes it: the lowest of the last round trip (`vegas`, `yeah`), its mean
+    /// (`illinois`), smoothed (`nv`), or the last one (`westwood`). `None` before the first sample, and at the start of a
+    /// round trip.
+    pub rtt: Option<Duration>,
+    /// The lowest round-trip time: of the connection (`illinois`), since it last began to send after a pause (`vegas`,
+    /// `yeah`), or of late (`nv`, `westwood`). `None` before the first sample; westwood begins with a guess of 20 seconds.
     pub min_rtt: Option<Duration>,
+}
+
+impl VegasInfo {
+    fn of(given: &Given<ROOM>, rtt: Option<Duration>, min_rtt: Option<Duration>) -> Self {
+        Self {
+            enabled: given.u32(0) != 0,
+            samples: given.u32(4),
+            rtt,
+            min_rtt,
+        }
+    }
+}
+
+/// A round-trip time, or one of the numbers that the algorithms begin with.
+fn sampled(given: &Given<ROOM>, at: usize) -> Option<Duration> {
+    let micros = given.newer_u32(at)?;
+    let none = matches!(micros, 0 | 0x7fff_ffff | u32::MAX);
+    (!none).then(|| Duration::from_micros(micros.into()))
 }
 
 /// What DCTCP tells.
@@ -187,18 +221,59 @@ mod tests {
         assert!(matches!(before, CongestionInfo::Bbr(bbr) if bbr.min_rtt.is_none()));
     }
 
+    // `tcpv_rtt` of `tcp_vegas_get_info` is the lowest ever, of the others the one of now.
     #[rstest]
-    #[case(b"vegas")]
-    #[case(b"westwood")]
-    fn vegas_tells_round_trips(#[case] name: &[u8]) {
-        let info = CongestionInfo::parse(name, &numbers(&[1, 4, 500, 0x7fff_ffff]));
+    #[case(b"vegas", [500, 700], Some(700), Some(500))]
+    #[case(b"yeah", [500, 700], Some(700), Some(500))]
+    #[case(b"vegas", [500, 0x7fff_ffff], None, Some(500))]
+    #[case(b"yeah", [0x7fff_ffff, 0x7fff_ffff], None, None)]
+    #[case(b"illinois", [700, 500], Some(700), Some(500))]
+    #[case(b"illinois", [0, 0x7fff_ffff], None, None)]
+    #[case(b"nv", [700, 500], Some(700), Some(500))]
+    #[case(b"nv", [0, u32::MAX], None, None)]
+    #[case(b"westwood", [700, 500], Some(700), Some(500))]
+    fn vegas_tells_round_trips(
+        #[case] name: &[u8],
+        #[case] told: [u32; 2],
+        #[case] rtt: Option<u64>,
+        #[case] min_rtt: Option<u64>,
+    ) {
+        let info = CongestionInfo::parse(name, &numbers(&[1, 4, told[0], told[1]]));
         let want = VegasInfo {
             enabled: true,
             samples: 4,
-            rtt: micros(500),
-            min_rtt: None,
+            rtt: rtt.map(micros),
+            min_rtt: min_rtt.map(micros),
         };
         assert_eq!(info, CongestionInfo::Vegas(want));
+    }
+
+    #[rstest]
+    #[case::never(0, true)]
+    #[case::once(1, true)]
+    #[case::as_often_as_it_is_asked_again(TRIES - 1, true)]
+    #[case::more_often(TRIES, false)]
+    #[case::without_end(usize::MAX, false)]
+    fn an_algorithm_that_changes_is_asked_again_but_not_for_ever(
+        #[case] changes: usize,
+        #[case] settles: bool,
+    ) {
+        let mut asked = 0;
+        let name = || {
+            asked += 1;
+            let names = [&b"one"[..], b"other"];
+            Ok(if asked > changes {
+                b"bbr"
+            } else {
+                names[asked % 2]
+            }
+            .to_vec())
+        };
+        let info = || Ok(numbers(&[1, 2, 3, 4, 5]));
+        let info = CongestionInfo::settled(name, info).unwrap();
+        assert_eq!(matches!(info, CongestionInfo::Bbr(_)), settles, "{info:?}");
+        assert_eq!(matches!(info, CongestionInfo::Unknown(_)), !settles);
+        assert!(asked <= TRIES + 1, "asked {asked} times");
     }
 
     #[test]

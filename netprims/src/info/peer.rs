@@ -1,5 +1,7 @@
 use std::os::fd::AsFd;
 
+use socket2::SockRef;
+
 use super::refused;
 use crate::Result;
 use crate::sys::sockopt;
@@ -21,8 +23,8 @@ pub struct PeerCredentials {
 }
 
 impl PeerCredentials {
-    /// Asks the kernel. `None` if there is no other end, or it is not known: of a socket that is not connected, or is no
-    /// Unix socket.
+    /// Asks the kernel. `None` if there is no other end, or it is not known: of a socket that is not connected, listens (the
+    /// kernel would tell this process's own credentials), or is no Unix socket.
     ///
     /// # Errors
     ///
@@ -31,12 +33,16 @@ impl PeerCredentials {
     /// Source: SO_PEERCRED in unix(7).
     #[doc(alias = "SO_PEERCRED")]
     pub fn of(socket: &impl AsFd) -> Result<Option<Self>> {
-        sockopt::peer_credentials(socket)
-            .map(Self::from_raw)
-            .map_err(|error| {
-                let wants = "it is no Unix socket";
-                refused("getsockopt SO_PEERCRED of", socket, error, wants)
-            })
+        let socket = socket.as_fd();
+        let raw = sockopt::peer_credentials(&socket).map_err(|error| {
+            let wants = "it is no Unix socket";
+            refused("getsockopt SO_PEERCRED of", &socket, error, wants)
+        })?;
+        let listens = SockRef::from(&socket).is_listener().map_err(|error| {
+            let wants = "its kind of socket does not tell";
+            refused("getsockopt SO_ACCEPTCONN of", &socket, error, wants)
+        })?;
+        Ok(Self::from_raw(raw).filter(|_| !listens))
     }
 
     /// Process, user, group. Nobody has the highest numbers for user and group.

@@ -135,9 +135,13 @@ fields! {
     #[doc(alias = "tcpi_rttvar")]
     rtt_variation(self) -> Duration { self.given.micros(72) }
 
-    /// The congestion window in segments up to which slow start goes; `None` while there is no limit.
+    /// The congestion window in segments up to which slow start goes; `None` while there is no limit, and of a listener,
+    /// which sends nothing.
     #[doc(alias = "tcpi_snd_ssthresh")]
-    send_ssthresh(self) -> Option<u32> { self.given.u32_unless(76, INFINITE_SSTHRESH) }
+    send_ssthresh(self) -> Option<u32> {
+        let threshold = self.given.u32_unless(76, INFINITE_SSTHRESH);
+        threshold.filter(|_| self.state() != TcpState::Listen)
+    }
 
     /// The congestion window, in segments of [`send_mss`](Self::send_mss).
     #[doc(alias = "tcpi_snd_cwnd")]
@@ -172,11 +176,12 @@ fields! {
     #[doc(alias = "tcpi_max_pacing_rate")]
     max_pacing_rate(self) -> Option<u64> { self.given.rate(112) }
 
-    /// Bytes the peer has acknowledged, and one more on the side that connected. Linux 4.1.
+    /// Bytes the peer has acknowledged, as their sequence numbers count: one more on the side that connected, for its SYN,
+    /// and one more once the FIN of this side is acknowledged. Linux 4.1.
     #[doc(alias = "tcpi_bytes_acked")]
     bytes_acked(self) -> u64 { self.given.u64(120) }
 
-    /// Bytes that came, each counted once. Linux 4.1.
+    /// Bytes that came, each counted once, and one more once the peer's FIN came. Linux 4.1.
     #[doc(alias = "tcpi_bytes_received")]
     bytes_received(self) -> u64 { self.given.u64(128) }
 
@@ -194,7 +199,11 @@ fields! {
 
     /// The shortest round-trip time of late, as `net.ipv4.tcp_min_rtt_wlen` has it in seconds; `None` before the first sample. Linux 4.6.
     #[doc(alias = "tcpi_min_rtt")]
-    min_rtt(self) -> Option<Duration> { self.given.micros_unless(148, u32::MAX) }
+    min_rtt(self) -> Option<Duration> {
+        let rtt = self.given.micros_unless(148, u32::MAX);
+        // A sample is never 0: a listener, which has none, is.
+        rtt.filter(|rtt| !rtt.is_zero())
+    }
 
     /// Segments with data that came. Linux 4.6.
     #[doc(alias = "tcpi_data_segs_in")]
@@ -221,7 +230,8 @@ fields! {
     #[doc(alias = "tcpi_sndbuf_limited")]
     send_buffer_limited(self) -> Duration { self.given.long_micros(184) }
 
-    /// Segments with data known to have arrived. Linux 4.18.
+    /// Segments known to have arrived: those with data, the SYN of the side that connected or the SYN-ACK of the other, and
+    /// the FIN. Linux 4.18.
     #[doc(alias = "tcpi_delivered")]
     delivered(self) -> Option<u32> { self.given.newer_u32(192) }
 

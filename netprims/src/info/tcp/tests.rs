@@ -144,6 +144,7 @@ fn the_first_bytes_are_states_and_small_counts() {
 #[case(offset_of!(tcp_info, tcpi_rtt), 0, |info: &TcpInfo| info.rtt().is_none())]
 #[case(offset_of!(tcp_info, tcpi_rcv_rtt), 0, |info: &TcpInfo| info.receive_rtt().is_none())]
 #[case(offset_of!(tcp_info, tcpi_min_rtt), u32::MAX, |info: &TcpInfo| info.min_rtt().is_none())]
+#[case(offset_of!(tcp_info, tcpi_min_rtt), 0, |info: &TcpInfo| info.min_rtt().is_none())]
 #[case(offset_of!(tcp_info, tcpi_snd_ssthresh), 0x7fff_ffff, |info: &TcpInfo| info.send_ssthresh().is_none())]
 #[case::windows_are_not_scaled(6, 0x7a, |info: &TcpInfo| info.window_scale().is_none())]
 fn a_number_that_stands_for_none_is_none(
@@ -174,6 +175,8 @@ fn a_listener_tells_its_queue_in_the_place_of_two_counts() {
     bytes[0] = 10;
     let listener = TcpInfo::from_bytes(&bytes).unwrap();
     assert_eq!((listener.unacked(), listener.sacked()), (0, 0));
+    assert_eq!(connection.send_ssthresh(), Some(0));
+    assert_eq!(listener.send_ssthresh(), None);
     let queue = AcceptQueue {
         connections: 3,
         limit: 128,
