@@ -8,7 +8,7 @@ use std::os::unix::net::UnixDatagram;
 use netprims::tuning::{Cause, SocketKind, Tcp, Tuning, Udp, Unix, Warning};
 use netprims::{Error, Result};
 use rstest::rstest;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 const ANY: Tuning = Tuning::new();
 
@@ -117,16 +117,17 @@ fn a_moment_that_has_passed_is_not_the_cause_on_other_sockets() {
 }
 
 #[rstest]
-#[case::keepalive(ANY.keepalive(true), udp(), "SO_KEEPALIVE", "TCP")]
-#[case::receive_buffer(ANY.receive_buffer(10_000), unix(), "SO_RCVBUF", "TCP and UDP")]
-#[case::low_water(ANY.receive_low_water(10), udp(), "SO_RCVLOWAT", "TCP and Unix")]
+#[case::keepalive(ANY.keepalive(true), udp(), SocketKind::UdpV4, "SO_KEEPALIVE", "TCP")]
+#[case::receive_buffer(ANY.receive_buffer(10_000), unix(), SocketKind::UnixDatagram, "SO_RCVBUF", "TCP and UDP")]
+#[case::low_water(ANY.receive_low_water(10), udp(), SocketKind::UdpV6, "SO_RCVLOWAT", "TCP and Unix")]
 fn what_the_kernel_takes_for_nothing_is_warned_of(
     #[case] tuning: Tuning,
     #[case] socket: OwnedFd,
+    #[case] kind: SocketKind,
     #[case] name: &str,
     #[case] names: &str,
 ) {
-    let report = tuning.strict(true).apply(&socket).unwrap();
+    let report = tuning.apply(&socket).unwrap();
     let [
         Warning::OtherSockets {
             option, sockets, ..
@@ -138,6 +139,52 @@ fn what_the_kernel_takes_for_nothing_is_warned_of(
     assert_eq!((*option, *sockets), (name, names));
     let text = format!("warning: {name}: it has an effect on {names} sockets, which this is not");
     assert!(report.to_string().ends_with(&text), "{report}");
+    // It is not in effect: a strict tuning is not granted, whether the socket is there or asked about.
+    for result in [
+        tuning.strict(true).apply(&socket),
+        tuning.strict(true).check(kind),
+    ] {
+        match result.unwrap_err() {
+            Error::NotGranted(told) => assert_eq!(told.warnings(), report.warnings()),
+            error => panic!("{error}"),
+        }
+    }
+}
+
+#[rstest]
+#[case::tcp_on_udp(Tuning::tcp().keepalive(true).apply(&udp()), "TCP")]
+#[case::tcp_on_unix(Tuning::low_latency().apply(&unix()), "TCP")]
+#[case::udp_on_unix(Tuning::udp().apply(&unix()), "UDP")]
+#[case::unix_on_udp(Tuning::unix().send_buffer(50_000).apply(&udp()), "Unix")]
+fn a_typed_tuning_is_refused_on_other_sockets(
+    #[case] result: Result<netprims::tuning::Report>,
+    #[case] only: &str,
+) {
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::InvalidValue { .. }), "{error:?}");
+    let text = error.to_string();
+    assert!(text.starts_with("socket = fd "), "{text}");
+    assert!(
+        text.ends_with(&format!(": the tuning is for {only} sockets")),
+        "{text}"
+    );
+}
+
+#[test]
+fn nothing_is_set_on_a_socket_the_tuning_is_not_for() {
+    let udp = udp();
+    let before = SockRef::from(&udp).send_buffer_size().unwrap();
+    let tuning = Tuning::tcp().send_buffer(70_000).keepalive(true);
+    tuning.apply(&udp).unwrap_err();
+    assert_eq!(SockRef::from(&udp).send_buffer_size().unwrap(), before);
+    assert!(!SockRef::from(&udp).keepalive().unwrap());
+}
+
+#[test]
+fn a_typed_tuning_on_what_is_no_socket_is_the_error_of_any() {
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let error = Tuning::tcp().nodelay(true).apply(&file).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ENOTSOCK), "{error}");
 }
 
 #[test]

@@ -160,6 +160,39 @@ fn ports_come_from_the_range() {
 }
 
 #[test]
+fn bound_without_a_port_it_is_too_late_for_the_address_and_not_for_the_port() {
+    let near = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let report = Tuning::tcp().bind_address_no_port(true).apply(&near);
+    assert!(report.unwrap().is_granted());
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    near.bind(&any.into()).unwrap();
+    let report = Tuning::tcp().freebind(true).apply(&near).unwrap();
+    assert_eq!(
+        cause(&report, "IP_FREEBIND").to_string(),
+        "not set: it has an effect while the socket is not yet bound, this one is bound without a port"
+    );
+    let ports = Tuning::tcp().local_port_range(PortRange::new(45_100, 45_199).unwrap());
+    let report = ports.apply(&near).unwrap();
+    let listener = listener();
+    near.connect(&listener.local_addr().unwrap().into())
+        .unwrap();
+    let port = near.local_addr().unwrap().as_socket().unwrap().port();
+    if report.is_granted() {
+        assert!((45_100..=45_199).contains(&port), "{port}");
+    } else {
+        // Before Linux 6.3.
+        assert_eq!(cause(&report, "IP_LOCAL_PORT_RANGE"), &Cause::NotSupported);
+    }
+    let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    bound.bind(&any.into()).unwrap();
+    let late = ports.apply(&bound).unwrap();
+    assert_eq!(
+        cause(&late, "IP_LOCAL_PORT_RANGE").to_string(),
+        "not set: it has an effect while the socket is bound without a port, this one is bound"
+    );
+}
+
+#[test]
 fn closing_without_lingering_resets() {
     // The option is not only read back: the peer sees its effect.
     let listener = listener();

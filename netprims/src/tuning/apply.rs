@@ -20,12 +20,17 @@ impl<K: Kind> Tuning<K> {
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidValue`]: a value no kernel takes. Nothing was set.
+    /// - [`Error::InvalidValue`]: a value no kernel takes, or a tuning for TCP, UDP or Unix sockets on a socket of another
+    ///   of the three. Nothing was set.
     /// - [`Error::System`]: the descriptor is no socket (`ENOTSOCK`).
-    /// - [`Error::NotGranted`]: the tuning is [`strict`](Tuning::strict) and an option differs. The report in the
-    ///   error says what is in effect.
+    /// - [`Error::NotGranted`]: the tuning is [`strict`](Tuning::strict) and an option differs, or is of no use to the
+    ///   socket. The report in the error says what is in effect.
     pub fn apply(&self, socket: &impl AsFd) -> Result<Report> {
-        let report = self.requests.tune(&SockRef::from(socket))?;
+        let socket = SockRef::from(socket);
+        if let Some(found) = Transport::of(&socket) {
+            is_for::<K>(found, "socket", || format!("fd {}", socket.as_raw_fd()))?;
+        }
+        let report = self.requests.tune(&socket)?;
         self.requests.accept(report, |_| true)
     }
 
@@ -52,13 +57,7 @@ impl<K: Kind> Tuning<K> {
     /// - [`Error::InvalidValue`]: the tuning is for other sockets.
     /// - [`Error::System`]: there are no such sockets (`EAFNOSUPPORT`, `EPROTONOSUPPORT`).
     pub fn check(&self, kind: SocketKind) -> Result<Report> {
-        if let Some(transport) = K::TRANSPORT.filter(|only| *only != kind.transport()) {
-            return Err(Error::InvalidValue {
-                option: "SocketKind",
-                value: format!("{kind:?}"),
-                reason: transport.only(),
-            });
-        }
+        is_for::<K>(kind.transport(), "SocketKind", || format!("{kind:?}"))?;
         self.begin(&kind.open()?)
     }
 
@@ -75,6 +74,22 @@ impl<K: Kind> Tuning<K> {
     pub(crate) fn resume(&self, socket: &impl AsFd, report: Report) -> Result<Report> {
         let report = self.requests.tune_late(&SockRef::from(socket), report);
         self.requests.accept(report, |_| true)
+    }
+}
+
+/// Refuses what a tuning for one kind of socket is not for.
+fn is_for<K: Kind>(
+    found: Transport,
+    argument: &'static str,
+    name: impl FnOnce() -> String,
+) -> Result<()> {
+    match K::TRANSPORT {
+        Some(only) if only != found => Err(Error::InvalidValue {
+            option: argument,
+            value: name(),
+            reason: only.only(),
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -114,9 +129,13 @@ impl Requests {
         report
     }
 
-    /// The report, or the error that a strict tuning makes of a difference that counts.
+    /// The report, or the error that a strict tuning makes of a difference that counts, and of an option that the kernel
+    /// took for nothing.
     fn accept(&self, report: Report, counts: impl FnMut(&Difference) -> bool) -> Result<Report> {
-        if self.strict && report.differences().any(counts) {
+        let for_nothing = |warning: &Warning| matches!(warning, Warning::OtherSockets { .. });
+        let granted =
+            || !report.differences().any(counts) && !report.warnings().iter().any(for_nothing);
+        if self.strict && !granted() {
             return Err(Error::NotGranted(Box::new(report)));
         }
         Ok(report)
@@ -302,7 +321,7 @@ mod tests {
         let stream = std::net::TcpStream::connect(socket.local_addr().unwrap()).unwrap();
         let tuning = Tuning::new().receive_buffer(10_000);
         let environment = Fake(&[("net.ipv4.tcp_rmem", "4096 131072 33554432")]);
-        let mut warned = [false, true].map(|is_set| {
+        let warned = [false, true].map(|is_set| {
             let mut report = Report::default();
             report.outcomes.push(Outcome::Differs(Difference {
                 option: "SO_RCVBUF",
@@ -320,7 +339,6 @@ mod tests {
             tuning.requests.warn(&target, &environment, &mut report);
             report.warnings.len()
         });
-        warned.sort_unstable();
         assert_eq!(warned, [0, 1]);
     }
 }

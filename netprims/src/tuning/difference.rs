@@ -252,6 +252,7 @@ impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Open => "not yet bound",
+            Self::BoundWithoutPort => "bound without a port",
             Self::Bound => "bound",
             Self::Listening => "listening",
             Self::Connected => "connected",

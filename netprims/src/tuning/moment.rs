@@ -12,7 +12,10 @@ use crate::info::{TcpInfo, TcpState};
 pub enum Moment {
     /// Opened and nothing else.
     Open,
-    /// It has a local address.
+    /// It has a local address and no port, which connecting will choose
+    /// ([`bind_address_no_port`](super::Tuning::bind_address_no_port)).
+    BoundWithoutPort,
+    /// It has a local address and a port.
     Bound,
     /// It listens.
     Listening,
@@ -30,11 +33,11 @@ impl Moment {
         if socket.peer_addr().is_ok() || is_connecting(socket) {
             return Ok(Self::Connected);
         }
-        let bound = socket.local_addr().ok().and_then(|local| local.as_socket());
-        Ok(if bound.is_some_and(|local| local.port() != 0) {
-            Self::Bound
-        } else {
-            Self::Open
+        let local = socket.local_addr().ok().and_then(|local| local.as_socket());
+        Ok(match local {
+            Some(local) if local.port() != 0 => Self::Bound,
+            Some(local) if !local.ip().is_unspecified() => Self::BoundWithoutPort,
+            _ => Self::Open,
         })
     }
 }
@@ -55,8 +58,21 @@ mod tests {
             socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         assert_eq!(Moment::of(&SockRef::from(&open)).unwrap(), Moment::Open);
 
-        let bound = UdpSocket::bind("127.0.0.1:0").unwrap();
-        assert_eq!(Moment::of(&SockRef::from(&bound)).unwrap(), Moment::Bound);
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let any: std::net::SocketAddr = any.parse().unwrap();
+            let domain = socket2::Domain::for_address(any);
+            let bound = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+            let no_port = &crate::sys::sockopt::BIND_ADDRESS_NO_PORT;
+            no_port.set_flag(&bound, true).unwrap();
+            bound.bind(&any.into()).unwrap();
+            let moment = Moment::of(&SockRef::from(&bound)).unwrap();
+            assert_eq!(moment, Moment::BoundWithoutPort);
+        }
+
+        for any in ["127.0.0.1:0", "0.0.0.0:0", "[::]:0"] {
+            let bound = UdpSocket::bind(any).unwrap();
+            assert_eq!(Moment::of(&SockRef::from(&bound)).unwrap(), Moment::Bound);
+        }
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         assert_eq!(

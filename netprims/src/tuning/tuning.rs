@@ -29,8 +29,8 @@ use crate::{Error, Result};
 /// let tuning = Tuning::udp().nodelay(true);
 /// ```
 ///
-/// [`Tuning::new`] begins one for any kind; it has every setter, and the report says what a socket does not have. Every
-/// tuning converts into such a one; the way back is `TryFrom`, whose error names the first option that is in the way:
+/// On a socket of another of these kinds, such a tuning is an error. [`Tuning::new`] begins one for any kind; it has every
+/// setter, and the report says what a socket does not have. Every tuning converts into such a one; the way back is `TryFrom`, whose error names the first option that is in the way:
 ///
 /// ```
 /// use netprims::tuning::{Tcp, Tuning, Udp};
@@ -81,9 +81,11 @@ impl Tuning<Unix> {
 }
 
 impl<K: Kind> Tuning<K> {
-    /// Whether a difference between requested and effective is an error of [`Tuning::apply`]. Default: no.
+    /// Whether it is an error of [`Tuning::apply`] that an option is not in effect: that requested and effective differ, or
+    /// that the socket has no use for the option, also where the kernel takes it
+    /// ([`Warning::OtherSockets`](super::Warning::OtherSockets)). Default: no.
     ///
-    /// Warnings are no differences and never an error.
+    /// No other warning is an error.
     pub const fn strict(mut self, strict: bool) -> Self {
         self.requests.strict = strict;
         self

@@ -36,7 +36,8 @@ pub enum Warning {
         /// How it does.
         reason: &'static str,
     },
-    /// The kernel takes the option from a socket that has no use for it.
+    /// The kernel takes the option from a socket that has no use for it. The one warning that is an error of a
+    /// [`strict`](super::Tuning::strict) tuning.
     #[non_exhaustive]
     OtherSockets {
         /// The option, by its C name.

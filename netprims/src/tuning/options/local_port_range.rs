@@ -30,7 +30,7 @@ pub(super) static SPEC: Spec = Spec {
     name: "IP_LOCAL_PORT_RANGE",
     sockets: Sockets::Ip,
     earliest: Moment::Open,
-    latest: Moment::Open,
+    latest: Moment::BoundWithoutPort,
     privilege: Privilege::None,
     requested: |requests| requests.local_port_range.map(Value::Ports),
     validate: any_value,
