@@ -61,7 +61,9 @@
 //! ```
 
 mod address;
+mod circumstances;
 mod details;
+mod family;
 mod fault;
 mod incoming;
 mod outgoing;

@@ -1,6 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::family::Family;
 use super::pieces::Cut;
 use super::traffic_class::TrafficClass;
 use crate::sys::datagrams::CONTROL_OUT;
@@ -43,7 +44,10 @@ impl<'a> Outgoing<'a> {
     /// From this address of the host, on a socket that is bound to none: for an answer,
     /// [`Incoming::answer_from`](super::Incoming::answer_from).
     ///
-    /// Without privilege it must be an address of this host, else the message is refused (`ENETUNREACH` or `EINVAL`).
+    /// It is an address of this host, else the message is refused (`ENETUNREACH` or `EINVAL`), even with privilege;
+    /// unless the socket is [transparent](crate::tuning::Tuning::transparent), or over IPv6
+    /// [`freebind`](crate::tuning::Tuning::freebind). One of another family than the destination's is refused, too:
+    /// [`Fault::Family`](super::Fault::Family).
     #[doc(alias = "IP_PKTINFO")]
     #[doc(alias = "IPV6_PKTINFO")]
     #[must_use]
@@ -88,8 +92,8 @@ impl<'a> Outgoing<'a> {
     }
 
     /// To leave at this time of the clock the socket has been given by
-    /// [`Tuning::txtime`](crate::tuning::Tuning::txtime), without which the message is refused. Counted in nanoseconds;
-    /// what no 64 bits hold is the last moment they do.
+    /// [`Tuning::txtime`](crate::tuning::Tuning::txtime), without which the message is refused. Counted in nanoseconds
+    /// and signed by the kernel: what is beyond 2^63 - 1, 292 years, is that.
     ///
     /// Kernel: Linux 4.19. Source: tc-etf(8), tc-fq(8).
     #[doc(alias = "SCM_TXTIME")]
@@ -117,12 +121,28 @@ impl<'a> Outgoing<'a> {
         self.departure.is_some()
     }
 
-    /// What else the kernel is told, as control messages. Each family has its own; a family that is not the
-    /// destination's is not looked at, so where that is not known both are written.
-    pub(super) fn control(&self, cut: Cut) -> Writer<CONTROL_OUT> {
+    /// The family of where it goes, if not to the connected peer.
+    pub(super) fn family(&self) -> Option<Family> {
+        self.to.map(|to| Family::of(to.ip()))
+    }
+
+    /// The family of where it comes from, if it says.
+    pub(super) fn source_family(&self) -> Option<Family> {
+        self.from.map(Family::of)
+    }
+
+    /// Whether it says where it leaves: from which address, or out of which interface.
+    pub(super) const fn has_source(&self) -> bool {
+        self.from.is_some() || self.interface != 0
+    }
+
+    /// What else the kernel is told, as control messages, of which each family has its own. The `family` is that of
+    /// where the message goes. Where it is not known both classes are written: the kernel skips the other family's. It
+    /// does not skip IPv6's interface on the way to an IPv4 peer, so a message that
+    /// [says where it leaves](Self::has_source) wants a known one, unless there is no peer and it will be refused.
+    pub(super) fn control(&self, cut: Cut, family: Option<Family>) -> Writer<CONTROL_OUT> {
         let mut control = Writer::new();
-        let family = self.to.map(|to| to.ip().to_canonical().is_ipv4());
-        let (v4, v6) = (family != Some(false), family != Some(true));
+        let (v4, v6) = (family != Some(Family::V6), family != Some(Family::V4));
         if let Some(size) = cut.control() {
             control.put(libc::IPPROTO_UDP, libc::UDP_SEGMENT, &size.to_ne_bytes());
         }
@@ -162,7 +182,7 @@ impl<'a> Outgoing<'a> {
             }
         }
         if let Some(time) = self.departure {
-            let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+            let time = i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
             control.put(libc::SOL_SOCKET, libc::SCM_TXTIME, &time.to_ne_bytes());
         }
         control
@@ -175,8 +195,8 @@ mod tests {
     use crate::sys::datagrams::control::Messages;
     use rstest::rstest;
 
-    fn kinds(message: Outgoing<'_>, cut: Cut) -> Vec<(i32, i32)> {
-        let control = message.control(cut);
+    fn kinds(message: Outgoing<'_>, cut: Cut, family: Option<Family>) -> Vec<(i32, i32)> {
+        let control = message.control(cut, family);
         let messages = Messages::new(control.bytes());
         messages
             .map(|message| (message.level, message.kind))
@@ -191,28 +211,39 @@ mod tests {
     const TIME: (i32, i32) = (libc::SOL_SOCKET, libc::SCM_TXTIME);
 
     #[rstest]
-    #[case::nobody(None, &[SEGMENT, INFO_V4, INFO_V6, TOS, CLASS, TIME])]
-    #[case::v4(Some("1.2.3.4:5"), &[SEGMENT, INFO_V4, TOS, TIME])]
-    #[case::v6(Some("[2001:db8::1]:5"), &[SEGMENT, INFO_V6, CLASS, TIME])]
-    #[case::mapped(Some("[::ffff:1.2.3.4]:5"), &[SEGMENT, INFO_V4, TOS, TIME])]
+    #[case::v4(Family::V4, &[SEGMENT, INFO_V4, TOS, TIME])]
+    #[case::v6(Family::V6, &[SEGMENT, INFO_V6, CLASS, TIME])]
     fn the_control_messages_are_the_destinations(
-        #[case] to: Option<&str>,
+        #[case] family: Family,
         #[case] want: &[(i32, i32)],
     ) {
-        let mut message = Outgoing::new(b"x")
+        let message = Outgoing::new(b"x")
             .interface(3)
             .traffic_class(TrafficClass::from_byte(1))
             .departure(Duration::from_nanos(5));
-        if let Some(to) = to {
-            message = message.to(to.parse().unwrap());
-        }
-        assert_eq!(kinds(message, Cut::At(9)), want);
+        assert_eq!(kinds(message, Cut::At(9), Some(family)), want);
+    }
+
+    #[test]
+    fn the_classes_are_both_written_where_the_peer_may_be_of_either_family() {
+        let message = Outgoing::new(b"x").traffic_class(TrafficClass::from_byte(1));
+        assert_eq!(kinds(message, Cut::AsTheSocket, None), [TOS, CLASS]);
+    }
+
+    #[rstest]
+    #[case("1.2.3.4:5", Family::V4)]
+    #[case("[::ffff:1.2.3.4]:5", Family::V4)]
+    #[case("[2001:db8::1]:5", Family::V6)]
+    fn the_family_is_the_one_it_travels_by(#[case] to: SocketAddr, #[case] want: Family) {
+        let message = Outgoing::new(b"x").to(to).from(to.ip());
+        assert_eq!(message.family(), Some(want));
+        assert_eq!(message.source_family(), Some(want));
     }
 
     #[test]
     fn what_is_not_said_is_not_written() {
-        assert!(kinds(Outgoing::new(b"x"), Cut::AsTheSocket).is_empty());
-        assert!(kinds(Outgoing::new(b"x").interface(0), Cut::AsTheSocket).is_empty());
+        assert!(kinds(Outgoing::new(b"x"), Cut::AsTheSocket, None).is_empty());
+        assert!(kinds(Outgoing::new(b"x").interface(0), Cut::AsTheSocket, None).is_empty());
     }
 
     #[rstest]
@@ -228,19 +259,21 @@ mod tests {
         let control = Outgoing::new(b"x")
             .from(from)
             .interface(3)
-            .control(Cut::AsTheSocket);
+            .control(Cut::AsTheSocket, Some(Family::of(from)));
         let all: Vec<_> = Messages::new(control.bytes()).collect();
         assert_eq!(all.len(), 1);
         assert_eq!((all[0].level, all[0].kind), kind);
         assert_eq!(all[0].payload, bytes);
     }
 
-    #[test]
-    fn a_time_beyond_64_bits_is_the_last_there_is() {
-        let control = Outgoing::new(b"x")
-            .departure(Duration::MAX)
-            .control(Cut::AsTheSocket);
+    #[rstest]
+    #[case::last(Duration::from_nanos(i64::MAX.unsigned_abs()))]
+    #[case::one_more(Duration::from_nanos(1 << 63))]
+    #[case::all_there_is(Duration::MAX)]
+    fn a_time_beyond_the_kernels_is_the_last_it_has(#[case] time: Duration) {
+        let message = Outgoing::new(b"x").departure(time);
+        let control = message.control(Cut::AsTheSocket, None);
         let time = Messages::new(control.bytes()).next().unwrap();
-        assert_eq!(time.payload, [0xff; 8]);
+        assert_eq!(time.payload, i64::MAX.to_ne_bytes());
     }
 }

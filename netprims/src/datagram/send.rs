@@ -1,14 +1,19 @@
 use std::borrow::Borrow;
+use std::cell::OnceCell;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use socket2::{SockRef, Type};
+
+use super::circumstances::{Circumstances, peer};
+use super::family::Family;
 use super::fault::{Facts, Fault};
 use super::outgoing::Outgoing;
 use super::pieces::{Cut, pieces};
 use super::sent::Sent;
 use super::{address, check_capacity};
-use crate::sys::datagrams::{NAME, Queue, Sender};
+use crate::sys::datagrams::{NAME, Queue, Sender, Went};
 use crate::{Error, Result};
 
 /// Sends datagrams, many a system call.
@@ -42,7 +47,18 @@ struct Place {
 /// Why the queue was not emptied.
 enum Stop {
     Blocked,
+    Interrupted,
+    /// By the kernel.
     Refused(io::Error, Facts),
+    /// For a reason that is known.
+    Known(io::Error, Fault),
+}
+
+impl Stop {
+    /// By the batch, in the kernel's words.
+    fn found(errno: i32, fault: Fault) -> Self {
+        Self::Known(io::Error::from_raw_os_error(errno), fault)
+    }
 }
 
 impl SendBatch {
@@ -79,7 +95,8 @@ impl SendBatch {
     }
 
     /// Sends the messages in order, in as many system calls as it takes, until all went, the socket's buffer is full, or
-    /// one is refused. A blocking socket waits for room, and does not return until one of the other two is so.
+    /// one is refused. A blocking socket waits for room, until `SO_SNDTIMEO` is over or a signal comes: see
+    /// [`Sent::is_blocked`] and [`Sent::is_interrupted`].
     ///
     /// Messages come from anything that can be walked twice: a slice, or an iterator over what the caller has.
     ///
@@ -97,9 +114,12 @@ impl SendBatch {
     ///
     /// # Errors
     ///
-    /// [`Error::NotSent`]: the kernel refused a message. The [`Fault`] says why, and the [`Sent`] which it was and what
-    /// went before. Go on with [`resume`](Self::resume): from the same message again, or
+    /// [`Error::NotSent`]: the kernel refused a message, or the batch did in its place. The [`Fault`] says why, and the
+    /// [`Sent`] which it was and what went before. Go on with [`resume`](Self::resume): from the same message again, or
     /// [without it](Sent::without_the_next).
+    ///
+    /// A router's answer that an *earlier* datagram was too long (ICMP) makes the kernel refuse the next message on a
+    /// connected socket, whatever its length. The batch tries such a message once more.
     ///
     /// Kernel: Linux 3.0. Source: sendmmsg(2), udp(7), ip(7), ipv6(7), `__sys_sendmmsg` in `net/socket.c`.
     #[doc(alias = "sendmmsg")]
@@ -122,35 +142,50 @@ impl SendBatch {
         let messages = messages.into_iter();
         let mut sent = Sent {
             blocked: false,
+            interrupted: false,
             ..sent
         };
+        let socket = socket.as_fd();
+        let family = OnceCell::new();
         loop {
             let rest = messages.clone().skip(sent.messages);
-            match self.pass(socket.as_fd(), rest, &mut sent) {
+            match self.pass(socket, &family, rest, &mut sent) {
                 Ok(()) => return Ok(sent),
                 Err(Stop::Blocked) => {
                     sent.blocked = true;
                     return Ok(sent);
+                }
+                Err(Stop::Interrupted) => {
+                    sent.interrupted = true;
+                    return Ok(sent);
+                }
+                Err(Stop::Known(error, fault)) => {
+                    return Err(Error::NotSent { sent, fault, error });
                 }
                 Err(Stop::Refused(error, facts)) => {
                     if error.raw_os_error() == Some(libc::EIO) && matches!(facts.cut, Cut::At(_)) {
                         self.segmentation = Segmentation::Batch;
                         continue;
                     }
-                    let fault = Fault::of(error.raw_os_error(), facts);
+                    let circumstances = Circumstances::of(socket);
+                    let fault = Fault::of(error.raw_os_error(), facts, circumstances);
                     return Err(Error::NotSent { sent, fault, error });
                 }
             }
         }
     }
 
-    /// Sends what is left of the first message, and the rest.
+    /// Sends what is left of the first message, and the rest. The family is the connected peer's, once it is known.
     fn pass<'a>(
         &mut self,
         socket: BorrowedFd<'_>,
+        peers_family: &OnceCell<Option<Family>>,
         messages: impl Iterator<Item: Borrow<Outgoing<'a>>>,
         sent: &mut Sent,
     ) -> Result<(), Stop> {
+        if matches!(SockRef::from(&socket).r#type(), Ok(Type::STREAM)) {
+            return Err(Stop::found(libc::EPROTOTYPE, Fault::Stream));
+        }
         let mut queue = self.sender.queue();
         self.places.clear();
         let mut gone = sent.part;
@@ -159,6 +194,16 @@ impl SendBatch {
             let mut room = [0; NAME];
             let to = message.destination();
             let name = to.map_or(&[][..], |to| address::encode(to, &mut room));
+            let family = match message.family() {
+                None if message.has_source() => *peers_family.get_or_init(|| peer(socket)),
+                family => family,
+            };
+            if let (Some(from), Some(family)) = (message.source_family(), family) {
+                if from != family {
+                    flush(&mut queue, &mut self.places, socket, sent)?;
+                    return Err(Stop::found(libc::EAFNOSUPPORT, Fault::Family));
+                }
+            }
             // More than there is only if the caller's messages are others than they were.
             let rest = message.payload().get(gone..).unwrap_or_default();
             gone = 0;
@@ -166,7 +211,7 @@ impl SendBatch {
                 if queue.is_full() {
                     flush(&mut queue, &mut self.places, socket, sent)?;
                 }
-                let control = message.control(piece.cut);
+                let control = message.control(piece.cut, family);
                 let pushed = queue.push(piece.bytes, name, control.bytes());
                 debug_assert!(pushed, "a name and control messages of known size");
                 self.places.push(Place {
@@ -174,6 +219,9 @@ impl SendBatch {
                         len: piece.bytes.len(),
                         cut: piece.cut,
                         has_departure: message.has_departure(),
+                        has_source: message.has_source(),
+                        family: message.family(),
+                        to_port_zero: to.is_some_and(|to| to.port() == 0),
                     },
                     last: piece.last,
                 });
@@ -190,35 +238,63 @@ fn flush(
     socket: BorrowedFd<'_>,
     sent: &mut Sent,
 ) -> Result<(), Stop> {
-    // Whether the last call stopped short, for a reason it did not tell.
+    // Whether the last call stopped short, for a reason it did not tell. If that was the end of a wait, by a signal or
+    // by `SO_SNDTIMEO`, to wait again would be to ignore it.
     let mut short = false;
+    // Whether the first of what is pending was called too long before.
+    let mut too_long = false;
     while queue.pending() > 0 {
         let before = places.len() - queue.pending();
-        let went = match queue.send(socket) {
+        let went = match queue.send(socket, !short) {
             // The kernel has no such answer; a filter before it can.
-            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(Went { messages: 0, .. }) => Err(io::ErrorKind::WriteZero.into()),
             result => result,
         };
         let went = match went {
             Ok(went) => went,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Stop::Blocked),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                return Err(Stop::Interrupted);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(if lacks_port(socket) {
+                    Stop::Known(error, Fault::NoPort)
+                } else {
+                    Stop::Blocked
+                });
+            }
+            // It may be an answer to an earlier datagram, which is told once.
+            Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) && !too_long => {
+                too_long = true;
+                continue;
+            }
             Err(error) => {
                 let facts = places.get(before).map(|place| place.facts);
                 return Err(Stop::Refused(error, facts.unwrap_or_default()));
             }
         };
+        too_long = false;
         sent.calls += 1;
-        sent.unreported += usize::from(short);
-        for place in places.iter().skip(before).take(went) {
+        let whole = went.messages - usize::from(went.cut.is_some());
+        for place in places.iter().skip(before).take(whole) {
             let facts = place.facts;
             sent.count(facts.cut.datagrams(facts.len), facts.len, place.last);
+        }
+        if let Some(part) = went.cut {
+            sent.count(0, part, false);
+            return Err(Stop::found(libc::EPROTOTYPE, Fault::Stream));
         }
         short = queue.pending() > 0;
     }
     queue.clear();
     places.clear();
     Ok(())
+}
+
+/// Whether an internet socket is bound to no port: the kernel looks for one before the first message goes.
+fn lacks_port(socket: BorrowedFd<'_>) -> bool {
+    let address = SockRef::from(&socket).local_addr().ok();
+    let address = address.and_then(|address| address.as_socket());
+    address.is_some_and(|address| address.port() == 0)
 }
 
 impl fmt::Debug for SendBatch {

@@ -10,8 +10,8 @@ pub struct Sent {
     pub(super) datagrams: usize,
     pub(super) bytes: usize,
     pub(super) calls: usize,
-    pub(super) unreported: usize,
     pub(super) blocked: bool,
+    pub(super) interrupted: bool,
 }
 
 impl Sent {
@@ -36,23 +36,22 @@ impl Sent {
         self.bytes
     }
 
-    /// How many system calls it took.
+    /// How many calls of `sendmmsg` sent something.
     pub fn calls(&self) -> usize {
         self.calls
     }
 
-    /// How many errors the kernel had and did not tell. `sendmmsg` drops the error of a message that is not its first,
-    /// and one that is told once only (an ICMP answer to an earlier datagram on a connected socket, `ECONNREFUSED`) is
-    /// then gone: the message it hit went with the next call. The socket's error queue has such answers, with
-    /// [`Tuning::receive_errors`](crate::tuning::Tuning::receive_errors). A signal that ended a wait counts here as well.
-    pub fn unreported(&self) -> usize {
-        self.unreported
-    }
-
     /// Whether it ended because the socket's buffer is full: it is non-blocking, or has waited as long as
-    /// `SO_SNDTIMEO` says.
+    /// `SO_SNDTIMEO` says, or stopped waiting behind the first message of a call. Why, the kernel does not tell then: it
+    /// may have been a signal.
     pub fn is_blocked(&self) -> bool {
         self.blocked
+    }
+
+    /// Whether it ended because a signal interrupted the wait for room in the socket's buffer (`EINTR`).
+    #[doc(alias = "EINTR")]
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted
     }
 
     /// To go on behind the next message, without what is left of it.

@@ -43,6 +43,8 @@ const SO_DETACH_REUSEPORT_BPF: c_int = 68;
 const SO_PREFER_BUSY_POLL: c_int = 69;
 const SO_BUSY_POLL_BUDGET: c_int = 70;
 const IP_LOCAL_PORT_RANGE: c_int = 51;
+// `include/uapi/linux/udp.h`.
+const UDP_NO_CHECK6_TX: c_int = 101;
 
 pub(crate) static RECEIVE_BUFFER_FORCE: Opt<4> = generic(libc::SO_RCVBUFFORCE);
 pub(crate) static SEND_BUFFER_FORCE: Opt<4> = generic(libc::SO_SNDBUFFORCE);
@@ -59,6 +61,7 @@ pub(crate) static TIMESTAMPING: Opt<4> = generic(libc::SO_TIMESTAMPING);
 pub(crate) static ATTACH_REUSEPORT_PROGRAM: Opt<4> = generic(libc::SO_ATTACH_REUSEPORT_EBPF);
 /// The value counts for nothing.
 pub(crate) static DETACH_REUSEPORT_PROGRAM: Opt<4> = generic(SO_DETACH_REUSEPORT_BPF);
+pub(crate) static NO_CHECKSUMS: Opt<4> = generic(libc::SO_NO_CHECK);
 pub(crate) static DROPS: Opt<4> = generic(libc::SO_RXQ_OVFL);
 pub(crate) static FASTOPEN: Opt<4> = tcp(libc::TCP_FASTOPEN);
 pub(crate) static FASTOPEN_CONNECT: Opt<4> = tcp(libc::TCP_FASTOPEN_CONNECT);
@@ -71,6 +74,7 @@ pub(crate) static KEEPALIVE_COUNT: Opt<4> = tcp(libc::TCP_KEEPCNT);
 /// The name of an upper layer protocol, shorter names padded with NUL; the kernel reads three letters of it.
 pub(crate) static ULP: Opt<3> = tcp(libc::TCP_ULP);
 pub(crate) static UDP_SEGMENT: Opt<4> = udp(libc::UDP_SEGMENT);
+pub(crate) static NO_CHECKSUMS_V6: Opt<4> = udp(UDP_NO_CHECK6_TX);
 pub(crate) static UDP_GRO: Opt<4> = udp(libc::UDP_GRO);
 pub(crate) static TOS: Opt<4> = ip(libc::IP_TOS);
 pub(crate) static TRAFFIC_CLASS: Opt<4> = ipv6(libc::IPV6_TCLASS);

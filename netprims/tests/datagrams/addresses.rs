@@ -154,6 +154,26 @@ fn what_was_not_asked_for_is_not_told() {
 #[case::nowhere_v6("[::1]:0", Outgoing::new(b"x"), Fault::NoDestination)]
 #[case::another_family("127.0.0.1:0", Outgoing::new(b"x").to("[::1]:9".parse().unwrap()), Fault::Family)]
 #[case::port_zero("127.0.0.1:0", Outgoing::new(b"x").to("127.0.0.1:0".parse().unwrap()), Fault::Other)]
+#[case::port_zero_in_segments(
+    "127.0.0.1:0",
+    Outgoing::new(b"xxx").to("127.0.0.1:0".parse().unwrap()).segment(1),
+    Fault::Other
+)]
+#[case::another_hosts_source_in_segments(
+    "[::]:0",
+    Outgoing::new(b"xxx").to("[::1]:9".parse().unwrap()).from("2001:db8::1".parse().unwrap()).segment(1),
+    Fault::Other
+)]
+#[case::source_of_another_family(
+    "0.0.0.0:0",
+    Outgoing::new(b"x").to("127.0.0.1:9".parse().unwrap()).from("::1".parse().unwrap()),
+    Fault::Family
+)]
+#[case::source_of_another_family_v6(
+    "[::]:0",
+    Outgoing::new(b"x").to("[::1]:9".parse().unwrap()).from("127.0.0.1".parse().unwrap()),
+    Fault::Family
+)]
 #[case::another_hosts_source(
     "0.0.0.0:0",
     Outgoing::new(b"x").to("127.0.0.1:9".parse().unwrap()).from("203.0.113.1".parse().unwrap()),
@@ -169,6 +189,60 @@ fn what_cannot_be_sent_says_why(
     let (sent, fault, errno) = refused(batch.send(&near, &[message]));
     assert_eq!(fault, want, "errno {errno:?}");
     assert_eq!(sent.messages(), 0);
+}
+
+/// On a socket of both families that is connected to an IPv4 peer, the interface is to be said as IPv4 says it.
+#[rstest]
+#[case::v4("127.0.0.1:0", "127.0.0.1:0")]
+#[case::v6("[::1]:0", "[::1]:0")]
+#[case::both_to_v4("127.0.0.1:0", "[::]:0")]
+#[case::both_to_v6("[::1]:0", "[::]:0")]
+fn a_connected_socket_takes_interface_and_source(#[case] far: &str, #[case] near: &str) {
+    let far = socket(far);
+    let near = UdpSocket::bind(near).unwrap();
+    let to = far.local_addr().unwrap();
+    near.connect(to).unwrap();
+    let messages = [
+        Outgoing::new(b"abc").interface(1),
+        Outgoing::new(b"def").interface(1).segment(2),
+        Outgoing::new(b"ghi").from(to.ip()),
+    ];
+    send(&near, &messages);
+    let want: [&[u8]; 4] = [b"abc", b"de", b"f", b"ghi"];
+    assert_eq!(collect(&far, 4, |_| ()), want);
+    // An interface that is not there shows that it counts.
+    let mut batch = SendBatch::new(1).unwrap();
+    let nowhere = [Outgoing::new(b"x").interface(0x7fff_0000)];
+    let (sent, ..) = refused(batch.send(&near, &nowhere));
+    assert_eq!(sent.messages(), 0);
+}
+
+#[rstest]
+#[case::v4("127.0.0.1:0", "127.0.0.1:0", "::1")]
+#[case::v6("[::1]:0", "[::1]:0", "127.0.0.1")]
+#[case::both_to_v4("127.0.0.1:0", "[::]:0", "::1")]
+#[case::both_to_v6("[::1]:0", "[::]:0", "127.0.0.1")]
+fn a_source_of_another_family_than_the_peers_is_refused_and_those_before_go(
+    #[case] far: &str,
+    #[case] near: &str,
+    #[case] from: IpAddr,
+) {
+    let far = socket(far);
+    let near = UdpSocket::bind(near).unwrap();
+    near.connect(far.local_addr().unwrap()).unwrap();
+    let mut batch = SendBatch::new(4).unwrap();
+    let messages = [
+        Outgoing::new(b"before"),
+        Outgoing::new(b"wrong").from(from),
+        Outgoing::new(b"behind"),
+    ];
+    let (sent, fault, errno) = refused(batch.send(&near, &messages));
+    assert_eq!((fault, errno), (Fault::Family, Some(libc::EAFNOSUPPORT)));
+    assert_eq!(sent.messages(), 1);
+    let sent = batch.resume(&near, &messages, sent.without_the_next());
+    assert_eq!(sent.unwrap().messages(), 3);
+    let want: [&[u8]; 2] = [b"before", b"behind"];
+    assert_eq!(collect(&far, 2, |_| ()), want);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use sys::counting_allocator::Counting;
 
 mod addresses;
 mod allocations;
+mod causes;
 mod link;
 #[path = "../netns/mod.rs"]
 mod netns;
@@ -19,10 +20,11 @@ mod receiving;
 mod segmentation;
 mod timestamps;
 
-#[expect(unsafe_code, reason = "a counting allocator")]
+#[expect(unsafe_code, reason = "a counting allocator, raw options")]
 #[path = "../sys"]
 mod sys {
     pub(crate) mod counting_allocator;
+    pub(crate) mod raw_option;
 }
 
 #[global_allocator]

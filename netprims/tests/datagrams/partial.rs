@@ -13,7 +13,7 @@ use crate::{collect, pair, refused, send, tune};
 
 /// A non-blocking socket with a small buffer, and its peer, of which it is not known yet where on the cable it is: what
 /// is sent waits.
-fn stuck() -> (UdpSocket, UdpSocket) {
+pub(crate) fn stuck() -> (UdpSocket, UdpSocket) {
     let far = cable("10.9.0.2:0", false);
     // As long as it takes: the kernel gives up after three questions, one a second.
     std::fs::write("/proc/sys/net/ipv4/neigh/near/mcast_solicit", "1000").unwrap();
@@ -96,7 +96,6 @@ fn a_peer_that_refuses_is_told_of_and_loses_no_message(#[case] address: &str) {
         match batch.send(&near, &messages) {
             Ok(all) => {
                 assert_eq!((all.messages(), all.datagrams()), (5, 5));
-                assert_eq!(all.unreported(), all.calls() - 1, "{all:?}");
                 sent = all;
             }
             result => {

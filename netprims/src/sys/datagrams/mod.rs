@@ -16,7 +16,7 @@ mod single;
 use std::ffi::c_int;
 
 pub(crate) use receiver::{Arrival, Receiver};
-pub(crate) use sender::{Queue, Sender};
+pub(crate) use sender::{Queue, Sender, Went};
 pub(crate) use single::receive_one;
 
 /// As many messages as one call takes (`UIO_MAXIOV` in `include/uapi/linux/uio.h`); the kernel ignores the rest.

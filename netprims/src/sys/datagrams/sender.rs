@@ -4,7 +4,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::{Aligned, CONTROL_OUT, NAME, NO_DATA, count, empty, flags};
+use super::{Aligned, CONTROL_OUT, NAME, NO_DATA, count, empty, flags, to_usize};
 
 /// The arrays of `sendmmsg`, for use again and again.
 ///
@@ -65,6 +65,24 @@ pub(crate) struct Queue<'sender, 'data> {
     data: PhantomData<&'data [u8]>,
 }
 
+/// What a call sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Went {
+    pub(crate) messages: usize,
+    /// How many bytes of the last message, if not all: the socket is a stream.
+    pub(crate) cut: Option<usize>,
+}
+
+impl Went {
+    #[cfg(test)]
+    pub(super) fn all(messages: usize) -> Self {
+        Self {
+            messages,
+            cut: None,
+        }
+    }
+}
+
 impl<'data> Queue<'_, 'data> {
     /// Appends a message. An empty name is that of the connected peer.
     ///
@@ -111,9 +129,9 @@ impl<'data> Queue<'_, 'data> {
         self.sent = 0;
     }
 
-    /// `sendmmsg` of what is pending: how many messages went, which are then no longer pending. At least one did, or
-    /// the error is that of the first.
-    pub(crate) fn send(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+    /// `sendmmsg` of what is pending: what went, which is then no longer pending. At least one message did, or the error
+    /// is that of the first. It waits for room if `wait` and the socket say so.
+    pub(crate) fn send(&mut self, socket: BorrowedFd<'_>, wait: bool) -> io::Result<Went> {
         let pending = self.sent..self.filled;
         #[cfg(test)]
         let pending = self.without_offload(pending)?;
@@ -124,7 +142,7 @@ impl<'data> Queue<'_, 'data> {
             sender.names.get_mut(pending.clone()),
             sender.controls.get_mut(pending),
         ) else {
-            return Ok(0);
+            return Ok(Went::default());
         };
         let parts = data.iter_mut().zip(names).zip(controls);
         for (header, ((data, name), control)) in headers.iter_mut().zip(parts) {
@@ -135,7 +153,8 @@ impl<'data> Queue<'_, 'data> {
             header.msg_control = control.0.as_mut_ptr().cast();
         }
         let messages = count(headers.len());
-        let how = flags(libc::MSG_NOSIGNAL);
+        let now = if wait { 0 } else { libc::MSG_DONTWAIT };
+        let how = flags(libc::MSG_NOSIGNAL | now);
         // SAFETY: the kernel reads `messages` headers, which is the length of `headers`, and writes their `msg_len`;
         // `headers` is borrowed for writing. Of each it reads the name, the one iovec and the control messages, which the
         // loop above has just pointed to elements of `names`, `data` and `controls`; all three are borrowed for writing
@@ -149,7 +168,17 @@ impl<'data> Queue<'_, 'data> {
         let sent = usize::try_from(result).map_err(|_| io::Error::last_os_error())?;
         let sent = sent.min(self.filled - self.sent);
         self.sent += sent;
-        Ok(sent)
+        Ok(Went {
+            messages: sent,
+            cut: self.cut(),
+        })
+    }
+
+    /// How much of the last message that went did so, if not all of it. The kernel stops behind such a message.
+    fn cut(&self) -> Option<usize> {
+        let last = self.sent.checked_sub(1)?;
+        let went = to_usize(self.sender.headers.get(last)?.msg_len);
+        (went < self.sender.data.get(last)?.iov_len).then_some(went)
     }
 
     #[cfg(test)]
@@ -158,7 +187,7 @@ impl<'data> Queue<'_, 'data> {
         pending: std::ops::Range<usize>,
     ) -> io::Result<std::ops::Range<usize>> {
         let entry = |nth: usize| {
-            let len = super::to_usize(self.sender.headers[nth].msg_hdr.msg_controllen);
+            let len = to_usize(self.sender.headers[nth].msg_hdr.msg_controllen);
             &self.sender.controls[nth].0[..len]
         };
         let taken = super::no_offload::taken(pending.clone().map(entry))?;
@@ -191,9 +220,9 @@ mod tests {
         }
         let mut queue = sender.queue();
         assert_eq!(queue.pending(), 0);
-        assert_eq!(queue.send(near.as_fd()).unwrap(), 0);
+        assert_eq!(queue.send(near.as_fd(), true).unwrap(), Went::all(0));
         assert!(queue.push(b"kept", &[], &[]));
-        assert_eq!(queue.send(near.as_fd()).unwrap(), 1);
+        assert_eq!(queue.send(near.as_fd(), true).unwrap(), Went::all(1));
         let mut text = [0; 8];
         assert_eq!(far.recv(&mut text).unwrap(), 4);
         assert_eq!(&text[..4], b"kept");
@@ -214,18 +243,38 @@ mod tests {
     }
 
     #[test]
+    fn of_a_message_to_a_stream_a_part_goes_and_no_message_behind_it() {
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let text = vec![1; 4 << 20];
+        let mut sender = Sender::new(2);
+        let mut queue = sender.queue();
+        assert!(queue.push(&text, &[], &[]));
+        assert!(queue.push(b"behind", &[], &[]));
+        let went = queue.send(near.as_fd(), false).unwrap();
+        let cut = went.cut.unwrap();
+        assert!(
+            went.messages == 1 && (1..text.len()).contains(&cut),
+            "{went:?}"
+        );
+        drop(near);
+        let mut got = Vec::new();
+        std::io::Read::read_to_end(&mut &far, &mut got).unwrap();
+        assert_eq!(got.len(), cut);
+    }
+
+    #[test]
     fn it_goes_to_another_thread() {
         let (near, far) = pair();
         let mut sender = Sender::new(1);
         let mut queue = sender.queue();
         assert!(queue.push(b"one", &[], &[]));
-        assert_eq!(queue.send(near.as_fd()).unwrap(), 1);
+        assert_eq!(queue.send(near.as_fd(), true).unwrap(), Went::all(1));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let mut sender = sender;
                 let mut queue = sender.queue();
                 assert!(queue.push(b"two", &[], &[]));
-                assert_eq!(queue.send(near.as_fd()).unwrap(), 1);
+                assert_eq!(queue.send(near.as_fd(), true).unwrap(), Went::all(1));
             });
         });
         let mut text = [0; 8];
