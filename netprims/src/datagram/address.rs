@@ -20,7 +20,7 @@ pub(super) fn encode(address: SocketAddr, room: &mut [u8; NAME]) -> &[u8] {
         IpAddr::V6(ip) => {
             put(room, 8, &ip.octets());
             if let SocketAddr::V6(address) = address {
-                put(room, 4, &address.flowinfo().to_be_bytes());
+                put(room, 4, &address.flowinfo().to_ne_bytes());
                 put(room, 24, &address.scope_id().to_ne_bytes());
             }
             (libc::AF_INET6, NAME)
@@ -42,7 +42,7 @@ pub(super) fn decode(name: &[u8]) -> Option<SocketAddr> {
             Some(SocketAddrV4::new(ip, port).into())
         }
         libc::AF_INET6 => {
-            let flow = u32::from_be_bytes(take(name, 4)?);
+            let flow = u32::from_ne_bytes(take(name, 4)?);
             let ip = Ipv6Addr::from(take::<16>(name, 8)?);
             let scope = u32::from_ne_bytes(take(name, 24)?);
             Some(SocketAddrV6::new(ip, port, flow, scope).into())
@@ -64,6 +64,7 @@ fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::datagrams::bytes_of;
     use proptest::collection::vec;
     use proptest::prelude::*;
     use rstest::rstest;
@@ -103,6 +104,21 @@ mod tests {
             let address = SocketAddr::from(SocketAddrV6::new(ip, port, flow, scope));
             let mut room = [0; NAME];
             prop_assert_eq!(decode(encode(address, &mut room)), Some(address));
+        }
+
+        #[test]
+        fn the_bytes_are_those_of_socket2(ip: u128, port: u16, flow: u32, scope: u32) {
+            let ip = Ipv6Addr::from(ip);
+            prop_assume!(ip.to_ipv4_mapped().is_none());
+            let v6 = SocketAddr::from(SocketAddrV6::new(ip, port, flow, scope));
+            let [.., a, b, c, d] = ip.octets();
+            let v4 = SocketAddr::from(([a, b, c, d], port));
+            let mut room = [0xff; NAME];
+            for address in [v4, v6] {
+                let same = socket2::SockAddr::from(address);
+                prop_assert_eq!(encode(address, &mut room), bytes_of(&same));
+                prop_assert_eq!(decode(bytes_of(&same)), Some(address));
+            }
         }
 
         #[test]

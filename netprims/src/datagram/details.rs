@@ -56,7 +56,7 @@ impl Details {
     /// Source: ip(7), ipv6(7), socket(7).
     pub fn request(self, socket: &impl AsFd) -> Result<()> {
         let fd = socket.as_fd();
-        let name = format_args!("fd {}", fd.as_raw_fd()).to_string();
+        let name = format!("fd {}", fd.as_raw_fd());
         let socket = SockRef::from(&fd);
         let domain = socket.domain();
         let domain = domain.map_err(|error| Error::system("SO_DOMAIN of", &name, error))?;
@@ -68,9 +68,9 @@ impl Details {
         if self.contains(Self::DESTINATION) {
             if is_v6 {
                 set("IPV6_RECVPKTINFO of", &PACKET_INFO_V6)?;
-            } else {
-                set("IP_PKTINFO of", &PACKET_INFO_V4)?;
             }
+            // On an IPv6 socket it says of IPv4 peers which address to answer from.
+            set("IP_PKTINFO of", &PACKET_INFO_V4)?;
         }
         if self.contains(Self::TRAFFIC_CLASS) {
             if is_v6 {

@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 
 use super::address;
 use super::traffic_class::TrafficClass;
+use crate::sys::control::{Message, messages};
 use crate::sys::datagrams::Arrival;
-use crate::sys::datagrams::control::{Message, Messages};
 use crate::timestamp::Timestamps;
 
 /// What arrived in one piece: a datagram, or several of one peer where the socket has
@@ -76,8 +76,9 @@ impl<'a> Incoming<'a> {
         self.details.destination
     }
 
-    /// The address of this host to answer from: see [`Outgoing::from`](super::Outgoing::from). `None` also for an IPv6
-    /// multicast group, where the kernel does not say. Asked for by
+    /// The address of this host to answer from: see [`Outgoing::from`](super::Outgoing::from). Of a datagram to a
+    /// broadcast address or an IPv4 multicast group, it is the address the kernel would answer from. `None` also for an
+    /// IPv6 multicast group, where the kernel does not say. On an IPv6 socket an IPv4 address is mapped. Asked for by
     /// [`Details::DESTINATION`](super::Details::DESTINATION).
     #[doc(alias = "ipi_spec_dst")]
     pub fn answer_from(&self) -> Option<IpAddr> {
@@ -105,8 +106,10 @@ impl<'a> Incoming<'a> {
         self.details.segment
     }
 
-    /// How many messages the socket has dropped since it was opened, because its buffer was full, when this one came in.
-    /// `None` also while it has dropped none. It wraps. Asked for by [`Details::DROPS`](super::Details::DROPS).
+    /// How many pieces the socket had dropped since it was opened when this one came in: because its buffer was full, a
+    /// filter on the socket turned them away, or their checksum was wrong. A piece the kernel had joined of several
+    /// datagrams counts as one. `None` also while it has dropped none. It wraps. Asked for by
+    /// [`Details::DROPS`](super::Details::DROPS).
     #[doc(alias = "SO_RXQ_OVFL")]
     pub fn dropped(&self) -> Option<u32> {
         self.details.dropped
@@ -134,37 +137,39 @@ impl<'a> Incoming<'a> {
 impl Found {
     fn of(control: &[u8]) -> Self {
         let mut found = Self::default();
-        for message in Messages::new(control) {
+        let (mut info_v4, mut info_v6) = (None, None);
+        for message in messages(control) {
             found.take(message);
             found.timestamps.take(message);
+            match (message.level, message.kind) {
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => info_v4 = InfoV4::of(message),
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => info_v6 = InfoV6::of(message),
+                _ => {}
+            }
         }
+        found.take_info(info_v4, info_v6);
         found
+    }
+
+    /// An IPv6 socket has both of an IPv4 peer's datagram. Only IPv4's says which address to answer from.
+    fn take_info(&mut self, v4: Option<InfoV4>, v6: Option<InfoV6>) {
+        if let Some(info) = v4 {
+            self.interface = Some(info.interface);
+            self.answer_from = Some(info.answer_from.into());
+            self.destination = Some(info.destination.into());
+        }
+        if let Some(info) = v6 {
+            self.interface = Some(info.interface);
+            self.destination = Some(info.destination.into());
+            // In the clothes the destination wears, too.
+            let answer_from = v4.map(|info| info.answer_from.to_ipv6_mapped());
+            let answer_from = answer_from.or_else(|| info.answer_from());
+            self.answer_from = answer_from.map(IpAddr::from);
+        }
     }
 
     fn take(&mut self, message: Message<'_>) {
         match (message.level, message.kind) {
-            // `struct in_pktinfo`: interface, the address to answer from, the header's destination.
-            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                let Some([i0, i1, i2, i3, a, b, c, d, to @ ..]) = message.exactly::<12>() else {
-                    return;
-                };
-                self.interface = Some(u32::from_ne_bytes([i0, i1, i2, i3]));
-                self.answer_from = Some(Ipv4Addr::new(a, b, c, d).into());
-                self.destination = Some(Ipv4Addr::from(to).into());
-            }
-            // `struct in6_pktinfo`: the header's destination, interface.
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                let Some(info) = message.exactly::<20>() else {
-                    return;
-                };
-                let Some((to, interface)) = info.split_first_chunk::<16>() else {
-                    return;
-                };
-                let to = IpAddr::from(Ipv6Addr::from(*to));
-                self.interface = interface.try_into().ok().map(u32::from_ne_bytes);
-                self.destination = Some(to);
-                self.answer_from = Some(to).filter(|to| !to.to_canonical().is_multicast());
-            }
             (libc::IPPROTO_IP, libc::IP_TOS) => {
                 let byte = message.exactly::<1>().map(u8::from_ne_bytes);
                 self.traffic_class = byte.map(TrafficClass::from_byte);
@@ -182,6 +187,52 @@ impl Found {
             }
             _ => {}
         }
+    }
+}
+
+/// `struct in_pktinfo`.
+#[derive(Clone, Copy, Debug)]
+struct InfoV4 {
+    interface: u32,
+    answer_from: Ipv4Addr,
+    /// Of the header.
+    destination: Ipv4Addr,
+}
+
+impl InfoV4 {
+    fn of(message: Message<'_>) -> Option<Self> {
+        let [i0, i1, i2, i3, a, b, c, d, destination @ ..] = message.exactly::<12>()?;
+        Some(Self {
+            interface: u32::from_ne_bytes([i0, i1, i2, i3]),
+            answer_from: Ipv4Addr::new(a, b, c, d),
+            destination: destination.into(),
+        })
+    }
+}
+
+/// `struct in6_pktinfo`.
+#[derive(Clone, Copy, Debug)]
+struct InfoV6 {
+    /// Of the header.
+    destination: Ipv6Addr,
+    interface: u32,
+}
+
+impl InfoV6 {
+    fn of(message: Message<'_>) -> Option<Self> {
+        let info = message.exactly::<20>()?;
+        let (destination, interface) = info.split_first_chunk::<16>()?;
+        Some(Self {
+            destination: (*destination).into(),
+            interface: u32::from_ne_bytes(interface.try_into().ok()?),
+        })
+    }
+
+    /// As far as the destination is one of this host: nobody answers from a group. Whether a mapped address is a
+    /// broadcast it does not tell.
+    fn answer_from(self) -> Option<Ipv6Addr> {
+        let is_group = IpAddr::from(self.destination).to_canonical().is_multicast();
+        (!is_group).then_some(self.destination)
     }
 }
 

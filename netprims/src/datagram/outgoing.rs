@@ -192,13 +192,12 @@ impl<'a> Outgoing<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::datagrams::control::Messages;
+    use crate::sys::control::messages;
     use rstest::rstest;
 
     fn kinds(message: Outgoing<'_>, cut: Cut, family: Option<Family>) -> Vec<(i32, i32)> {
         let control = message.control(cut, family);
-        let messages = Messages::new(control.bytes());
-        messages
+        messages(control.bytes())
             .map(|message| (message.level, message.kind))
             .collect()
     }
@@ -260,7 +259,7 @@ mod tests {
             .from(from)
             .interface(3)
             .control(Cut::AsTheSocket, Some(Family::of(from)));
-        let all: Vec<_> = Messages::new(control.bytes()).collect();
+        let all: Vec<_> = messages(control.bytes()).collect();
         assert_eq!(all.len(), 1);
         assert_eq!((all[0].level, all[0].kind), kind);
         assert_eq!(all[0].payload, bytes);
@@ -273,7 +272,7 @@ mod tests {
     fn a_time_beyond_the_kernels_is_the_last_it_has(#[case] time: Duration) {
         let message = Outgoing::new(b"x").departure(time);
         let control = message.control(Cut::AsTheSocket, None);
-        let time = Messages::new(control.bytes()).next().unwrap();
+        let time = messages(control.bytes()).next().unwrap();
         assert_eq!(time.payload, i64::MAX.to_ne_bytes());
     }
 }

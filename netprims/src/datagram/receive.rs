@@ -1,11 +1,13 @@
 use std::fmt;
+use std::io::ErrorKind;
 use std::iter::FusedIterator;
 use std::ops::Range;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use socket2::{Domain, SockRef, Type};
 
 use super::check_capacity;
 use super::incoming::Incoming;
-use crate::fd::retry;
 use crate::sys::datagrams::Receiver;
 use crate::{Error, Result};
 
@@ -57,6 +59,9 @@ impl ReceiveBatch {
     /// (`MSG_WAITFORONE`); it waits as long as `SO_RCVTIMEO` says. If nothing is there, that is no error: the result is
     /// empty. `recvmmsg`'s own timeout is not used: it does not end a wait, being looked at only when a message comes.
     ///
+    /// A signal ends the wait, too ([`Received::is_interrupted`]), unless its handler has calls restarted (`SA_RESTART`)
+    /// and there is no `SO_RCVTIMEO`; and so does `shutdown` ([`Received::is_end`]). Both results are empty.
+    ///
     /// What an earlier call brought is overwritten.
     ///
     /// # Errors
@@ -83,22 +88,47 @@ impl ReceiveBatch {
 
     fn take(&mut self, socket: &impl AsFd, wait: bool) -> Result<Received<'_>> {
         let socket = socket.as_fd();
-        match retry(|| self.receiver.receive(socket, wait)) {
-            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => {
-                let name = format_args!("fd {}", socket.as_raw_fd());
-                Err(match error.raw_os_error() {
-                    Some(libc::ECONNREFUSED) => {
-                        let advice =
-                            "the peer refused an earlier datagram; the socket is as it was";
-                        Error::advised("recvmmsg on", name, error, advice)
-                    }
-                    _ => Error::system("recvmmsg on", name, error),
-                })
+        let mut is_interrupted = false;
+        if let Err(error) = self.receiver.receive(socket, wait) {
+            match error.kind() {
+                ErrorKind::WouldBlock => {}
+                ErrorKind::Interrupted => is_interrupted = true,
+                _ => return Err(refused(socket, error)),
             }
-            _ => Ok(Received {
-                receiver: &self.receiver,
-            }),
         }
+        let (first, end) = self.pieces();
+        // What is left out is an end only if it cannot be an empty message of a peer without a name.
+        let is_cut = end - first < self.receiver.arrived();
+        let is_end = is_cut && !is_unix_datagram(socket);
+        let (first, end) = if is_end {
+            (first, end)
+        } else {
+            (0, self.receiver.arrived())
+        };
+        Ok(Received {
+            receiver: &self.receiver,
+            first,
+            end,
+            is_interrupted,
+            is_end,
+        })
+    }
+
+    /// What has arrived without what has neither bytes nor a sender, before and behind it: an internet datagram has a
+    /// sender, even if it is empty.
+    fn pieces(&self) -> (usize, usize) {
+        let is_nothing = |nth: usize| {
+            let arrival = self.receiver.arrival(nth);
+            arrival.is_none_or(|arrival| arrival.bytes.is_empty() && arrival.name.is_empty())
+        };
+        let (mut first, mut end) = (0, self.receiver.arrived());
+        while first < end && is_nothing(first) {
+            first += 1;
+        }
+        while first < end && is_nothing(end - 1) {
+            end -= 1;
+        }
+        (first, end)
     }
 }
 
@@ -111,16 +141,39 @@ impl fmt::Debug for ReceiveBatch {
     }
 }
 
+fn refused(socket: BorrowedFd<'_>, error: std::io::Error) -> Error {
+    let name = format!("fd {}", socket.as_raw_fd());
+    match error.raw_os_error() {
+        Some(libc::ECONNREFUSED) => {
+            let advice = "the peer refused an earlier datagram; the socket is as it was";
+            Error::advised("recvmmsg on", name, error, advice)
+        }
+        _ => Error::system("recvmmsg on", name, error),
+    }
+}
+
+fn is_unix_datagram(socket: BorrowedFd<'_>) -> bool {
+    let socket = SockRef::from(&socket);
+    matches!(
+        (socket.domain(), socket.r#type()),
+        (Ok(Domain::UNIX), Ok(Type::DGRAM))
+    )
+}
+
 /// What one call brought, in the order it arrived.
 #[derive(Clone, Copy)]
 pub struct Received<'a> {
     receiver: &'a Receiver,
+    first: usize,
+    end: usize,
+    is_interrupted: bool,
+    is_end: bool,
 }
 
 impl<'a> Received<'a> {
     /// How many pieces came.
     pub fn len(&self) -> usize {
-        self.receiver.arrived()
+        self.end - self.first
     }
 
     /// Whether nothing was there.
@@ -128,11 +181,26 @@ impl<'a> Received<'a> {
         self.len() == 0
     }
 
+    /// Whether a signal ended the wait for the first piece (`EINTR`). There is none then.
+    #[doc(alias = "EINTR")]
+    pub fn is_interrupted(&self) -> bool {
+        self.is_interrupted
+    }
+
+    /// Whether nobody waits for more, behind the pieces: the socket was shut down for receiving (`SHUT_RD`), or it is a
+    /// stream whose peer has closed it. Every further call on a blocking socket returns at once and says so. UDP still
+    /// queues what comes, and a call brings it. A non-blocking UDP socket does not tell.
+    #[doc(alias = "SHUT_RD")]
+    #[doc(alias = "shutdown")]
+    pub fn is_end(&self) -> bool {
+        self.is_end
+    }
+
     /// The pieces.
     pub fn iter(&self) -> Pieces<'a> {
         Pieces {
             receiver: self.receiver,
-            left: 0..self.len(),
+            left: self.first..self.end,
         }
     }
 }

@@ -8,7 +8,32 @@ pub(super) const HEADER: usize = size_of::<libc::cmsghdr>();
 pub(super) const WORD: usize = size_of::<usize>();
 
 // `CMSG_ALIGN` rounds up to a `long`; the header's first field is a `size_t` in the kernel.
-const _: () = assert!(HEADER % WORD == 0);
+const _: () = assert!(HEADER % WORD == 0 && HEADER == WORD + 8);
+
+/// A control message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Message<'a> {
+    pub(crate) level: c_int,
+    pub(crate) kind: c_int,
+    /// As much of it as is there: the kernel cuts the last message where the buffer ends.
+    pub(crate) payload: &'a [u8],
+}
+
+impl Message<'_> {
+    /// The payload, if it is of exactly that many bytes.
+    pub(crate) fn exactly<const N: usize>(&self) -> Option<[u8; N]> {
+        self.payload.try_into().ok()
+    }
+}
+
+/// The control messages of a buffer. What is none ends them.
+pub(crate) fn messages(control: &[u8]) -> impl Iterator<Item = Message<'_>> {
+    walk(control).map_while(Result::ok).map(|found| Message {
+        level: found.level,
+        kind: found.kind,
+        payload: control.get(found.data).unwrap_or_default(),
+    })
+}
 
 /// One control message of a buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]

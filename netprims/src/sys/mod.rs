@@ -7,7 +7,7 @@
 //! What the tests of this tree can notice is named in `defect`: each bug there is switched on by a test that must fail
 //! to look right with it.
 
-mod control;
+pub(crate) mod control;
 pub(crate) mod datagrams;
 #[cfg(test)]
 pub(crate) mod defect;

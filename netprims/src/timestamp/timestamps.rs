@@ -1,7 +1,7 @@
 use std::ffi::c_int;
 use std::time::{Duration, SystemTime};
 
-use crate::sys::datagrams::control::Message;
+use crate::sys::control::Message;
 
 /// When something arrived, by the clocks that were asked to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -50,6 +50,30 @@ fn a_socket_on_every_address_answers_from_the_one_that_was_asked(
     answered_from_where_it_went(&server, &client, to, seen);
 }
 
+#[rstest]
+#[case("0.0.0.0:0", "127.255.255.255", "127.0.0.1")]
+#[case("[::]:0", "::ffff:127.255.255.255", "::ffff:127.0.0.1")]
+fn a_broadcast_is_answered_from_an_address_of_the_host(
+    #[case] server: &str,
+    #[case] seen: IpAddr,
+    #[case] answer_from: IpAddr,
+) {
+    let (server, client) = (socket(server), socket("127.0.0.1:0"));
+    Details::DESTINATION.request(&server).unwrap();
+    client.set_broadcast(true).unwrap();
+    let port = server.local_addr().unwrap().port();
+    client.send_to(b"ask", ("127.255.255.255", port)).unwrap();
+    let mut answer = None;
+    collect(&server, 1, |incoming| {
+        assert_eq!(incoming.destination(), Some(seen));
+        assert_eq!(incoming.answer_from(), Some(answer_from));
+        answer = incoming.peer().zip(incoming.answer_from());
+    });
+    let (peer, from) = answer.unwrap();
+    send(&server, &[Outgoing::new(b"answer").to(peer).from(from)]);
+    assert_eq!(collect(&client, 1, |_| ()), [b"answer"]);
+}
+
 #[test]
 fn of_several_ipv6_addresses_it_is_the_right_one() {
     let test = "addresses::of_several_ipv6_addresses_it_is_the_right_one";

@@ -12,6 +12,7 @@ use sys::counting_allocator::Counting;
 mod addresses;
 mod allocations;
 mod causes;
+mod interrupted;
 mod link;
 #[path = "../netns/mod.rs"]
 mod netns;
@@ -20,11 +21,12 @@ mod receiving;
 mod segmentation;
 mod timestamps;
 
-#[expect(unsafe_code, reason = "a counting allocator, raw options")]
+#[expect(unsafe_code, reason = "a counting allocator, raw options, signals")]
 #[path = "../sys"]
 mod sys {
     pub(crate) mod counting_allocator;
     pub(crate) mod raw_option;
+    pub(crate) mod signals;
 }
 
 #[global_allocator]

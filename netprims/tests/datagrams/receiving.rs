@@ -1,11 +1,14 @@
 //! What a receiving batch does with more than it has room for, and with less.
 
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use netprims::Error;
 use netprims::datagram::{Details, MAX_MESSAGES, Outgoing, ReceiveBatch, SendBatch};
 use netprims::tuning::Tuning;
 use rstest::rstest;
+use socket2::SockRef;
 
 use crate::{collect, pair, send, tune};
 
@@ -86,6 +89,67 @@ fn nothing_there_is_no_error(#[values("try", "nonblocking", "timeout")] how: &st
     };
     let received = received.unwrap();
     assert!(received.is_empty() && received.iter().next().is_none());
+}
+
+#[rstest]
+#[case::v4("127.0.0.1:0")]
+#[case::v6("[::1]:0")]
+fn after_a_shutdown_there_is_an_end_and_no_datagram(#[case] address: &str) {
+    let (near, far) = pair(address);
+    far.connect(near.local_addr().unwrap()).unwrap();
+    near.send(b"before").unwrap();
+    near.send(b"").unwrap();
+    SockRef::from(&far).shutdown(Shutdown::Read).unwrap();
+    let mut batch = ReceiveBatch::new(4, 16).unwrap();
+    // What came before is there, the empty datagram too.
+    let received = batch.receive(&far).unwrap();
+    assert_eq!((received.len(), received.is_end()), (2, false));
+    let empty = received.iter().nth(1).unwrap();
+    assert_eq!(empty.peer(), Some(near.local_addr().unwrap()));
+    for _ in 0..2 {
+        let received = batch.receive(&far).unwrap();
+        assert!(received.is_empty() && received.is_end(), "{received:?}");
+        assert!(received.iter().next().is_none());
+    }
+    assert!(!batch.try_receive(&far).unwrap().is_end());
+    near.send(b"after").unwrap();
+    let received = batch.receive(&far).unwrap();
+    assert_eq!((received.len(), received.is_end()), (1, false));
+}
+
+#[test]
+fn a_stream_that_was_closed_ends_behind_what_came() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (far, _) = listener.accept().unwrap();
+    std::io::Write::write_all(&mut near, b"last words").unwrap();
+    drop(near);
+    let mut batch = ReceiveBatch::new(4, 16).unwrap();
+    let mut bytes = 0;
+    loop {
+        let received = batch.receive(&far).unwrap();
+        bytes += received
+            .iter()
+            .map(|piece| piece.bytes().len())
+            .sum::<usize>();
+        assert!(received.iter().all(|piece| !piece.bytes().is_empty()));
+        if received.is_end() {
+            break;
+        }
+    }
+    assert_eq!(bytes, 10);
+}
+
+#[test]
+fn an_empty_message_of_a_peer_without_a_name_is_one() {
+    let (near, far) = UnixDatagram::pair().unwrap();
+    near.send(b"").unwrap();
+    near.send(b"x").unwrap();
+    near.send(b"").unwrap();
+    let mut batch = ReceiveBatch::new(8, 16).unwrap();
+    let received = batch.receive(&far).unwrap();
+    let sizes: Vec<_> = received.iter().map(|piece| piece.bytes().len()).collect();
+    assert_eq!((sizes, received.is_end()), (vec![0, 1, 0], false));
 }
 
 #[test]

@@ -87,6 +87,17 @@ fn a_stream_has_them_too() {
 }
 
 #[test]
+fn a_datagram_longer_than_the_buffer_is_cut_and_said() {
+    let (near, far) = pair("127.0.0.1:0");
+    for (len, want) in [(8, (8, false)), (9, (8, true)), (0, (0, false))] {
+        near.send(&vec![1; len]).unwrap();
+        let stamped = timestamp::receive(&far, &mut [0; 8]).unwrap().unwrap();
+        assert_eq!((stamped.bytes(), stamped.is_truncated()), want);
+        assert!(!stamped.lacks_details());
+    }
+}
+
+#[test]
 fn what_is_no_socket_is_an_error() {
     let file = std::fs::File::open("/dev/null").unwrap();
     let error = timestamp::receive(&file, &mut [0; 1]).unwrap_err();

@@ -56,6 +56,28 @@ fn everything_at_once_is_told_apart() {
     assert_eq!(v6.traffic_class, Some(TrafficClass::from_byte(3)));
 }
 
+/// As an IPv6 socket has it of a broadcast: both, of which IPv6's knows no address to answer from.
+#[rstest]
+#[cfg(target_endian = "little")]
+fn where_both_families_tell_ipv4s_says_where_to_answer_from(#[values(true, false)] v6_first: bool) {
+    let to: Ipv6Addr = "::ffff:239.1.2.3".parse().unwrap();
+    let info_v6 = [&to.octets()[..], &[3, 0, 0, 0]].concat();
+    let mut both = [
+        (libc::IPPROTO_IP, libc::IP_PKTINFO, &INFO[..]),
+        (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info_v6),
+    ];
+    if v6_first {
+        both.reverse();
+    }
+    let want = Found {
+        destination: Some(to.into()),
+        answer_from: Some("::ffff:10.0.0.1".parse().unwrap()),
+        interface: Some(3),
+        ..Found::default()
+    };
+    assert_eq!(found(&both), want);
+}
+
 #[rstest]
 #[case::info_cut(libc::IPPROTO_IP, libc::IP_PKTINFO, &INFO[..11])]
 #[case::info_v6_cut(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &[0; 19])]

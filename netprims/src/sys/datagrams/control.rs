@@ -1,60 +1,8 @@
-//! Control messages (`struct cmsghdr`), as bytes: nothing here is unsafe.
+//! Control messages to send, as bytes: nothing here is unsafe.
 
 use std::ffi::c_int;
 
-/// Bytes of a `struct cmsghdr`; what it announces begins behind it, aligned as the struct is.
-const HEADER: usize = size_of::<libc::cmsghdr>();
-const WORD: usize = size_of::<usize>();
-
-// `CMSG_ALIGN` rounds up to a `long`; the header's first field is a `size_t` in the kernel.
-const _: () = assert!(HEADER % WORD == 0 && HEADER == WORD + 8);
-
-/// A control message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Message<'a> {
-    pub(crate) level: c_int,
-    pub(crate) kind: c_int,
-    /// As much of it as is there: the kernel cuts the last message where the buffer ends.
-    pub(crate) payload: &'a [u8],
-}
-
-impl Message<'_> {
-    /// The payload, if it is of exactly that many bytes.
-    pub(crate) fn exactly<const N: usize>(&self) -> Option<[u8; N]> {
-        self.payload.try_into().ok()
-    }
-}
-
-/// The control messages in what the kernel wrote. What is not one ends them.
-#[derive(Clone, Debug)]
-pub(crate) struct Messages<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Messages<'a> {
-    pub(crate) fn new(control: &'a [u8]) -> Self {
-        Self { rest: control }
-    }
-}
-
-impl<'a> Iterator for Messages<'a> {
-    type Item = Message<'a>;
-
-    fn next(&mut self) -> Option<Message<'a>> {
-        let (len, rest) = self.rest.split_first_chunk::<WORD>()?;
-        let (level, rest) = rest.split_first_chunk::<4>()?;
-        let (kind, rest) = rest.split_first_chunk::<4>()?;
-        let len = usize::from_ne_bytes(*len).checked_sub(HEADER)?;
-        let payload = rest.get(..len).unwrap_or(rest);
-        let next = payload.len().next_multiple_of(WORD);
-        self.rest = rest.get(next..).unwrap_or_default();
-        Some(Message {
-            level: c_int::from_ne_bytes(*level),
-            kind: c_int::from_ne_bytes(*kind),
-            payload,
-        })
-    }
-}
+use crate::sys::control::{HEADER, WORD};
 
 /// Writes control messages into a buffer of its own.
 #[derive(Clone, Debug)]
@@ -100,12 +48,12 @@ impl<const N: usize> Writer<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::control::messages;
     use proptest::collection::vec;
     use proptest::prelude::*;
 
     fn all(control: &[u8]) -> Vec<(c_int, c_int, Vec<u8>)> {
-        let messages = Messages::new(control);
-        messages
+        messages(control)
             .map(|message| (message.level, message.kind, message.payload.to_vec()))
             .collect()
     }
@@ -145,7 +93,7 @@ mod tests {
             control in vec(prop_oneof![3 => 0..40u8, 1 => any::<u8>()], 0..300),
         ) {
             let mut total = 0;
-            for message in Messages::new(&control) {
+            for message in messages(&control) {
                 total += HEADER + message.payload.len();
             }
             prop_assert!(total <= control.len());

@@ -60,6 +60,15 @@ fn flags<T: TryFrom<c_int> + Default>(flags: c_int) -> T {
     T::try_from(flags).unwrap_or_default()
 }
 
+/// An address as socket2 hands it to the kernel.
+#[cfg(test)]
+pub(crate) fn bytes_of(address: &socket2::SockAddr) -> &[u8] {
+    let bytes = address.as_ptr().cast();
+    // SAFETY: socket2 keeps at least `len` bytes behind that pointer, which are initialised, belong to `address`, and are
+    // borrowed with it.
+    unsafe { std::slice::from_raw_parts(bytes, to_usize(address.len())) }
+}
+
 fn empty() -> libc::msghdr {
     // SAFETY: `msghdr` is a plain C struct of pointers and numbers: all zeroes is the value without name, data and
     // control messages.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::io;
 
-use crate::sys::datagrams::control::Messages;
+use crate::sys::control::messages;
 
 thread_local! {
     static LACKING: Cell<bool> = const { Cell::new(false) };
@@ -26,7 +26,7 @@ pub(super) fn taken<'a>(controls: impl ExactSizeIterator<Item = &'a [u8]>) -> io
     }
     let mut controls = controls;
     let asks = |control| {
-        Messages::new(control).any(|message| {
+        messages(control).any(|message| {
             let kind = (message.level, message.kind);
             kind == (libc::IPPROTO_UDP, libc::UDP_SEGMENT) && message.payload != [0, 0]
         })

@@ -10,6 +10,10 @@ use crate::sys::rights;
 #[derive(Debug)]
 pub(crate) struct One {
     pub(crate) bytes: usize,
+    /// The rest of the message was thrown away.
+    pub(crate) data_cut: bool,
+    /// The kernel had more control messages than it delivered.
+    pub(crate) control_cut: bool,
     control: Aligned<CONTROL_IN>,
     control_len: usize,
 }
@@ -42,6 +46,8 @@ pub(crate) fn receive_one(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Resu
     let bytes = usize::try_from(bytes).map_err(|_| io::Error::last_os_error())?;
     let one = One {
         bytes: bytes.min(buffer.len()),
+        data_cut: message.msg_flags & libc::MSG_TRUNC != 0,
+        control_cut: message.msg_flags & libc::MSG_CTRUNC != 0,
         control,
         control_len: to_usize(message.msg_controllen).min(CONTROL_IN),
     };

@@ -84,8 +84,8 @@ fn parse(control: &[u8], address: &[u8], payload: &[u8]) -> Received {
     message.set_payload(payload);
     message.destination = socket_address(address);
     // A header that makes no sense ends the walk; what came before it counts.
-    for found in control::walk(control).map_while(Result::ok) {
-        let data = control.get(found.data).unwrap_or_default();
+    for found in control::messages(control) {
+        let data = found.payload;
         match (found.level, found.kind) {
             (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR) => {
                 let Some((error, offender)) = data.split_first_chunk::<EXTENDED_ERROR>() else {

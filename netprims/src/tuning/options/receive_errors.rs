@@ -13,6 +13,9 @@ where
     /// - Default: off. On TCP errors then show at once, without waiting whether they pass.
     /// - On an IPv6 socket both `IPV6_RECVERR` and `IP_RECVERR` are set, the latter for peers that are reached over
     ///   IPv4.
+    /// - A message stays in the error queue until somebody reads it there (`MSG_ERRQUEUE`), and counts against the
+    ///   receive buffer as long: if nobody does, the socket comes to drop what it receives. In this crate only a
+    ///   [`ZeroCopySender`](crate::zerocopy::ZeroCopySender) reads it.
     /// - When: at any time.
     /// - Privilege: none. Kernel: Linux 2.2.
     ///
