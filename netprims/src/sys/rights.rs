@@ -114,19 +114,24 @@ fn receive_within(socket: BorrowedFd<'_>, data: &mut [u8], room: usize) -> io::R
     })
 }
 
-/// Closes the descriptors that came unasked, where bytes were received without a thought of any.
+/// Closes the descriptors that came unasked, where bytes were received without a thought of any, and wipes their
+/// numbers out: soon they are somebody else's.
 ///
 /// # Safety
 ///
 /// The kernel has written `control` in a receiving call of this process, and nobody has looked for descriptors in it
 /// since, nor will.
-pub(crate) unsafe fn close_all(control: &[u8]) {
-    for (_, number) in parse(control).numbers(control) {
+pub(crate) unsafe fn close_all(control: &mut [u8]) {
+    let parsed = parse(control);
+    for (_, number) in parsed.numbers(control) {
         if number >= 0 {
             // SAFETY: the kernel has opened it for this process in that call, and names it once; nobody else knows it,
             // by this function's contract.
             drop(unsafe { OwnedFd::from_raw_fd(number) });
         }
+    }
+    for (_, range) in parsed.descriptors {
+        control.get_mut(range).unwrap_or_default().fill(0xff);
     }
 }
 

@@ -1,10 +1,12 @@
 //! Batches of datagrams: `sendmmsg` and `recvmmsg`.
 //!
-//! [`Sender`] and [`Receiver`] own the arrays the kernel reads and writes. Every pointer in them is written right before
-//! the system call that uses it, from what is live then; between calls nothing looks at them. Addresses and control
-//! messages are bytes here: what they say is for the layer above.
+//! [`Sender`] and [`Receiver`] own the arrays the kernel reads and writes. Every pointer to what the caller has is
+//! written right before the system call that uses it, from what is borrowed then; those to what they own themselves are
+//! written once where it stays in place. Between calls nothing follows a pointer. Addresses and control messages are
+//! bytes here: what they say is for the layer above.
 
 pub(crate) mod control;
+mod fixed;
 #[cfg(test)]
 pub(crate) mod no_offload;
 #[cfg(test)]

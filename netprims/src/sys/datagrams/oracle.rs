@@ -2,11 +2,14 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixDatagram;
 
 use rstest::rstest;
 
 use super::*;
+use crate::sys::control::messages;
+use crate::sys::sockopt::{PACKET_INFO_V4, RECEIVE_TOS};
 
 const CANARY: u8 = 0xa5;
 
@@ -41,7 +44,7 @@ fn the_kernel_writes_what_arrived_and_nothing_beside_it(
         assert_eq!(arrival.name[4..8], peer.ip().octets());
         assert!(arrival.control.is_empty() && !arrival.control_cut);
     }
-    for (nth, buffer) in receiver.buffers.chunks_exact(size).enumerate() {
+    for (nth, buffer) in receiver.buffers.all().chunks_exact(size).enumerate() {
         let written = if nth < 2 { kept } else { 0 };
         let (written, untouched) = buffer.split_at(written);
         assert!(
@@ -53,7 +56,70 @@ fn the_kernel_writes_what_arrived_and_nothing_beside_it(
             "{nth}: {buffer:?}"
         );
     }
+    // Of names the kernel wrote those that came, and no control message.
+    for (nth, name) in receiver.names().iter().enumerate() {
+        let written = if nth < 2 {
+            size_of::<libc::sockaddr_in>()
+        } else {
+            0
+        };
+        assert!(name[written..].iter().all(|byte| *byte == CANARY), "{nth}");
+    }
+    for control in receiver.controls() {
+        assert!(control.iter().all(|byte| *byte == CANARY));
+    }
     assert!(receiver.arrival(2).is_none());
+}
+
+#[rstest]
+fn control_messages_end_where_the_kernel_says(#[values(0, 1, 2)] asked: usize) {
+    let (near, far) = pair();
+    let far = socket2::Socket::from(far);
+    // `IP_PKTINFO` and `IP_RECVTOS`: a header of 16 bytes, what it is about, padding.
+    let mut written = 0;
+    for (option, len) in [(&PACKET_INFO_V4, 16 + 12 + 4), (&RECEIVE_TOS, 16 + 1 + 7)]
+        .iter()
+        .take(asked)
+    {
+        option.set_flag(&far, true).unwrap();
+        written += len;
+    }
+    let mut receiver = Receiver::new(2, 8);
+    // Twice: the lengths the kernel left behind are not its room.
+    for _ in 0..2 {
+        receiver.paint(CANARY);
+        near.send(b"x").unwrap();
+        assert_eq!(receiver.receive(far.as_fd(), true).unwrap(), 1);
+        let arrival = receiver.arrival(0).unwrap();
+        assert_eq!(arrival.control.len(), written);
+        assert!(!arrival.control_cut);
+        assert_eq!(arrival.name.len(), size_of::<libc::sockaddr_in>());
+        let controls = receiver.controls();
+        assert!(controls[0][written..].iter().all(|byte| *byte == CANARY));
+        assert!(controls[1].iter().all(|byte| *byte == CANARY));
+    }
+}
+
+/// The kernel says the whole length of a name it has cut; the next name has no more room for it.
+#[test]
+fn a_name_too_long_stays_within_its_room() {
+    let bound = |end: &str| {
+        let name = format!("netprims {} {end}", std::process::id());
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap();
+        (UnixDatagram::bind_addr(&address).unwrap(), address)
+    };
+    let (near, _) = bound(&"x".repeat(80));
+    let (far, address) = bound("far");
+    let mut receiver = Receiver::new(2, 8);
+    for _ in 0..3 {
+        receiver.paint(CANARY);
+        near.send_to_addr(b"x", &address).unwrap();
+        assert_eq!(receiver.receive(far.as_fd(), true).unwrap(), 1);
+        assert_eq!(receiver.arrival(0).unwrap().name.len(), NAME);
+        let names = receiver.names();
+        assert!(!names[0].contains(&CANARY));
+        assert!(names[1].iter().all(|byte| *byte == CANARY));
+    }
 }
 
 #[test]
@@ -68,6 +134,14 @@ fn what_came_before_is_gone_when_nothing_comes() {
     assert!(receiver.arrival(0).is_none() && receiver.arrived() == 0);
 }
 
+/// The numbers of what was closed are wiped out.
+fn names_no_descriptor(control: &[u8], count: usize) {
+    let all: Vec<_> = messages(control).collect();
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].kind, libc::SCM_RIGHTS);
+    assert_eq!(all[0].payload, vec![0xff; 4 * count]);
+}
+
 #[test]
 fn descriptors_nobody_asked_for_are_closed() {
     let mut buffer = [0; 8];
@@ -80,11 +154,12 @@ fn descriptors_nobody_asked_for_are_closed() {
         let mut receiver = Receiver::new(2, 8);
         if batch {
             assert_eq!(receiver.receive(far.as_fd(), true).unwrap(), 1);
-            assert!(!receiver.arrival(0).unwrap().control.is_empty());
+            let arrival = receiver.arrival(0).unwrap();
+            names_no_descriptor(arrival.control, 2);
         } else {
             let one = receive_one(far.as_fd(), &mut buffer).unwrap();
             assert_eq!(one.bytes, 1);
-            assert!(!one.control().is_empty());
+            names_no_descriptor(one.control(), 2);
         }
         // The end of the stream shows that no copy of the other end is left.
         end.set_nonblocking(true).unwrap();

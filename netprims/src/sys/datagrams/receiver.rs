@@ -4,28 +4,36 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::{Aligned, CONTROL_IN, NAME, NO_DATA, count, empty, flags, to_usize};
+use super::fixed::Fixed;
+use super::{Aligned, CONTROL_IN, NAME, count, empty, flags, to_usize};
 use crate::sys::rights;
 
 /// The arrays of `recvmmsg` and the buffers messages arrive in, for use again and again.
 ///
-/// Invariant: the pointers in `headers` and `data` are followed by nothing but the system call in
-/// [`receive`](Self::receive), which writes all of them right before.
+/// Invariants:
+///
+/// - The `nth` header points to the `nth` of `names`, `data` and `controls`, and the `nth` iovec to the `nth` chunk of
+///   `size` bytes of `buffers`, with their lengths. `new` writes the pointers, and nobody else does. They are followed by
+///   nothing but the system call in [`receive`](Self::receive).
+/// - The lengths are as `new` wrote them, except in the first `arrived + 1` headers, where the kernel has written its
+///   own.
 pub(crate) struct Receiver {
-    headers: Box<[libc::mmsghdr]>,
-    data: Box<[libc::iovec]>,
-    names: Box<[Aligned<NAME>]>,
-    controls: Box<[Aligned<CONTROL_IN>]>,
+    headers: Fixed<libc::mmsghdr>,
+    /// Only the kernel reads them.
+    _data: Fixed<libc::iovec>,
+    names: Fixed<Aligned<NAME>>,
+    controls: Fixed<Aligned<CONTROL_IN>>,
     /// `size` bytes for each message, one after the other.
-    pub(super) buffers: Box<[u8]>,
+    pub(super) buffers: Fixed<u8>,
     /// Never 0.
     size: usize,
     /// How many messages the last call brought.
     arrived: usize,
 }
 
-// SAFETY: the raw pointers are what keeps the type from being `Send`. By the invariant nothing follows them outside of
-// `receive`, which borrows the receiver for writing: meanwhile it cannot be moved.
+// SAFETY: the raw pointers are what keeps the type from being `Send`. They lead to what the receiver owns, which stays in
+// place when it is moved. By the invariant nothing follows them outside of `receive`, which borrows the receiver for
+// writing.
 unsafe impl Send for Receiver {}
 
 // SAFETY: the methods that take `&self` read numbers from the headers, and bytes of the other arrays by index; none
@@ -47,17 +55,33 @@ pub(crate) struct Arrival<'a> {
 impl Receiver {
     /// Room for that many messages a call, of that many bytes each, which is at least one.
     pub(crate) fn new(messages: usize, size: usize) -> Self {
-        let header = libc::mmsghdr {
-            msg_hdr: empty(),
-            msg_len: 0,
-        };
         let size = size.max(1);
+        let names = Fixed::new(vec![Aligned([0; NAME]); messages]);
+        let controls = Fixed::new(vec![Aligned([0; CONTROL_IN]); messages]);
+        let buffers = Fixed::new(vec![0_u8; messages * size]);
+        let chunk = |nth| libc::iovec {
+            iov_base: buffers.pointer(nth * size).cast(),
+            iov_len: size,
+        };
+        let data = Fixed::new((0..messages).map(chunk).collect());
+        let header = |nth| {
+            let mut header = empty();
+            header.msg_name = names.pointer(nth).cast();
+            header.msg_iov = data.pointer(nth);
+            header.msg_iovlen = count(1);
+            header.msg_control = controls.pointer(nth).cast();
+            set_lengths(&mut header);
+            libc::mmsghdr {
+                msg_hdr: header,
+                msg_len: 0,
+            }
+        };
         Self {
-            headers: vec![header; messages].into(),
-            data: vec![NO_DATA; messages].into(),
-            names: vec![Aligned([0; NAME]); messages].into(),
-            controls: vec![Aligned([0; CONTROL_IN]); messages].into(),
-            buffers: vec![0; messages * size].into(),
+            headers: Fixed::new((0..messages).map(header).collect()),
+            _data: data,
+            names,
+            controls,
+            buffers,
             size,
             arrived: 0,
         }
@@ -76,33 +100,23 @@ impl Receiver {
     ///
     /// Descriptors that a Unix socket brings are closed: nobody asked for any.
     pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>, wait: bool) -> io::Result<usize> {
-        self.arrived = 0;
-        let buffers = self.buffers.chunks_exact_mut(self.size);
-        let parts = self.data.iter_mut().zip(buffers);
-        let parts = parts.zip(self.names.iter_mut().zip(self.controls.iter_mut()));
-        for (header, ((data, buffer), (name, control))) in self.headers.iter_mut().zip(parts) {
-            data.iov_base = buffer.as_mut_ptr().cast();
-            data.iov_len = buffer.len();
-            let header = &mut header.msg_hdr;
-            header.msg_name = name.0.as_mut_ptr().cast();
-            header.msg_namelen = count(NAME);
-            header.msg_iov = data;
-            header.msg_iovlen = count(1);
-            header.msg_control = control.0.as_mut_ptr().cast();
-            header.msg_controllen = count(CONTROL_IN);
-            header.msg_flags = 0;
+        // Those of the last call, and the one behind, in case it failed half way.
+        for header in self.headers.all_mut().iter_mut().take(self.arrived + 1) {
+            set_lengths(&mut header.msg_hdr);
         }
+        self.arrived = 0;
         let now = if wait { 0 } else { libc::MSG_DONTWAIT };
         let how = flags(libc::MSG_WAITFORONE | libc::MSG_CMSG_CLOEXEC | now);
         let messages = count(self.headers.len());
-        let headers = self.headers.as_mut_ptr();
+        let headers = self.headers.pointer(0);
         let forever = std::ptr::null_mut();
         // SAFETY: the kernel reads and writes `messages` headers, which is how many `headers` points to. To each
-        // message's name, data and control messages it writes at most the length the header and the iovec say. The loop
-        // above has just pointed every header and iovec to an element of `names`, `data` and `controls` and to a chunk of
-        // `buffers`, with that element's length: there are as many of each as there are headers (`new`). All of it
-        // belongs to `self`, which is borrowed for writing, is used for nothing else until the call is over, and takes
-        // every bit pattern. No time is given. The socket is open: its owner is borrowed.
+        // message's name, data and control messages it writes at most the length the header and the iovec say. By the
+        // first invariant these are elements of `names`, `data` and `controls` and a chunk of `buffers`, which are in
+        // place; by the second the lengths are theirs, since the loop above has just set those the kernel had changed:
+        // it writes to headers of messages it delivers, and counts these, but for one it fails at. All of it belongs to
+        // `self`, which is borrowed for writing, is used for nothing else until the call is over, and takes every bit
+        // pattern. No time is given. The socket is open: its owner is borrowed.
         let result = unsafe { libc::recvmmsg(socket.as_raw_fd(), headers, messages, how, forever) };
         // Negative is an error.
         let arrived = usize::try_from(result).map_err(|_| io::Error::last_os_error())?;
@@ -116,15 +130,19 @@ impl Receiver {
         if nth >= self.arrived {
             return None;
         }
-        let header = self.headers.get(nth)?;
-        let buffer = self.buffers.get(nth * self.size..)?.get(..self.size)?;
+        let header = self.headers.all().get(nth)?;
+        let buffer = self
+            .buffers
+            .all()
+            .get(nth * self.size..)?
+            .get(..self.size)?;
         // The kernel's lengths, believed as far as the memory goes. That of the name is of the whole name, even if it
         // was cut.
         let name = to_usize(header.msg_hdr.msg_namelen).min(NAME);
         let flags: c_int = header.msg_hdr.msg_flags;
         Some(Arrival {
             bytes: buffer.get(..to_usize(header.msg_len).min(self.size))?,
-            name: self.names.get(nth)?.0.get(..name)?,
+            name: self.names.all().get(nth)?.0.get(..name)?,
             control: self.control(nth)?,
             data_cut: flags & libc::MSG_TRUNC != 0,
             control_cut: flags & libc::MSG_CTRUNC != 0,
@@ -132,19 +150,29 @@ impl Receiver {
     }
 
     /// Closes what the last call has opened.
-    fn close_descriptors(&self) {
-        for control in (0..self.arrived).filter_map(|nth| self.control(nth)) {
+    fn close_descriptors(&mut self) {
+        for nth in 0..self.arrived {
+            let len = self.control_len(nth);
+            let control = self.controls.all_mut().get_mut(nth);
+            let control = control.and_then(|control| control.0.get_mut(..len));
             // SAFETY: the kernel has written these bytes in the call that has just ended: they are of a message that
             // arrived, and as many as it says it wrote. `receive` comes here once after each call, before anybody else
             // sees them.
-            unsafe { rights::close_all(control) };
+            unsafe { rights::close_all(control.unwrap_or_default()) };
         }
     }
 
     fn control(&self, nth: usize) -> Option<&[u8]> {
-        let header = self.headers.get(nth)?;
-        let len = to_usize(header.msg_hdr.msg_controllen).min(CONTROL_IN);
-        self.controls.get(nth)?.0.get(..len)
+        let len = self.control_len(nth);
+        self.controls.all().get(nth)?.0.get(..len)
+    }
+
+    /// The kernel's length, believed as far as the memory goes.
+    fn control_len(&self, nth: usize) -> usize {
+        let header = self.headers.all().get(nth);
+        header.map_or(0, |header| {
+            to_usize(header.msg_hdr.msg_controllen).min(CONTROL_IN)
+        })
     }
 
     /// How many messages the last call brought.
@@ -152,15 +180,33 @@ impl Receiver {
         self.arrived
     }
 
+    #[cfg(test)]
+    pub(super) fn names(&self) -> Vec<&[u8]> {
+        self.names.all().iter().map(|name| &name.0[..]).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn controls(&self) -> Vec<&[u8]> {
+        let controls = self.controls.all().iter();
+        controls.map(|control| &control.0[..]).collect()
+    }
+
     /// Fills every byte the kernel may write, so that what it wrote shows.
     #[cfg(test)]
     pub(super) fn paint(&mut self, canary: u8) {
-        self.buffers.fill(canary);
-        for name in &mut self.names {
+        self.buffers.all_mut().fill(canary);
+        for name in self.names.all_mut() {
             name.0.fill(canary);
         }
-        for control in &mut self.controls {
+        for control in self.controls.all_mut() {
             control.0.fill(canary);
         }
     }
+}
+
+/// What the kernel may write to.
+fn set_lengths(header: &mut libc::msghdr) {
+    header.msg_namelen = count(NAME);
+    header.msg_controllen = count(CONTROL_IN);
+    header.msg_flags = 0;
 }

@@ -44,14 +44,15 @@ pub(crate) fn receive_one(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Resu
     let bytes = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, how) };
     // Negative is an error.
     let bytes = usize::try_from(bytes).map_err(|_| io::Error::last_os_error())?;
-    let one = One {
+    let mut one = One {
         bytes: bytes.min(buffer.len()),
         data_cut: message.msg_flags & libc::MSG_TRUNC != 0,
         control_cut: message.msg_flags & libc::MSG_CTRUNC != 0,
         control,
         control_len: to_usize(message.msg_controllen).min(CONTROL_IN),
     };
+    let written = one.control.0.get_mut(..one.control_len);
     // SAFETY: the kernel has written these bytes in the call above, as many as it says, and nobody has seen them yet.
-    unsafe { rights::close_all(one.control()) };
+    unsafe { rights::close_all(written.unwrap_or_default()) };
     Ok(one)
 }
