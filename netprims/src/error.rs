@@ -54,7 +54,8 @@ pub enum Error {
         fds: usize,
     },
 
-    /// The kernel refused a message of a batch. Those before it went, those behind it were not tried.
+    /// The kernel refused a message of a batch, or the batch itself did. Those before it went, those behind it were not
+    /// tried.
     #[error(
         "sendmmsg, message {}: {error} ({fault}); {} datagrams went before",
         .sent.messages(),
@@ -65,7 +66,7 @@ pub enum Error {
         sent: Sent,
         /// Why not.
         fault: Fault,
-        /// The kernel's answer.
+        /// The kernel's answer, or what it would have said.
         error: io::Error,
     },
 
