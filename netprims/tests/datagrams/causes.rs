@@ -32,12 +32,15 @@ fn a_stream_is_refused_before_a_byte_goes() {
 
 #[test]
 fn a_clock_is_not_missed_where_there_is_one() {
-    let (near, _far) = pair("127.0.0.1:0");
-    let to = "127.0.0.1:0".parse().unwrap();
-    let message = Outgoing::new(b"x").departure(Duration::from_nanos(1));
+    let near = UdpSocket::bind("[::]:0").unwrap();
     tune(&near, Tuning::new().txtime(TxTime::new(Clock::Monotonic)));
+    // A source this host does not have.
+    let messages = [Outgoing::new(b"x")
+        .to("[::1]:9".parse().unwrap())
+        .from("2001:db8::1".parse().unwrap())
+        .departure(Duration::from_nanos(1))];
     let mut batch = SendBatch::new(1).unwrap();
-    let (_, fault, errno) = refused(batch.send(&near, &[message.to(to)]));
+    let (_, fault, errno) = refused(batch.send(&near, &messages));
     assert_eq!((fault, errno), (Fault::Other, Some(libc::EINVAL)));
 }
 

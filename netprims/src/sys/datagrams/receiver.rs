@@ -58,7 +58,8 @@ impl Receiver {
         let size = size.max(1);
         let names = Fixed::new(vec![Aligned([0; NAME]); messages]);
         let controls = Fixed::new(vec![Aligned([0; CONTROL_IN]); messages]);
-        let buffers = Fixed::new(vec![0_u8; messages * size]);
+        // What overflows is more memory than there is.
+        let buffers = Fixed::new(vec![0_u8; messages.saturating_mul(size)]);
         let chunk = |nth| libc::iovec {
             iov_base: buffers.pointer(nth * size).cast(),
             iov_len: size,
