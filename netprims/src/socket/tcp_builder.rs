@@ -123,8 +123,8 @@ impl TcpBuilder {
 
     /// Opens a socket, tunes it, binds it, and listens. Accepted connections inherit the options.
     ///
-    /// Sets `SO_REUSEADDR`, as std does: without it a service cannot restart while connections of its predecessor are
-    /// in TIME_WAIT.
+    /// Sets `SO_REUSEADDR`, as std does, unless the tuning says [otherwise](Tuning::reuse_address): without it a service
+    /// cannot restart while connections of its predecessor are in TIME_WAIT.
     ///
     /// # Errors
     ///
@@ -146,10 +146,11 @@ impl TcpBuilder {
         after: impl FnOnce(&Socket) -> Result<()>,
     ) -> Result<(TcpListener, Report)> {
         let socket = self.open(local)?;
-        let mut report = self.tuning.apply(&socket)?;
+        // Before the tuning, which may ask for the contrary.
         socket
             .set_reuse_address(true)
             .map_err(|error| Error::system("setsockopt SO_REUSEADDR", local, error))?;
+        let mut report = self.tuning.apply(&socket)?;
         before(&socket, &report)?;
         steps::bind(&socket, &SockAddr::from(local), local)?;
         after(&socket)?;

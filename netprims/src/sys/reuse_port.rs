@@ -6,16 +6,39 @@ use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use libc::sock_filter as Step;
 use socket2::SockRef;
 
 use super::sockopt::{ATTACH_REUSEPORT_PROGRAM, DETACH_REUSEPORT_PROGRAM};
 
-/// A classic BPF program, as `include/uapi/linux/filter.h` has it. Its result is the place of a socket in the group.
-type Program = [libc::sock_filter; 3];
+/// `BPF_LD | BPF_W | BPF_ABS` from `SKF_AD_OFF + SKF_AD_CPU`, -4096 + 36: the number of the CPU.
+const LOAD: u16 = 0x20;
+const CPU: u32 = 0xffff_f024;
+/// `BPF_JMP | BPF_JEQ | BPF_K`.
+const JUMP_IF_EQUAL: u16 = 0x15;
+/// `BPF_ALU | BPF_MOD | BPF_K`.
+const MODULO: u16 = 0x94;
+/// `BPF_RET | BPF_A` and `BPF_RET | BPF_K`: the place of a socket in the group.
+const RETURN: u16 = 0x16;
+const RETURN_PLACE: u16 = 0x06;
+
+/// The kernel's limit of a program (`BPF_MAXINSNS`).
+const MOST_STEPS: usize = 4096;
+/// A CPU takes two steps, what is not listed three.
+pub(crate) const MOST_CPUS: usize = (MOST_STEPS - 3) / 2;
 
 /// Has the kernel give each packet to the socket whose place is the CPU that handles it, modulo `members`.
 pub(crate) fn steer_by_cpu(socket: &impl AsFd, members: NonZeroU32) -> io::Result<()> {
-    attach(socket, by_cpu(members))
+    steer_by_cpus(socket, &[], members)
+}
+
+/// As `steer_by_cpu`, except for the CPUs of a list, whose place is that in the list, modulo `members`.
+pub(crate) fn steer_by_cpus(
+    socket: &impl AsFd,
+    cpus: &[u32],
+    members: NonZeroU32,
+) -> io::Result<()> {
+    attach(socket, &mut by_cpus(cpus, members))
 }
 
 /// As `steer_by_cpu`, with a loaded eBPF program in place of the CPU.
@@ -24,31 +47,38 @@ pub(crate) fn steer_by_program(socket: &impl AsFd, program: BorrowedFd<'_>) -> i
     ATTACH_REUSEPORT_PROGRAM.set(&SockRef::from(socket), number)
 }
 
-/// Takes the program away, if there is one (Linux 5.3).
+/// Has a program name a place that no group has, which leaves all to the hash.
+pub(crate) fn steer_by_default(socket: &impl AsFd) -> io::Result<()> {
+    attach(socket, &mut [step(RETURN_PLACE, u32::MAX)])
+}
+
+/// Takes the program away, if there is one. Before Linux 5.3 it cannot be, and is exchanged for one that leaves all to
+/// the hash.
 pub(crate) fn steer_by_hash(socket: &impl AsFd) -> io::Result<()> {
-    match DETACH_REUSEPORT_PROGRAM.set_number(&SockRef::from(socket), 0) {
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
-        result => result,
+    let detached = DETACH_REUSEPORT_PROGRAM.set_number(&SockRef::from(socket), 0);
+    match detached.as_ref().map_err(io::Error::raw_os_error) {
+        // There is none, or such sockets, as Multipath TCP's, never have one.
+        Err(Some(libc::ENOENT | libc::EOPNOTSUPP)) => Ok(()),
+        Err(Some(libc::ENOPROTOOPT)) => steer_by_default(socket),
+        _ => detached,
     }
 }
 
-const fn by_cpu(members: NonZeroU32) -> Program {
-    /// `BPF_LD | BPF_W | BPF_ABS` from `SKF_AD_OFF + SKF_AD_CPU`, -4096 + 36: the number of the CPU.
-    const LOAD: u16 = 0x20;
-    const CPU: u32 = 0xffff_f024;
-    /// `BPF_ALU | BPF_MOD | BPF_K`.
-    const MODULO: u16 = 0x94;
-    /// `BPF_RET | BPF_A`.
-    const RETURN: u16 = 0x16;
-    [
-        step(LOAD, CPU),
-        step(MODULO, members.get()),
-        step(RETURN, 0),
-    ]
+fn by_cpus(cpus: &[u32], members: NonZeroU32) -> Vec<Step> {
+    let mut program = vec![step(LOAD, CPU)];
+    for (cpu, place) in cpus.iter().zip((0..members.get()).cycle()) {
+        let compare = Step {
+            jf: 1,
+            ..step(JUMP_IF_EQUAL, *cpu)
+        };
+        program.extend([compare, step(RETURN_PLACE, place)]);
+    }
+    program.extend([step(MODULO, members.get()), step(RETURN, 0)]);
+    program
 }
 
-const fn step(code: u16, k: u32) -> libc::sock_filter {
-    libc::sock_filter {
+const fn step(code: u16, k: u32) -> Step {
+    Step {
         code,
         jt: 0,
         jf: 0,
@@ -56,7 +86,8 @@ const fn step(code: u16, k: u32) -> libc::sock_filter {
     }
 }
 
-fn attach(socket: &impl AsFd, mut program: Program) -> io::Result<()> {
+/// Attaches a classic BPF program, as `include/uapi/linux/filter.h` has it. The kernel refuses one that is not well formed.
+fn attach(socket: &impl AsFd, program: &mut [Step]) -> io::Result<()> {
     let filter = libc::sock_fprog {
         len: u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
         filter: program.as_mut_ptr(),
@@ -64,7 +95,7 @@ fn attach(socket: &impl AsFd, mut program: Program) -> io::Result<()> {
     let len = libc::socklen_t::try_from(size_of_val(&filter))
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     // SAFETY: the kernel reads `len` bytes from the fourth argument: `filter`, a live local of exactly that size and of
-    // the type this option takes; and from it `filter.len` instructions: `program`, a live local of exactly as many. It
+    // the type this option takes; and from it `filter.len` instructions: `program`, a live slice of exactly as many. It
     // keeps a copy of its own (`bpf_prog_create_from_user`) and writes to neither. The descriptor is open: `socket`
     // borrows its owner.
     let result = unsafe {
@@ -86,31 +117,79 @@ fn attach(socket: &impl AsFd, mut program: Program) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use rstest::rstest;
 
-    /// What the kernel does with the program's three instructions on a CPU.
-    fn place(program: Program, cpu: u32) -> u32 {
+    /// What the kernel does with a program on a CPU.
+    fn place(program: &[Step], cpu: u32) -> u32 {
         let mut a = 0;
-        for step in program {
-            a = match (step.code, step.k) {
-                (0x20, 0xffff_f024) => cpu,
-                (0x94, k) => a % k,
+        let mut at = 0;
+        loop {
+            let step = program[at];
+            at += 1;
+            match (step.code, step.k) {
+                (0x20, 0xffff_f024) => a = cpu,
+                (0x15, k) => at += usize::from(if a == k { step.jt } else { step.jf }),
+                (0x94, k) => a %= k,
                 (0x16, _) => return a,
+                (0x06, k) => return k,
                 other => panic!("{other:?}"),
-            };
+            }
         }
-        panic!("no return")
+    }
+
+    fn places(cpus: &[u32], members: u32) -> Vec<u32> {
+        let program = by_cpus(cpus, NonZeroU32::new(members).unwrap());
+        (0..8).map(|cpu| place(&program, cpu)).collect()
     }
 
     #[rstest]
-    #[case::one(1, &[0, 0, 0, 0])]
-    #[case::fewer_than_cpus(3, &[0, 1, 2, 0])]
-    #[case::as_many_as_cpus(4, &[0, 1, 2, 3])]
-    #[case::more_than_cpus(9, &[0, 1, 2, 3])]
-    fn every_cpu_has_a_place_in_the_group(#[case] members: u32, #[case] places: &[u32]) {
-        let program = by_cpu(NonZeroU32::new(members).unwrap());
-        let found: Vec<_> = (0..4).map(|cpu| place(program, cpu)).collect();
-        assert_eq!(found, places);
+    #[case::one(&[], 1, [0, 0, 0, 0, 0, 0, 0, 0])]
+    #[case::fewer_than_cpus(&[], 3, [0, 1, 2, 0, 1, 2, 0, 1])]
+    #[case::as_many_as_cpus(&[], 8, [0, 1, 2, 3, 4, 5, 6, 7])]
+    #[case::more_than_cpus(&[], 9, [0, 1, 2, 3, 4, 5, 6, 7])]
+    #[case::every_other(&[0, 2, 4, 6], 4, [0, 1, 1, 3, 2, 1, 3, 3])]
+    #[case::every_other_has_a_member_of_two(&[0, 2, 4, 6], 2, [0, 1, 1, 1, 0, 1, 1, 1])]
+    #[case::in_another_order(&[1, 0], 2, [1, 0, 0, 1, 0, 1, 0, 1])]
+    fn every_cpu_has_a_place_in_the_group(
+        #[case] cpus: &[u32],
+        #[case] members: u32,
+        #[case] want: [u32; 8],
+    ) {
+        assert_eq!(places(cpus, members), want);
+    }
+
+    proptest! {
+        #[test]
+        fn a_listed_cpu_has_the_place_it_has_in_the_list(
+            cpus in proptest::collection::hash_set(0..4096_u32, 1..=100),
+            members in 1..=100_u32,
+            other in 0..8192_u32,
+        ) {
+            let listed = cpus.contains(&other);
+            let cpus: Vec<_> = cpus.into_iter().collect();
+            let program = by_cpus(&cpus, NonZeroU32::new(members).unwrap());
+            for (index, cpu) in (0_u32..).zip(&cpus) {
+                prop_assert_eq!(place(&program, *cpu), index % members);
+            }
+            prop_assert!(listed || place(&program, other) == other % members);
+        }
+    }
+
+    #[test]
+    fn the_kernel_takes_as_many_cpus_as_are_let_through_and_no_more() {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+        socket.set_reuse_port(true).unwrap();
+        let members = NonZeroU32::new(4).unwrap();
+        let cpus: Vec<u32> = (0..).take(MOST_CPUS + 1).collect();
+        match steer_by_cpus(&socket, &cpus[1..], members) {
+            // The default of `net.core.optmem_max` is below what such a program takes before Linux 6.8.
+            Err(error) => assert_eq!(error.raw_os_error(), Some(libc::ENOMEM), "{error}"),
+            Ok(()) => {}
+        }
+        let error = steer_by_cpus(&socket, &cpus, members).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error}");
     }
 
     #[test]
@@ -120,6 +199,8 @@ mod tests {
         let error = steer_by_cpu(&socket, two).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
         let error = steer_by_program(&socket, socket.as_fd()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+        let error = steer_by_default(&socket).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
     }
 }

@@ -16,9 +16,14 @@ use rstest::rstest;
 #[path = "../netns/mod.rs"]
 mod netns;
 mod programs;
-#[expect(unsafe_code, reason = "loading programs, and giving up privilege")]
+#[expect(
+    unsafe_code,
+    reason = "loading programs, refusing options, and giving up privilege"
+)]
 mod sys {
     pub(crate) mod bpf;
+    #[path = "../../sys/seccomp.rs"]
+    pub(crate) mod seccomp;
     #[path = "../../sys/unprivileged.rs"]
     pub(crate) mod unprivileged;
 }
@@ -138,10 +143,19 @@ fn cpus(most: usize) -> Vec<usize> {
     cpus.take(most).collect()
 }
 
-/// On a machine with one CPU there is one to see.
+/// As many CPUs as this process may use, at most four. With one, what steers by CPU cannot be told from what does not.
+fn several_cpus() -> Vec<usize> {
+    let cpus = cpus(4);
+    assert!(
+        cpus.len() > 1,
+        "this process may use one CPU; to see it steered by CPU takes two"
+    );
+    cpus
+}
+
 fn each_cpu_has_its_member<M: Member>(count: usize, members: usize) {
     let group = M::group(members, Steering::Cpu);
-    for cpu in cpus(4) {
+    for cpu in several_cpus() {
         let mut want = vec![0; members];
         want[cpu % members] = count;
         assert_eq!(knocks(&group, count, cpu), want, "from CPU {cpu}");
@@ -180,6 +194,38 @@ fn a_cpu_beyond_the_members_counts_modulo(#[values(1, 2, 3, 7)] members: usize) 
     each_cpu_has_its_member::<UdpSocket>(10, members);
 }
 
+/// The other order than that of the CPUs' numbers, and one member fewer than there are CPUs.
+#[test]
+fn a_listed_cpu_has_the_member_of_its_place_in_the_list_without_privilege() {
+    fn listed<M: Member>(start: impl Fn(usize, Steering<'_>) -> Group<M>) {
+        let cpus = several_cpus();
+        let list: Vec<u32> = cpus
+            .iter()
+            .rev()
+            .map(|cpu| u32::try_from(*cpu).unwrap())
+            .collect();
+        for members in [cpus.len(), cpus.len() - 1] {
+            let group = start(members, Steering::Cpus(&list));
+            for (place, cpu) in cpus.iter().rev().enumerate() {
+                let mut want = vec![0; members];
+                want[place % members] = 20;
+                assert_eq!(knocks(&group, 20, *cpu), want, "from CPU {cpu} of {list:?}");
+            }
+        }
+    }
+    fn steered<M: Member>(members: usize, steering: Steering<'_>) -> Group<M> {
+        let group = M::group(members, Steering::Kernel);
+        group.steer(steering).unwrap();
+        group
+    }
+    as_nobody(|| {
+        listed(TcpListener::group);
+        listed(UdpSocket::group);
+        listed::<TcpListener>(steered);
+        listed::<UdpSocket>(steered);
+    });
+}
+
 #[test]
 fn the_kernels_hash_spreads_over_all_members() {
     fn spreads<M: Member>() {
@@ -192,21 +238,45 @@ fn the_kernels_hash_spreads_over_all_members() {
     spreads::<UdpSocket>();
 }
 
-#[test]
-fn a_running_group_is_steered_another_way() {
-    fn steered<M: Member>() {
-        let cpu = cpus(1)[0];
-        let group = M::group(2, Steering::Kernel);
-        // Nothing to take away is no error.
-        group.steer(Steering::Kernel).unwrap();
-        group.steer(Steering::Cpu).unwrap();
-        assert_eq!(knocks(&group, 20, cpu)[cpu % 2], 20);
-        group.steer(Steering::Kernel).unwrap();
-        let counts = knocks(&group, 200, cpu);
-        assert!(!counts.contains(&0), "{counts:?}");
+/// One of each number of members: a group of one is one, too.
+fn is_steered_another_way<M: Member>(members: usize) {
+    let cpus = cpus(4);
+    let group = M::group(members, Steering::Kernel);
+    let spreads = || {
+        let counts = knocks(&group, 200, cpus[0]);
+        assert!(
+            counts.iter().sum::<usize>() == 200 && !counts.contains(&0),
+            "{counts:?}"
+        );
+    };
+    spreads();
+    // Nothing to take away is no error.
+    group.steer(Steering::Kernel).unwrap();
+    group.steer(Steering::Cpu).unwrap();
+    for cpu in &cpus {
+        assert_eq!(knocks(&group, 20, *cpu)[cpu % members], 20);
     }
-    steered::<TcpListener>();
-    steered::<UdpSocket>();
+    group.steer(Steering::Kernel).unwrap();
+    spreads();
+}
+
+#[rstest]
+fn a_running_group_is_steered_another_way(#[values(1, 2, 3)] members: usize) {
+    is_steered_another_way::<TcpListener>(members);
+    is_steered_another_way::<UdpSocket>(members);
+}
+
+/// As before Linux 5.3, which has no way to take a program away.
+#[rstest]
+fn where_no_program_is_taken_away_one_leaves_all_to_the_hash(#[values(1, 2, 3)] members: usize) {
+    const DETACH: i32 = 68;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            sys::seccomp::refuse_option(1, DETACH, 92).unwrap();
+            is_steered_another_way::<TcpListener>(members);
+            is_steered_another_way::<UdpSocket>(members);
+        });
+    });
 }
 
 /// What `reuseport_detach_sock` does, and why a group is better kept whole.
@@ -340,11 +410,24 @@ fn what_cannot_be_a_group_is_refused_by_name() {
     let udp = UDP.tuning(Tuning::udp().reuse_address(true));
     let error = udp.bind_group(any(), 2, Steering::Cpu).unwrap_err();
     refused(error, "SO_REUSEADDR");
-    let asked = Tuning::tcp().reuse_port(true).reuse_address(true);
-    let group = TCP
-        .tuning(asked.strict(true))
-        .listen_group(any(), 2, Steering::Cpu);
-    group.unwrap().0.close().unwrap();
+    for cpus in [&[][..], &[0], &[0, 0], &[7, 0, 7]] {
+        let steering = Steering::Cpus(cpus);
+        refused(TCP.listen_group(any(), 2, steering).unwrap_err(), "cpus");
+        refused(UDP.bind_group(any(), 2, steering).unwrap_err(), "cpus");
+        let group = TcpListener::group(2, Steering::Kernel);
+        refused(group.steer(steering).unwrap_err(), "cpus");
+    }
+}
+
+#[rstest]
+fn whether_the_address_is_reused_is_the_tunings_matter(#[values(true, false)] on: bool) {
+    let asked = Tuning::tcp().reuse_port(true).reuse_address(on);
+    let tcp = TCP.tuning(asked.strict(true));
+    let (group, reports) = tcp.listen_group(any(), 2, Steering::Cpu).unwrap();
+    for (member, report) in group.members().iter().zip(reports) {
+        let socket = socket2::SockRef::from(member);
+        assert_eq!(socket.reuse_address().unwrap(), on, "{report}");
+    }
 }
 
 #[test]
@@ -361,6 +444,7 @@ fn multipath_tcp_is_left_to_the_hash() {
     };
     let counts = knocks(&group, 200, cpus(1)[0]);
     assert!(!counts.contains(&0), "{counts:?}");
+    group.steer(Steering::Kernel).unwrap();
     for error in [
         group.steer(Steering::Cpu).unwrap_err(),
         builder.listen_group(any(), 2, Steering::Cpu).unwrap_err(),

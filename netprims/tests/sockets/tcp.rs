@@ -164,6 +164,19 @@ fn a_connection_in_time_blocks_as_any_other() {
 }
 
 #[rstest]
+#[case::as_std_does(Tuning::tcp(), true)]
+#[case::asked_for(Tuning::tcp().reuse_address(true), true)]
+#[case::not_wanted(Tuning::tcp().reuse_address(false), false)]
+fn a_listeners_address_is_reused_unless_the_tuning_says_otherwise(
+    #[case] tuning: Tuning<Tcp>,
+    #[case] want: bool,
+) {
+    let (listener, report) = TCP.tuning(tuning.strict(true)).listen(any()).unwrap();
+    let reused = socket2::SockRef::from(&listener).reuse_address().unwrap();
+    assert_eq!(reused, want, "{report}");
+}
+
+#[rstest]
 #[case::both(None, true)]
 #[case::asked_for_both(Some(false), true)]
 #[case::only_v6(Some(true), false)]

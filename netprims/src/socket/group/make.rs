@@ -15,17 +15,20 @@ impl TcpBuilder {
     /// Opens several listeners on one address, each with a queue of its own, tuned as [`listen`](Self::listen) does it.
     /// With port 0 the kernel chooses one port for all. One report for each, in the order of the members.
     ///
-    /// The address must be nobody's: a group's places count from zero. (Two groups of one user that are made there at
-    /// the same instant can still meet.) Sets `SO_REUSEPORT`, and `SO_REUSEADDR` as `listen` does. The steering is in
-    /// force before the first member listens; connections that arrive before the last one does go to those that are
-    /// there.
+    /// The address must be nobody's: a group's places count from zero. While the members are opened, a socket of the
+    /// same user that asks for `SO_REUSEPORT` may take a place among them, [unseen](Group#places). Sets `SO_REUSEPORT`,
+    /// and `SO_REUSEADDR` as `listen` does. The steering is in force before the first member listens; connections that
+    /// arrive before the last one does go to those that are there.
     ///
     /// # Errors
     ///
     /// All that were opened are closed.
     ///
-    /// - [`Error::InvalidValue`]: no members or more than 32 768, or a tuning that asks for `SO_REUSEPORT` off.
-    /// - those of [`listen`](Self::listen); `EADDRINUSE` also if another group is at the address.
+    /// - [`Error::InvalidValue`]: no members or more than 32 768, CPUs that [`Steering::Cpus`] does not take, or a tuning
+    ///   that asks for `SO_REUSEPORT` off.
+    /// - those of [`listen`](Self::listen). `EADDRINUSE` also if another group is at the address, or connections of a
+    ///   predecessor that had set `SO_REUSEPORT` and not `SO_REUSEADDR` have not ended or are in TIME_WAIT: the first
+    ///   member is bound without `SO_REUSEPORT`, to find out whether it is alone.
     /// - those of [`Group::steer`].
     pub fn listen_group(
         &self,
@@ -34,6 +37,7 @@ impl TcpBuilder {
         steering: Steering<'_>,
     ) -> Result<(Group<TcpListener>, Vec<Report>)> {
         let count = count(members)?;
+        steering.check(count)?;
         make(count, local, TcpListener::local_addr, |local, first| {
             self.listen_with(
                 local,
@@ -59,8 +63,10 @@ impl UdpBuilder {
     /// Opens several sockets on one address, each with a queue of its own, tuned as [`bind`](Self::bind) does it. With
     /// port 0 the kernel chooses one port for all. One report for each, in the order of the members.
     ///
-    /// The address must be nobody's: a group's places count from zero. Sets `SO_REUSEPORT`. The steering is in force
-    /// before the first member is bound; datagrams that arrive before the last one is go to those that are there.
+    /// The address must be nobody's: a group's places count from zero. While the members are opened, a socket of the
+    /// same user that asks for `SO_REUSEPORT` may take a place among them, [unseen](Group#places). Sets `SO_REUSEPORT`.
+    /// The steering is in force before the first member is bound; datagrams that arrive before the last one is go to
+    /// those that are there. Linux 4.5.
     ///
     /// Do not connect a member: a group that has connected sockets is not steered by its program alone.
     ///
@@ -68,8 +74,8 @@ impl UdpBuilder {
     ///
     /// All that were opened are closed.
     ///
-    /// - [`Error::InvalidValue`]: no members or more than 32 768, or a tuning that asks for `SO_REUSEPORT` off or
-    ///   `SO_REUSEADDR` on.
+    /// - [`Error::InvalidValue`]: no members or more than 32 768, CPUs that [`Steering::Cpus`] does not take, or a tuning
+    ///   that asks for `SO_REUSEPORT` off or `SO_REUSEADDR` on.
     /// - those of [`bind`](Self::bind); `EADDRINUSE` also if another group is at the address.
     /// - those of [`Group::steer`].
     pub fn bind_group(
@@ -79,10 +85,8 @@ impl UdpBuilder {
         steering: Steering<'_>,
     ) -> Result<(Group<UdpSocket>, Vec<Report>)> {
         let count = count(members)?;
+        steering.check(count)?;
         make(count, local, UdpSocket::local_addr, |local, first| {
-            // A UDP socket that is bound takes no program before another has joined it; one that has a program before
-            // it is bound shares the address with nobody who is there.
-            let early = first && steering.is_programmed();
             self.bind_with(
                 local,
                 |socket, report| {
@@ -93,13 +97,18 @@ impl UdpBuilder {
                         true,
                         "a group could not tell that others are at its address",
                     )?;
-                    share(socket, early || !first)?;
-                    if early {
-                        steering.apply(socket, count)?;
+                    share(socket, true)?;
+                    // A program is what makes a group of one UDP socket. It has to come before the bind; a socket that
+                    // has its group by then shares the address with nobody who is there.
+                    if first {
+                        steering.found(socket, count)?;
                     }
                     Ok(())
                 },
-                |socket| share(socket, true),
+                |socket| match (first, steering) {
+                    (true, Steering::Kernel) => steering.apply(socket, count),
+                    _ => Ok(()),
+                },
             )
         })
     }
@@ -118,7 +127,7 @@ pub(super) fn count(members: usize) -> Result<NonZeroU32> {
 }
 
 /// Opens the members in the order of their places. `open` gets the address, and whether it is the first: that one is
-/// bound before it shares the address, and so finds out whether it is alone.
+/// bound so that it finds out whether it is alone.
 fn make<S>(
     members: NonZeroU32,
     local: SocketAddr,

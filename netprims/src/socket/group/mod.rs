@@ -25,8 +25,10 @@ use crate::{Result, fd};
 /// share it (`Arc<Group<_>>`, or a scope's `&group`) and let each thread use `&group[i]`.
 /// [`into_members`](Self::into_members) is for those that know better.
 ///
-/// A socket of the same user that asks for `SO_REUSEPORT` may still join later, at a place behind the members': the
-/// hash gives it its share, [`Steering::Cpu`] nothing.
+/// A socket of the same user that asks for `SO_REUSEPORT` may still join. Later it comes behind the members: the hash
+/// gives it its share, steering by CPU nothing. **While the group is made it may come between two members**: it then has
+/// the place of the second, whose traffic a steering by place gives to it, and nothing tells. Only what runs as the same
+/// user can do so.
 ///
 /// A listener that is closed resets the connections that wait in its queue, unless `net.ipv4.tcp_migrate_req` is 1
 /// (Linux 5.14).
@@ -77,16 +79,18 @@ impl<S: AsFd> Group<S> {
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidValue`](crate::Error::InvalidValue): the group has no members.
+    /// - [`Error::InvalidValue`](crate::Error::InvalidValue): the group has no members, or [`Steering::Cpus`] does not
+    ///   take the CPUs.
     /// - [`Error::System`](crate::Error::System), and the steering is as before: `EINVAL` if the descriptor is no
-    ///   program that can steer, or the first member is in no group; `EOPNOTSUPP` for Multipath TCP; `ENOTSUPP` (524) if
-    ///   the program cannot steer such sockets; `ENOMEM` if it is larger than `net.core.optmem_max`; `EPERM` if the
-    ///   socket's filter is locked; `ENOPROTOOPT` for [`Steering::Kernel`] before Linux 5.3.
+    ///   program that can steer, or the first member is in no group; `EOPNOTSUPP` for a program on Multipath TCP;
+    ///   `ENOTSUPP` (524) if the program cannot steer such sockets; `ENOMEM` if it is larger than
+    ///   `net.core.optmem_max`; `EPERM` if the socket's filter is locked.
     #[doc(alias = "SO_ATTACH_REUSEPORT_CBPF")]
     #[doc(alias = "SO_ATTACH_REUSEPORT_EBPF")]
     #[doc(alias = "SO_DETACH_REUSEPORT_BPF")]
     pub fn steer(&self, steering: Steering<'_>) -> Result<()> {
         let members = make::count(self.members.len())?;
+        steering.check(members)?;
         match self.members.first() {
             Some(first) => steering.apply(first, members),
             None => Ok(()),

@@ -8,7 +8,7 @@ where
     /// Whether bind succeeds although connections of an earlier socket at the address are not all gone (TCP), or
     /// another socket with the option is bound to it (UDP).
     ///
-    /// - Default: off; [`TcpBuilder::listen`](crate::socket::TcpBuilder::listen) sets it in any case.
+    /// - Default: off; on for what [`TcpBuilder::listen`](crate::socket::TcpBuilder::listen) and its groups open.
     /// - When: before bind has its effect on this socket; later on those that bind after it.
     /// - Privilege: none. Kernel: any.
     ///
