@@ -22,8 +22,9 @@
 //!
 //! # What it does not do
 //!
-//! It is no async runtime and starts no threads, except for the length of a call in [`netns`]. It sets no option that was not asked for, with one exception that
-//! [`TcpBuilder::listen`](socket::TcpBuilder::listen) names. It runs on Linux only.
+//! It is no async runtime and starts no threads, except for the length of a call in [`netns`]. It sets no option that
+//! was not asked for, with the exceptions that [`TcpBuilder::listen`](socket::TcpBuilder::listen) (`SO_REUSEADDR`) and a
+//! [`Group`](socket::Group) (`SO_REUSEPORT`) name. It runs on Linux only.
 //!
 //! # Features
 //!

@@ -103,7 +103,8 @@ macro_rules! peer {
             ///
             /// # Errors
             ///
-            /// [`Error::System`](crate::Error::System): `ENOTCONN` without a peer.
+            /// [`Error::System`](crate::Error::System): `ENOTCONN` without a peer, except for a Unix socket, which ends
+            /// for itself.
             ///
             /// Source: shutdown(2).
             pub fn shutdown(&self, how: std::net::Shutdown) -> crate::Result<()> {
@@ -159,7 +160,8 @@ macro_rules! datagrams {
             /// # Errors
             ///
             /// `EMSGSIZE` for one that is too long, `EDESTADDRREQ` or `ENOTCONN` without a peer, `ECONNREFUSED` if an
-            /// earlier one found nobody there, `EAGAIN` on a non-blocking socket.
+            /// earlier one found nobody there (or, of Unix sockets, if the peer is gone), `EAGAIN` on a non-blocking
+            /// socket.
             ///
             /// Source: send(2).
             pub fn send(&self, data: &[u8]) -> std::io::Result<usize> {

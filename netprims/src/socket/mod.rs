@@ -13,8 +13,8 @@
 //! Addresses are std's, IPv6 scopes included. A socket at `[::]` serves IPv4 peers too, unless
 //! [`Tuning::only_v6`](crate::tuning::Tuning::only_v6) is on.
 //!
-//! What moves data returns `io::Error`, as std's traits do, which costs nothing where a call would block; all else
-//! returns the crate's [`Error`](crate::Error).
+//! What moves data or accepts returns `io::Error`, as std's traits do, which costs nothing where a call would block; all
+//! else returns the crate's [`Error`](crate::Error).
 //!
 //! The types convert from and to `OwnedFd` and std's types, through `OwnedFd` from and to socket2's, and through std's
 //! from and to tokio's, so nothing else needs to know this crate. For what they do not offer use std's.

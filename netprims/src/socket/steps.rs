@@ -5,28 +5,74 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use socket2::{SockAddr, Socket};
+use socket2::{SockAddr, Socket, Type};
 
 use crate::fd::retry;
+use crate::sysctl::Sysctl;
 use crate::tuning::{Report, Warning};
 use crate::{Error, Result};
 
 pub(super) fn bind(socket: &Socket, address: &SockAddr, name: impl Display) -> Result<()> {
     socket.bind(address).map_err(|error| {
-        let advice = match (error.raw_os_error(), address.is_unix()) {
-            (Some(libc::EADDRINUSE), true) => {
-                "a server has the name, or the file of one that is gone: UnixBuilder::replace_stale tells them apart"
-            }
-            (Some(libc::EADDRNOTAVAIL), false) => {
-                "no interface of this network namespace has the address; Tuning::freebind does not ask for one"
-            }
-            (Some(libc::EACCES), false) => {
-                "the port is below net.ipv4.ip_unprivileged_port_start: lower it, or grant CAP_NET_BIND_SERVICE"
-            }
-            _ => return Error::system("bind", name, error),
+        let is_stream = socket.r#type().is_ok_and(|kind| kind == Type::STREAM);
+        let start = Sysctl::new("net.ipv4.ip_unprivileged_port_start").read();
+        let start = start.ok().flatten().and_then(|start| start.parse().ok());
+        let refused = RefusedBind {
+            errno: error.raw_os_error(),
+            address: address.as_socket(),
+            is_stream,
+            start,
         };
-        Error::advised("bind", name, error, advice)
+        match refused.advice() {
+            Some(advice) => Error::advised("bind", name, error, advice),
+            None => Error::system("bind", name, error),
+        }
     })
+}
+
+/// A bind that the kernel refused, and what is known of it.
+struct RefusedBind {
+    errno: Option<i32>,
+    /// `None` for a Unix socket.
+    address: Option<SocketAddr>,
+    is_stream: bool,
+    /// `net.ipv4.ip_unprivileged_port_start`, if it can be seen.
+    start: Option<u16>,
+}
+
+impl RefusedBind {
+    fn advice(&self) -> Option<&'static str> {
+        match (self.errno?, self.address) {
+            (libc::EADDRINUSE, None) => Some(
+                "a server has the name, or the file of one that is gone: UnixBuilder::replace_stale tells them apart",
+            ),
+            (libc::EADDRINUSE, Some(_)) if self.is_stream => Some(
+                "another socket has the address, or connections that had not set SO_REUSEADDR, as those of a \
+                 predecessor that set SO_REUSEPORT only, have not ended or are in TIME_WAIT",
+            ),
+            (libc::EADDRNOTAVAIL, Some(SocketAddr::V4(_))) => Some(
+                "no interface of this network namespace has the address; Tuning::freebind does not ask for one",
+            ),
+            (libc::EADDRNOTAVAIL, Some(SocketAddr::V6(_))) => Some(
+                "no interface of this network namespace has the address, or one has it and is still asking whether \
+                 somebody else does (it is tentative); Tuning::freebind does not ask for either",
+            ),
+            (libc::EACCES, Some(address)) => Some(match self.start {
+                Some(start) if address.port() != 0 && address.port() < start => {
+                    "the port is below net.ipv4.ip_unprivileged_port_start: lower it, or grant CAP_NET_BIND_SERVICE"
+                }
+                Some(_) => {
+                    "not for the port's number: a security module such as Landlock or SELinux, or a BPF program of \
+                     the control group, may forbid it"
+                }
+                None => {
+                    "the port may be below net.ipv4.ip_unprivileged_port_start, which cannot be seen, or a security \
+                     module such as Landlock or SELinux may forbid it"
+                }
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// Without a number the queue is as long as the kernel allows.
@@ -54,6 +100,7 @@ pub(super) fn connect(
     socket: &Socket,
     peer: &SockAddr,
     name: impl Display,
+    source: Option<SocketAddr>,
     timeout: Option<Duration>,
 ) -> Result<()> {
     let connected = match timeout {
@@ -65,10 +112,11 @@ pub(super) fn connect(
         let late = error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none();
         let advice = match error.raw_os_error() {
             None if late => "no answer within the builder's connect_timeout",
-            Some(libc::EADDRNOTAVAIL) if peer.is_ipv4() || peer.is_ipv6() => {
-                "no local port is free for this peer; Tuning::local_port_range and net.ipv4.ip_local_port_range say \
-                 which there are"
+            Some(libc::EADDRNOTAVAIL) if source.is_some_and(|source| source.port() != 0) => {
+                "a connection from this source to this peer may be there already, or in TIME_WAIT"
             }
+            Some(libc::EADDRNOTAVAIL) if peer.is_ipv4() => NO_PORT_FREE,
+            Some(libc::EADDRNOTAVAIL) if peer.is_ipv6() => NO_PORT_FREE_OR_ADDRESS,
             _ => return Error::system("connect", name, error),
         };
         let error = if late {
@@ -80,6 +128,11 @@ pub(super) fn connect(
     })
 }
 
+const NO_PORT_FREE: &str = "it may be that no local port is free for this peer; Tuning::local_port_range and \
+                            net.ipv4.ip_local_port_range say which there are";
+const NO_PORT_FREE_OR_ADDRESS: &str = "it may be that no local port is free for this peer (Tuning::local_port_range and net.ipv4.ip_local_port_range say \
+     which there are), or that there is no local address to reach it from";
+
 /// Refuses a source address of another family than the peer's, before there is a socket.
 pub(super) fn same_family(source: Option<SocketAddr>, peer: SocketAddr) -> Result<()> {
     match source {
@@ -89,5 +142,33 @@ pub(super) fn same_family(source: Option<SocketAddr>, peer: SocketAddr) -> Resul
             reason: "it is of another address family than the peer",
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::below(80, Some(1024), "below net.ipv4.ip_unprivileged_port_start:")]
+    #[case::at(1024, Some(1024), "Landlock")]
+    #[case::left_to_the_kernel(0, Some(1024), "Landlock")]
+    #[case::all_are_free(80, Some(0), "Landlock")]
+    #[case::not_seen(80, None, "may be below net.ipv4.ip_unprivileged_port_start")]
+    fn a_port_is_blamed_only_if_it_is_below_the_limit(
+        #[case] port: u16,
+        #[case] start: Option<u16>,
+        #[case] text: &str,
+        #[values(true, false)] is_stream: bool,
+    ) {
+        let refused = RefusedBind {
+            errno: Some(libc::EACCES),
+            address: Some(SocketAddr::from(([127, 0, 0, 1], port))),
+            is_stream,
+            start,
+        };
+        let advice = refused.advice().unwrap();
+        assert!(advice.contains(text), "{advice}");
     }
 }

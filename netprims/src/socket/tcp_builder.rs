@@ -116,7 +116,13 @@ impl TcpBuilder {
         if let Some(source) = self.source {
             steps::bind(&socket, &SockAddr::from(source), source)?;
         }
-        steps::connect(&socket, &SockAddr::from(peer), peer, self.connect_timeout)?;
+        steps::connect(
+            &socket,
+            &SockAddr::from(peer),
+            peer,
+            self.source,
+            self.connect_timeout,
+        )?;
         let report = self.tuning.resume(&socket, report)?;
         Ok((TcpStream::from(OwnedFd::from(socket)), report))
     }
@@ -128,8 +134,9 @@ impl TcpBuilder {
     ///
     /// # Errors
     ///
-    /// - [`Error::System`] naming the call and the address: `EADDRINUSE`, `EACCES` for a port below
-    ///   `net.ipv4.ip_unprivileged_port_start`, …
+    /// - [`Error::System`] naming the call and the address: `EADDRINUSE` also while connections of a predecessor that
+    ///   had not set `SO_REUSEADDR` itself are in TIME_WAIT; `EACCES` for a port below
+    ///   `net.ipv4.ip_unprivileged_port_start`, or where a security module forbids it; …
     /// - those of [`Tuning::apply`]; the socket is closed.
     ///
     /// Source: bind(2), listen(2).

@@ -1,8 +1,8 @@
+use std::io;
 use std::net::SocketAddr;
 
 use super::TcpStream;
-use super::inner::{failed, socket};
-use crate::{Error, Result};
+use super::inner::socket;
 
 /// A TCP socket that accepts connections. Made by [`TcpBuilder::listen`](super::TcpBuilder::listen), or from any
 /// `OwnedFd`.
@@ -19,20 +19,18 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: `EMFILE` and `ENFILE` when descriptors run out (the connection keeps waiting), `EAGAIN` on a
-    /// listener that was made non-blocking, `ECONNABORTED` when the peer has gone again, `EINVAL` if it does not
-    /// listen.
+    /// - `EAGAIN` on a listener that was made non-blocking.
+    /// - `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM` when descriptors or memory run out. The connection keeps waiting: who
+    ///   tries again at once is told the same at once.
+    /// - `ECONNABORTED`, `EPERM` and errors of the network concern one connection, and the next may be fine. A peer that
+    ///   has reset its connection by now is none of them: the connection is taken, and reading it says `ECONNRESET`.
+    /// - `EINVAL` if it does not listen.
     ///
     /// Source: accept(2).
     #[doc(alias = "accept4")]
-    pub fn accept(&self) -> Result<(TcpStream, SocketAddr)> {
+    pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         // std accepts with SOCK_CLOEXEC and goes on after EINTR.
-        match self.inner.accept() {
-            Ok((stream, peer)) => Ok((TcpStream::from(stream), peer)),
-            Err(error) => Err(match self.inner.local_addr() {
-                Ok(local) => Error::system("accept on", local, error),
-                Err(_) => failed("accept on", self, error),
-            }),
-        }
+        let (stream, peer) = self.inner.accept()?;
+        Ok((TcpStream::from(stream), peer))
     }
 }

@@ -96,7 +96,7 @@ impl UdpBuilder {
         if let Some(source) = self.source {
             steps::bind(&socket, &SockAddr::from(source), source)?;
         }
-        steps::connect(&socket, &SockAddr::from(peer), peer, None)?;
+        steps::connect(&socket, &SockAddr::from(peer), peer, self.source, None)?;
         let report = self.tuning.resume(&socket, report)?;
         Ok((UdpSocket::from(OwnedFd::from(socket)), report))
     }

@@ -154,7 +154,7 @@ impl UnixBuilder {
         let address = Name(name).to_kernel()?;
         let socket = kind.open()?;
         let report = self.tuning.begin(&socket)?;
-        steps::connect(&socket, &address, Name(name), None)?;
+        steps::connect(&socket, &address, Name(name), None, None)?;
         let report = self.tuning.resume(&socket, report)?;
         Ok((socket, report))
     }

@@ -23,8 +23,9 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// `ENOENT` or `ECONNREFUSED` if nobody is there, `EPROTOTYPE` if a stream socket is, `EMSGSIZE` for one larger
-    /// than the send buffer, `EAGAIN` on a non-blocking socket.
+    /// `ENOENT` or `ECONNREFUSED` if nobody is there, `EPROTOTYPE` if a stream socket is, `EPERM` if the receiver is
+    /// connected to another socket, `EACCES` without write permission, `EMSGSIZE` for one larger than the send buffer,
+    /// `EAGAIN` on a non-blocking socket.
     ///
     /// Source: sendto(2), unix(7).
     #[doc(alias = "sendto")]

@@ -1,9 +1,8 @@
+use std::io;
 use std::os::unix::net::SocketAddr;
 
 use super::UnixStream;
-use super::inner::{failed, socket};
-use super::unix_name::Name;
-use crate::{Error, Result};
+use super::inner::socket;
 
 /// A Unix socket that accepts connections. Made by [`UnixBuilder::listen`](super::UnixBuilder::listen), or from any
 /// `OwnedFd`.
@@ -21,19 +20,16 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// [`Error::System`]: `EMFILE` and `ENFILE` when descriptors run out (the connection keeps waiting), `EAGAIN` on a
-    /// listener that was made non-blocking, `EINVAL` if it does not listen.
+    /// - `EAGAIN` on a listener that was made non-blocking.
+    /// - `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM` when descriptors or memory run out. The connection keeps waiting: who
+    ///   tries again at once is told the same at once.
+    /// - `EINVAL` if it does not listen.
     ///
     /// Source: accept(2), unix(7).
     #[doc(alias = "accept4")]
-    pub fn accept(&self) -> Result<(UnixStream, SocketAddr)> {
+    pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         // std accepts with SOCK_CLOEXEC and goes on after EINTR.
-        match self.inner.accept() {
-            Ok((stream, peer)) => Ok((UnixStream::from(stream), peer)),
-            Err(error) => Err(match self.inner.local_addr() {
-                Ok(local) => Error::system("accept on", Name(&local), error),
-                Err(_) => failed("accept on", self, error),
-            }),
-        }
+        let (stream, peer) = self.inner.accept()?;
+        Ok((UnixStream::from(stream), peer))
     }
 }

@@ -40,6 +40,29 @@ fn streams_allocate_nothing() {
 }
 
 #[test]
+fn a_listener_with_nobody_waiting_allocates_nothing() {
+    let (tcp, _) = TcpBuilder::new()
+        .listen("127.0.0.1:0".parse().unwrap())
+        .unwrap();
+    let name = format!("netprims nobody waits {}", std::process::id());
+    let name = std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap();
+    let (unix, _) = UnixBuilder::new().listen(&name).unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    unix.set_nonblocking(true).unwrap();
+    let (_near, _) = TcpBuilder::new()
+        .connect(tcp.local_addr().unwrap())
+        .unwrap();
+    allocates_nothing(|| {
+        let _far = tcp.accept().unwrap();
+        for _ in 0..100 {
+            let error = tcp.accept().unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+            unix.accept().unwrap_err();
+        }
+    });
+}
+
+#[test]
 fn datagrams_allocate_nothing() {
     let local = "127.0.0.1:0".parse().unwrap();
     let (server, _) = UdpBuilder::new().bind(local).unwrap();

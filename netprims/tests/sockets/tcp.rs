@@ -49,7 +49,6 @@ fn a_non_blocking_socket_does_not_wait() {
     let error = listener.accept().unwrap_err();
     assert_eq!(error.raw_os_error(), Some(11), "{error}");
     let local = listener.local_addr().unwrap();
-    assert!(error.to_string().contains(&local.to_string()), "{error}");
     let (mut near, _) = TCP.connect(local).unwrap();
     near.set_nonblocking(true).unwrap();
     let error = near.read(&mut [0; 1]).unwrap_err();
@@ -233,6 +232,79 @@ fn the_scope_of_a_link_local_address_is_kept() {
             // Without a scope there is no such address.
             let error = TCP.listen("[fe80::7]:0".parse().unwrap()).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(22), "{error}");
+        },
+    );
+}
+
+/// A peer that is gone when it is accepted is no error of the listener.
+#[test]
+fn a_connection_that_was_reset_is_accepted_and_says_so_when_it_is_read() {
+    let (listener, _) = TCP.listen(any()).unwrap();
+    let resets = TCP.tuning(Tuning::tcp().linger(Duration::ZERO));
+    drop(resets.connect(listener.local_addr().unwrap()).unwrap());
+    let (mut far, _) = listener.accept().unwrap();
+    let error = far.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(104), "{error}");
+}
+
+#[test]
+fn a_source_whose_connection_is_there_already_is_what_is_blamed() {
+    let (listener, _) = TCP.listen(any()).unwrap();
+    let peer = listener.local_addr().unwrap();
+    let (free, _) = TCP.listen("127.0.0.8:0".parse().unwrap()).unwrap();
+    let source = free.local_addr().unwrap();
+    drop(free);
+    let again = TCP.tuning(Tuning::tcp().reuse_address(true)).source(source);
+    let _first = again.connect(peer).unwrap();
+    let error = again.connect(peer).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(99), "{error}");
+    assert!(
+        error.to_string().contains("from this source to this peer"),
+        "{error}"
+    );
+    let (other, _) = TCP.listen(any()).unwrap();
+    drop(again.connect(other.local_addr().unwrap()).unwrap());
+}
+
+/// A predecessor that had set SO_REUSEPORT only.
+#[test]
+fn what_is_left_of_a_predecessor_is_named_as_what_may_be_in_the_way() {
+    let predecessor =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    predecessor.set_reuse_port(true).unwrap();
+    predecessor.bind(&any().into()).unwrap();
+    predecessor.listen(5).unwrap();
+    let at = predecessor.local_addr().unwrap().as_socket().unwrap();
+    let _near = TCP.connect(at).unwrap();
+    let _far = predecessor.accept().unwrap();
+    drop(predecessor);
+    for error in [
+        TCP.listen(at).map(drop).unwrap_err(),
+        TCP.listen_group(at, 2, Steering::Kernel)
+            .map(drop)
+            .unwrap_err(),
+    ] {
+        assert_eq!(error.raw_os_error(), Some(98), "{error}");
+        assert!(error.to_string().contains("SO_REUSEPORT only"), "{error}");
+    }
+    let shares = TCP.tuning(Tuning::tcp().reuse_port(true));
+    drop(shares.listen(at).unwrap());
+}
+
+#[test]
+fn an_ipv6_address_that_is_tentative_is_not_said_to_be_absent() {
+    in_fresh(
+        Fresh::Network,
+        "tcp::an_ipv6_address_that_is_tentative_is_not_said_to_be_absent",
+        || {
+            // Duplicate address detection does not end on a device that is down.
+            let line =
+                "ip link add near type veth peer name far && ip -6 addr add fd00::7/64 dev near";
+            let done = Command::new("sh").args(["-c", line]).status().unwrap();
+            assert!(done.success());
+            let error = TCP.listen("[fd00::7]:0".parse().unwrap()).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(99), "{error}");
+            assert!(error.to_string().contains("tentative"), "{error}");
         },
     );
 }

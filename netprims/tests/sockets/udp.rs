@@ -96,6 +96,11 @@ fn a_peer_that_is_not_there_is_an_error_of_the_next_call() {
     let (gone, _) = UDP.bind(any()).unwrap();
     let (client, _) = UDP.connect(gone.local_addr().unwrap()).unwrap();
     gone.close().unwrap();
+    // Instead of waiting for ever, should the answer be lost.
+    let patience = Some(std::time::Duration::from_secs(60));
+    socket2::SockRef::from(&client)
+        .set_read_timeout(patience)
+        .unwrap();
     client.send(b"x").unwrap();
     let error = client.recv(&mut [0; 1]).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(111), "{error}");

@@ -120,6 +120,29 @@ fn datagrams_come_in_order_and_whole() {
 }
 
 #[test]
+fn a_receiver_that_is_connected_elsewhere_takes_nothing() {
+    let [receiver, elsewhere] = [abstract_name(), abstract_name()];
+    let (socket, _) = UNIX.bind_datagram(&receiver).unwrap();
+    let (_other, _) = UNIX.bind_datagram(&elsewhere).unwrap();
+    let socket = std::os::unix::net::UnixDatagram::from(socket);
+    socket.connect_addr(&elsewhere).unwrap();
+    let (sender, _) = UNIX.bind_datagram(&abstract_name()).unwrap();
+    let error = sender.send_to(b"x", &receiver).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(1), "{error}");
+}
+
+#[test]
+fn a_datagram_socket_without_a_peer_ends_for_itself() {
+    let name = abstract_name();
+    let (socket, _) = UNIX.bind_datagram(&name).unwrap();
+    socket.shutdown(std::net::Shutdown::Both).unwrap();
+    assert_eq!(socket.recv(&mut [0; 1]).unwrap(), 0);
+    let (sender, _) = UNIX.connect_datagram(&name).unwrap();
+    let error = sender.send(b"x").unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(32), "{error}");
+}
+
+#[test]
 fn a_name_in_use_says_what_to_do() {
     let folder = Folder::new();
     let (_listener, _) = UNIX.listen(&folder.name()).unwrap();
