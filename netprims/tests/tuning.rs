@@ -193,26 +193,48 @@ fn reuse_port_is_granted_to_a_socket_that_listens() {
 }
 
 #[test]
-fn a_backlog_that_is_cut_warns() {
+fn a_backlog_that_is_cut_is_not_granted() {
     let any = "127.0.0.1:0".parse().unwrap();
-    let limit = number("net.core.somaxconn");
-    let (_, report) = TcpBuilder::new().backlog(u32::MAX).listen(any).unwrap();
-    let [
-        Warning::BacklogCut {
-            requested,
-            effective,
-            ..
-        },
-    ] = report.warnings()
-    else {
+    let limit = u32::try_from(number("net.core.somaxconn")).unwrap();
+    let builder = TcpBuilder::new().backlog(limit + 1);
+    let (_, report) = builder.listen(any).unwrap();
+    let [Outcome::Differs(difference)] = report.outcomes() else {
         panic!("{report}")
     };
-    assert_eq!((*requested, u64::from(*effective)), (u32::MAX, limit));
+    assert_eq!(difference.option(), "listen backlog");
+    assert_eq!(difference.requested(), Value::Number(limit + 1));
+    assert_eq!(difference.effective(), Some(Value::Number(limit)));
     assert!(report.to_string().contains("somaxconn"), "{report}");
-    for builder in [TcpBuilder::new().backlog(1), TcpBuilder::new()] {
+    assert_eq!(builder.check_listen(any).unwrap(), report);
+    for builder in [TcpBuilder::new().backlog(limit), TcpBuilder::new()] {
         let (_, report) = builder.listen(any).unwrap();
-        assert_eq!(report.warnings(), []);
+        assert!(report.is_granted(), "{report}");
+        assert_eq!(builder.check_listen(any).unwrap(), report);
     }
+}
+
+#[test]
+fn a_strict_listener_is_not_bound_if_its_backlog_would_be_cut() {
+    let (free, _) = TcpBuilder::new()
+        .listen("127.0.0.1:0".parse().unwrap())
+        .unwrap();
+    let taken = free.local_addr().unwrap();
+    let strict = TcpBuilder::new().tuning(Tuning::tcp().strict(true));
+    for result in [
+        strict.backlog(u32::MAX).listen(taken).map(drop),
+        strict.backlog(u32::MAX).check_listen(taken).map(drop),
+    ] {
+        // Else it were EADDRINUSE.
+        let Err(Error::NotGranted(report)) = result else {
+            panic!("{result:?}")
+        };
+        assert!(
+            report.to_string().starts_with("listen backlog: "),
+            "{report}"
+        );
+    }
+    drop(free);
+    strict.backlog(1).listen(taken).unwrap().0.close().unwrap();
 }
 
 #[test]

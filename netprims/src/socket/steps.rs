@@ -9,7 +9,6 @@ use socket2::{SockAddr, Socket, Type};
 
 use crate::fd::retry;
 use crate::sysctl::Sysctl;
-use crate::tuning::{Report, Warning};
 use crate::{Error, Result};
 
 pub(super) fn bind(socket: &Socket, address: &SockAddr, name: impl Display) -> Result<()> {
@@ -81,19 +80,6 @@ pub(super) fn listen(socket: &Socket, backlog: Option<u32>, name: impl Display) 
     socket
         .listen(most.unwrap_or(i32::MAX))
         .map_err(|error| Error::system("listen", name, error))
-}
-
-/// The kernel cuts a backlog without a word.
-pub(super) fn warn_of_backlog(report: &mut Report, requested: Option<u32>, effective: Option<u32>) {
-    if let (Some(requested), Some(effective)) = (requested, effective) {
-        if effective < requested {
-            report.warn(Warning::BacklogCut {
-                requested,
-                effective,
-                sysctl: "net.core.somaxconn",
-            });
-        }
-    }
 }
 
 pub(super) fn connect(

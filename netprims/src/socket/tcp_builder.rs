@@ -54,7 +54,8 @@ impl TcpBuilder {
     }
 
     /// How many connections may wait to be accepted. Default: as many as `net.core.somaxconn` allows. The kernel cuts
-    /// what is more, and the report then warns ([`Warning::BacklogCut`](crate::tuning::Warning::BacklogCut)).
+    /// what is more without a word: the report has an outcome named `listen backlog`, and a strict tuning makes an error
+    /// of a cut one.
     #[doc(alias = "somaxconn")]
     pub const fn backlog(mut self, connections: u32) -> Self {
         self.backlog = Some(connections);
@@ -137,12 +138,24 @@ impl TcpBuilder {
     /// - [`Error::System`] naming the call and the address: `EADDRINUSE` also while connections of a predecessor that
     ///   had not set `SO_REUSEADDR` itself are in TIME_WAIT; `EACCES` for a port below
     ///   `net.ipv4.ip_unprivileged_port_start`, or where a security module forbids it; …
-    /// - those of [`Tuning::apply`]; the socket is closed.
+    /// - those of [`Tuning::apply`], [`Error::NotGranted`] for a [backlog](Self::backlog) that is cut among them; the
+    ///   socket is closed.
     ///
     /// Source: bind(2), listen(2).
     #[doc(alias = "bind")]
     pub fn listen(&self, local: SocketAddr) -> Result<(TcpListener, Report)> {
         self.listen_with(local, |_, _| Ok(()), |_| Ok(()))
+    }
+
+    /// What [`listen`](Self::listen) would report at an address, here and now, the backlog included. The socket is
+    /// opened, tuned and closed again; nothing is bound.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tuning::apply`], and [`Error::System`] if there are no such sockets.
+    pub fn check_listen(&self, local: SocketAddr) -> Result<Report> {
+        self.tuning
+            .apply_listening(&self.open(local)?, self.backlog)
     }
 
     /// As [`listen`](Self::listen), with a say right before and after the bind.
@@ -157,7 +170,7 @@ impl TcpBuilder {
         socket
             .set_reuse_address(true)
             .map_err(|error| Error::system("setsockopt SO_REUSEADDR", local, error))?;
-        let mut report = self.tuning.apply(&socket)?;
+        let report = self.tuning.apply_listening(&socket, self.backlog)?;
         before(&socket, &report)?;
         steps::bind(&socket, &SockAddr::from(local), local)?;
         after(&socket)?;
@@ -165,7 +178,10 @@ impl TcpBuilder {
         let queue = TcpInfo::of(&socket)
             .ok()
             .and_then(|info| info.accept_queue());
-        steps::warn_of_backlog(&mut report, self.backlog, queue.map(|queue| queue.limit));
+        let report = match queue {
+            Some(queue) => self.tuning.listening(&socket, report, queue.limit)?,
+            None => report,
+        };
         Ok((TcpListener::from(OwnedFd::from(socket)), report))
     }
 

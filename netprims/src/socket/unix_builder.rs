@@ -8,7 +8,6 @@ use socket2::{SockAddr, Socket};
 
 use super::unix_name::Name;
 use super::{UnixDatagram, UnixListener, UnixStream, steps};
-use crate::sysctl::Sysctl;
 use crate::tuning::{Report, SocketKind, Tuning, Unix};
 use crate::{Error, Result};
 
@@ -60,9 +59,9 @@ impl UnixBuilder {
     }
 
     /// How many connections may wait to be accepted; one more than that is let in. Default: as many as
-    /// `net.core.somaxconn` allows. The kernel cuts what is more, and the report then warns
-    /// ([`Warning::BacklogCut`](crate::tuning::Warning::BacklogCut)). Unix sockets do not tell their backlog: the
-    /// warning is by the sysctl.
+    /// `net.core.somaxconn` allows. The kernel cuts what is more without a word: the report has an outcome named
+    /// `listen backlog`, and a strict tuning makes an error of a cut one. Unix sockets do not tell their backlog: what is
+    /// in effect is worked out from the sysctl.
     #[doc(alias = "somaxconn")]
     pub const fn backlog(mut self, connections: u32) -> Self {
         self.backlog = Some(connections);
@@ -87,17 +86,26 @@ impl UnixBuilder {
     /// # Errors
     ///
     /// - [`Error::System`] naming the call and the name: `EADDRINUSE`, `ENOENT` and `EACCES` for the folder, …
-    /// - those of [`Tuning::apply`]; the socket is closed.
+    /// - those of [`Tuning::apply`], [`Error::NotGranted`] for a [backlog](Self::backlog) that is cut among them; the
+    ///   socket is closed.
     ///
     /// Source: unix(7), listen(2).
     #[doc(alias = "bind")]
     pub fn listen(&self, name: &SocketAddr) -> Result<(UnixListener, Report)> {
-        let (socket, mut report) = self.bind(SocketKind::UnixStream, name)?;
+        let (socket, report) = self.bind(SocketKind::UnixStream, name, self.backlog)?;
         steps::listen(&socket, self.backlog, Name(name))?;
-        let limit = Sysctl::new("net.core.somaxconn").read();
-        let limit = limit.ok().flatten().and_then(|limit| limit.parse().ok());
-        steps::warn_of_backlog(&mut report, self.backlog, limit);
         Ok((UnixListener::from(OwnedFd::from(socket)), report))
+    }
+
+    /// What [`listen`](Self::listen) would report, here and now, the backlog included. The socket is opened, tuned and
+    /// closed again; nothing is bound.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Tuning::apply`].
+    pub fn check_listen(&self) -> Result<Report> {
+        let socket = SocketKind::UnixStream.open()?;
+        self.tuning.apply_listening(&socket, self.backlog)
     }
 
     /// Opens a stream socket, tunes it, and connects it. Waits while the listener's queue is full.
@@ -120,7 +128,7 @@ impl UnixBuilder {
     ///
     /// Those of [`listen`](Self::listen).
     pub fn bind_datagram(&self, name: &SocketAddr) -> Result<(UnixDatagram, Report)> {
-        let (socket, report) = self.bind(SocketKind::UnixDatagram, name)?;
+        let (socket, report) = self.bind(SocketKind::UnixDatagram, name, None)?;
         Ok((UnixDatagram::from(OwnedFd::from(socket)), report))
     }
 
@@ -135,10 +143,15 @@ impl UnixBuilder {
         Ok((UnixDatagram::from(OwnedFd::from(socket)), report))
     }
 
-    fn bind(&self, kind: SocketKind, name: &SocketAddr) -> Result<(Socket, Report)> {
+    fn bind(
+        &self,
+        kind: SocketKind,
+        name: &SocketAddr,
+        backlog: Option<u32>,
+    ) -> Result<(Socket, Report)> {
         let address = Name(name).to_kernel()?;
         let socket = kind.open()?;
-        let report = self.tuning.apply(&socket)?;
+        let report = self.tuning.apply_listening(&socket, backlog)?;
         let bound = steps::bind(&socket, &address, Name(name));
         let in_use = matches!(&bound, Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE));
         match name.as_pathname() {

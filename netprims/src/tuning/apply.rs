@@ -94,7 +94,7 @@ fn is_for<K: Kind>(
 }
 
 impl Requests {
-    fn tune(&self, socket: &SockRef<'_>) -> Result<Report> {
+    pub(super) fn tune(&self, socket: &SockRef<'_>) -> Result<Report> {
         self.validate()?;
         let moment = Moment::of(socket).map_err(|error| {
             let object = format!("descriptor {}", socket.as_raw_fd());
@@ -131,7 +131,11 @@ impl Requests {
 
     /// The report, or the error that a strict tuning makes of a difference that counts, and of an option that the kernel
     /// took for nothing.
-    fn accept(&self, report: Report, counts: impl FnMut(&Difference) -> bool) -> Result<Report> {
+    pub(super) fn accept(
+        &self,
+        report: Report,
+        counts: impl FnMut(&Difference) -> bool,
+    ) -> Result<Report> {
         let for_nothing = |warning: &Warning| matches!(warning, Warning::OtherSockets { .. });
         let granted =
             || !report.differences().any(counts) && !report.warnings().iter().any(for_nothing);

@@ -129,7 +129,7 @@ impl From<Cause> for Explanation {
 }
 
 impl Difference {
-    /// The option, by its C name.
+    /// The option, by its C name, or `listen backlog`.
     pub fn option(&self) -> &'static str {
         self.option
     }

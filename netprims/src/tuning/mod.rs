@@ -26,6 +26,7 @@
 //! `tests/options/rows/`, which a test keeps in `tests/options/table.md`.
 
 mod apply;
+mod backlog;
 mod congestion;
 mod difference;
 mod dscp;

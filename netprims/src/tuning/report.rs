@@ -37,7 +37,7 @@ pub enum Outcome {
 }
 
 impl Report {
-    /// One outcome per option that was asked for.
+    /// One outcome per option that was asked for, and one named `listen backlog` if a builder was asked for a backlog.
     pub fn outcomes(&self) -> &[Outcome] {
         &self.outcomes
     }
@@ -55,11 +55,6 @@ impl Report {
         &self.warnings
     }
 
-    /// Adds a warning that is not about an option.
-    pub(crate) fn warn(&mut self, warning: Warning) {
-        self.warnings.push(warning);
-    }
-
     /// Whether every option is in effect as requested.
     pub fn is_granted(&self) -> bool {
         self.differences().next().is_none()
@@ -74,7 +69,7 @@ impl Report {
 }
 
 impl Outcome {
-    /// The option, by its C name.
+    /// The option, by its C name, or `listen backlog`.
     pub fn option(&self) -> &'static str {
         match self {
             Self::Granted { option, .. } => option,

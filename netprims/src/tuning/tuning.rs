@@ -91,6 +91,11 @@ impl<K: Kind> Tuning<K> {
         self
     }
 
+    /// Whether it is [strict](Self::strict).
+    pub const fn is_strict(&self) -> bool {
+        self.requests.strict
+    }
+
     const fn of(requests: Requests) -> Self {
         let kind = PhantomData;
         Self { requests, kind }

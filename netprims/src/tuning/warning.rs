@@ -47,16 +47,6 @@ pub enum Warning {
     },
     /// When and how often to probe an idle connection was said, and not that it is to be probed.
     KeepaliveOff,
-    /// Fewer connections may wait to be accepted than were asked for.
-    #[non_exhaustive]
-    BacklogCut {
-        /// What was asked for.
-        requested: u32,
-        /// What is in effect.
-        effective: u32,
-        /// The sysctl that cuts it.
-        sysctl: &'static str,
-    },
 }
 
 impl fmt::Display for Warning {
@@ -79,10 +69,6 @@ impl fmt::Display for Warning {
             }
             Self::KeepaliveOff => f.write_str(
                 "SO_KEEPALIVE is off: TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT have no effect without it",
-            ),
-            Self::BacklogCut { requested, effective, sysctl } => write!(
-                f,
-                "listen: a backlog of {requested} requested, {effective} in effect ({sysctl})"
             ),
             Self::NoNapi => f.write_str(
                 "SO_BUSY_POLL: the socket has no NAPI id, so there is nothing to poll: its packets come over \

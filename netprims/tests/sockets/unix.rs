@@ -4,9 +4,10 @@ use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use netprims::Error;
 use netprims::socket::UnixBuilder;
 use netprims::sysctl::Sysctl;
-use netprims::tuning::{Tuning, Warning};
+use netprims::tuning::{Outcome, Tuning, Value};
 use rstest::rstest;
 
 use crate::descriptors::is_close_on_exec;
@@ -237,33 +238,32 @@ fn nobody_there_is_an_error_that_names_the_place() {
 }
 
 #[test]
-fn a_backlog_that_is_cut_warns_and_one_that_is_not_holds() {
+fn a_backlog_that_is_cut_is_not_granted_and_one_that_is_not_holds() {
     let limit: u32 = {
         let somaxconn = Sysctl::new("net.core.somaxconn").read().unwrap();
         somaxconn.unwrap().parse().unwrap()
     };
     let name = abstract_name();
     let (listener, report) = UNIX.backlog(limit + 1).listen(&name).unwrap();
-    let [
-        Warning::BacklogCut {
-            requested,
-            effective,
-            sysctl,
-            ..
-        },
-    ] = report.warnings()
-    else {
+    let [Outcome::Differs(difference)] = report.outcomes() else {
         panic!("{report}")
     };
-    assert_eq!(
-        (*requested, *effective, *sysctl),
-        (limit + 1, limit, "net.core.somaxconn")
+    assert_eq!(difference.effective(), Some(Value::Number(limit)));
+    assert!(
+        report.to_string().contains("net.core.somaxconn"),
+        "{report}"
     );
+    assert_eq!(UNIX.backlog(limit + 1).check_listen().unwrap(), report);
+    let strict = UNIX.tuning(Tuning::unix().strict(true)).backlog(limit + 1);
+    let folder = Folder::new();
+    let error = strict.listen(&folder.name()).unwrap_err();
+    assert!(matches!(error, Error::NotGranted(_)), "{error}");
+    assert!(!folder.file().exists(), "it was bound");
     drop(listener);
     for backlog in [0, 1, 5] {
         let name = abstract_name();
         let (_listener, report) = UNIX.backlog(backlog).listen(&name).unwrap();
-        assert_eq!(report.warnings(), []);
+        assert!(report.is_granted(), "{report}");
         let mut waiting = Vec::new();
         let full = loop {
             let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None);

@@ -42,6 +42,7 @@ mod reuse_address;
 mod reuse_port;
 mod send_buffer;
 mod send_buffer_force;
+pub(super) mod somaxconn;
 mod syn_count;
 mod time;
 mod timestamping;

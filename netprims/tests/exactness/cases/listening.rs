@@ -1,6 +1,9 @@
 //! What limits a listener.
 
-use netprims::socket::TcpBuilder;
+use std::net::SocketAddr;
+
+use netprims::socket::{TcpBuilder, UnixBuilder};
+use netprims::tuning::{Report, Tuning};
 use rstest::{Context, rstest};
 
 use super::{ASK, ask, name};
@@ -11,10 +14,24 @@ use crate::want::*;
 const SOMAXCONN: &[(&str, &str)] = &[("net.core.somaxconn", "77"), ("net.ipv4.tcp_fastopen", "3")];
 
 #[rstest]
-#[case::backlog_over_the_sysctl(Exact(Case::of(file, listen::<1000>).fresh(SOMAXCONN), |_| {
-    nothing().warning("listen: a backlog of 1000 requested, 77 in effect (net.core.somaxconn)")
+#[case::backlog_over_the_sysctl(Exact(Case::of(file, listen::<1000>).fresh(SOMAXCONN), |_| cut()))]
+#[case::backlog_over_the_sysctl_foreseen(Exact(Case::of(file, foresee::<1000>).fresh(SOMAXCONN), |_| cut()))]
+#[case::backlog_over_the_sysctl_of_a_unix_socket(Exact(
+    Case::of(file, listen_unix::<1000>).fresh(SOMAXCONN),
+    |_| cut()))]
+#[case::backlog_over_the_sysctl_strictly(Exact(Case::of(file, listen_strictly).fresh(SOMAXCONN), |_| {
+    failed(
+        "tuning not granted in full:\nlisten backlog: 1000 requested, 77 in effect: net.core.somaxconn is 77; raise \
+         net.core.somaxconn to 1000 in the socket's network namespace",
+    )
 }))]
-#[case::backlog_up_to_the_sysctl(Exact(Case::of(file, listen::<77>).fresh(SOMAXCONN), |_| nothing()))]
+#[case::backlog_up_to_the_sysctl(Exact(Case::of(file, listen::<77>).fresh(SOMAXCONN), |_| {
+    granted("listen backlog", "77")
+}))]
+#[case::backlog_up_to_the_sysctl_of_a_unix_socket(Exact(
+    Case::of(file, listen_unix::<77>).fresh(SOMAXCONN),
+    |_| granted("listen backlog", "77")))]
+#[case::backlog_left_to_the_kernel(Exact(Case::of(file, listen_without).fresh(SOMAXCONN), |_| nothing()))]
 #[case::fastopen_over_the_sysctl(Exact(
     Case::of(tcp, ask!(ASK.fastopen(1000))).fresh(SOMAXCONN),
     |_| differs(
@@ -65,8 +82,41 @@ fn ports(first: u16, last: u16) -> netprims::tuning::PortRange {
     netprims::tuning::PortRange::new(first, last).unwrap()
 }
 
-fn listen<const BACKLOG: u32>(_: &Opened, _: &World) -> netprims::Result<netprims::tuning::Report> {
-    let builder = TcpBuilder::new().backlog(BACKLOG);
-    let (_, report) = builder.listen("127.0.0.1:0".parse().unwrap())?;
+fn cut() -> Want {
+    differs(
+        "listen backlog",
+        ["1000", "77"],
+        "Sysctl",
+        "net.core.somaxconn is 77",
+        "raise net.core.somaxconn to 1000 in the socket's network namespace",
+    )
+}
+
+const TCP: TcpBuilder = TcpBuilder::new();
+
+fn any() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+fn listen_without(_: &Opened, _: &World) -> netprims::Result<Report> {
+    Ok(TCP.listen(any())?.1)
+}
+
+fn listen<const BACKLOG: u32>(_: &Opened, _: &World) -> netprims::Result<Report> {
+    Ok(TCP.backlog(BACKLOG).listen(any())?.1)
+}
+
+fn listen_strictly(_: &Opened, _: &World) -> netprims::Result<Report> {
+    let strict = TCP.tuning(Tuning::tcp().strict(true));
+    Ok(strict.backlog(1000).listen(any())?.1)
+}
+
+fn foresee<const BACKLOG: u32>(_: &Opened, _: &World) -> netprims::Result<Report> {
+    TCP.backlog(BACKLOG).check_listen(any())
+}
+
+fn listen_unix<const BACKLOG: u32>(_: &Opened, _: &World) -> netprims::Result<Report> {
+    let unnamed = std::os::unix::net::SocketAddr::from_pathname("").unwrap();
+    let (_, report) = UnixBuilder::new().backlog(BACKLOG).listen(&unnamed)?;
     Ok(report)
 }
