@@ -43,6 +43,7 @@ mod unix_datagram;
 mod unix_listener;
 mod unix_name;
 mod unix_stream;
+mod unix_table;
 
 pub use group::{Group, Steering};
 pub use tcp_builder::TcpBuilder;

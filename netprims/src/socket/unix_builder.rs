@@ -1,4 +1,3 @@
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::SocketAddr;
@@ -7,6 +6,7 @@ use std::path::Path;
 use socket2::{SockAddr, Socket};
 
 use super::unix_name::Name;
+use super::unix_table;
 use super::{UnixDatagram, UnixListener, UnixStream, steps};
 use crate::tuning::{Report, SocketKind, Tuning, Unix};
 use crate::{Error, Result};
@@ -72,8 +72,10 @@ impl UnixBuilder {
     /// `EADDRINUSE`.
     ///
     /// Removed is only what refuses a connection, and only if it is a socket; a server that is there sees a connection
-    /// that ends at once. Two servers that start at one path at the
-    /// same moment may still remove each other's: where that can happen, let them hold a lock.
+    /// that ends at once. One that is bound and does not listen yet is found in `/proc/net/unix`; a socket there whose
+    /// name is a relative path counts as this one if it ends in the same file name. Not found so is one of another
+    /// network or mount namespace, or any if `/proc` is not mounted. Two servers that start at one path at the same
+    /// moment may still remove each other's: where that can happen, let them hold a lock.
     pub const fn replace_stale(mut self, on: bool) -> Self {
         self.replace_stale = on;
         self
@@ -181,14 +183,23 @@ impl Default for UnixBuilder {
 
 /// Removes the file if it is a socket and nobody is behind it; whether it did.
 fn remove_stale(path: &Path, address: &SockAddr, kind: SocketKind) -> Result<bool> {
-    let identity = |path: &Path| -> io::Result<Option<(u64, u64)>> {
-        let file = path.symlink_metadata()?;
+    let identity = |path: &Path| -> Option<(u64, u64)> {
+        let file = path.symlink_metadata().ok()?;
         let is_socket = file.file_type().is_socket();
-        Ok(is_socket.then_some((file.dev(), file.ino())))
+        is_socket.then_some((file.dev(), file.ino()))
     };
-    let Ok(Some(found)) = identity(path) else {
+    let Some(found) = identity(path) else {
         return Ok(false);
     };
+    // Before the probe: what listens since this look answers the probe.
+    let table = unix_table::read();
+    let is_this = |other: &Path| match other.is_absolute() {
+        true => identity(other) == Some(found),
+        false => other.file_name() == path.file_name(),
+    };
+    if unix_table::waiting(&table).any(is_this) {
+        return Ok(false);
+    }
     let probe = kind.open()?;
     // A server whose queue is full is one.
     let probed = probe
@@ -198,7 +209,7 @@ fn remove_stale(path: &Path, address: &SockAddr, kind: SocketKind) -> Result<boo
         return Ok(false);
     }
     // Another may have taken the place meanwhile.
-    if !matches!(identity(path), Ok(Some(still)) if still == found) {
+    if identity(path) != Some(found) {
         return Ok(false);
     }
     std::fs::remove_file(path)

@@ -223,6 +223,35 @@ fn what_lives_or_is_no_socket_is_never_removed() {
     assert_eq!(REPLACES.listen(&name).unwrap_err().raw_os_error(), Some(98));
 }
 
+/// As a server is between bind and listen.
+#[rstest]
+#[case::by_its_path(false)]
+#[case::by_another(true)]
+fn what_is_bound_and_does_not_listen_yet_is_never_removed(#[case] by_another: bool) {
+    let folder = Folder::new();
+    let file = if by_another {
+        let link = folder.0.join("link");
+        std::os::unix::fs::symlink(&folder.0, &link).unwrap();
+        link.join("socket")
+    } else {
+        folder.file()
+    };
+    let server = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    server
+        .bind(&socket2::SockAddr::unix(&file).unwrap())
+        .unwrap();
+    for _ in 0..2 {
+        let error = REPLACES.listen(&folder.name()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(98), "{error}");
+    }
+    server.listen(1).unwrap();
+    drop(UNIX.connect(&folder.name()).unwrap());
+    // A connection that is left has the path in the table too, and keeps nothing.
+    let _far = server.accept().unwrap();
+    drop(server);
+    drop(REPLACES.listen(&folder.name()).unwrap());
+}
+
 #[test]
 fn nobody_there_is_an_error_that_names_the_place() {
     let folder = Folder::new();
