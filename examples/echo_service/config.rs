@@ -3,8 +3,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use netprims::sysctl::Sysctl;
-use netprims::tuning::{SocketKind, Tcp, Tuning};
+use netprims::tuning::{Tcp, Tuning};
 use serde::Deserialize;
 
 /// What the service is told.
@@ -24,23 +23,5 @@ impl Config {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("in {}", path.display()))
-    }
-
-    /// The kind of socket it will listen on.
-    pub(crate) fn kind(&self) -> SocketKind {
-        match self.listen {
-            SocketAddr::V4(_) => SocketKind::TcpV4,
-            SocketAddr::V6(_) => SocketKind::TcpV6,
-        }
-    }
-
-    /// The kernel's limit, if the backlog is above it.
-    pub(crate) fn backlog_cut(&self) -> Result<Option<u32>> {
-        let limit = Sysctl::new("net.core.somaxconn").read()?;
-        let limit = limit.context("no net.core.somaxconn")?.parse()?;
-        Ok(self
-            .backlog
-            .is_some_and(|backlog| backlog > limit)
-            .then_some(limit))
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::thread;
 
-use program::Program;
+use program::{Program, outlives_a_lack_of_descriptors};
 use tempfile::TempDir;
 
 mod program;
@@ -87,6 +87,59 @@ fn a_cut_backlog_is_in_the_report() {
         status.success() && lines.concat().contains("net.core.somaxconn"),
         "{lines:?}"
     );
+}
+
+#[test]
+fn a_lack_of_descriptors_passes() {
+    outlives_a_lack_of_descriptors(SERVICE, &[SAMPLE]);
+}
+
+/// What only a connection can be asked for does not keep a service from starting, and each connection is asked for it.
+#[test]
+fn what_only_a_connection_can_have_is_asked_of_connections() {
+    let text =
+        "listen = '127.0.0.1:0'\ntuning.ulp = 'tls'\ntuning.defer_accept_s = 1\ntuning.strict = ";
+    for strict in ["false", "true"] {
+        let text = format!("{text}{strict}");
+        let (said, error, code) = check(&text);
+        assert_eq!(code, Some(0), "{said}{error}");
+        assert!(said.contains("TCP_ULP: tls requested"), "{said}");
+        let (_folder, path) = file(&text);
+        let program = Program::start(SERVICE, &[path.to_str().unwrap(), "--connections", "1"]);
+        let mut stream = TcpStream::connect(program.address()).unwrap();
+        stream.write_all(b"x").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut back = Vec::new();
+        let read = stream.read_to_end(&mut back);
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        let asked = lines.iter().any(|line| {
+            line.starts_with("127.0.0.1:") && line.contains("the kernel module tls is not loaded")
+        });
+        let has_tls = std::path::Path::new("/sys/module/tls").exists();
+        assert!(asked || has_tls, "{lines:?}");
+        if strict == "true" && asked {
+            assert_eq!(back, b"", "{lines:?}");
+        } else {
+            read.unwrap();
+            assert_eq!(back, b"x", "{lines:?}");
+        }
+    }
+}
+
+#[test]
+fn a_strict_service_that_is_not_granted_all_does_not_start() {
+    let asked = somaxconn() + 1;
+    let text = format!("listen = '127.0.0.1:0'\nbacklog = {asked}\ntuning.strict = true");
+    let (_folder, path) = file(&text);
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(SERVICE).arg(path).output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!((status.code(), stdout), (Some(1), Vec::new()), "{stderr}");
+    assert!(stderr.contains("listen backlog: "), "{stderr}");
 }
 
 #[test]

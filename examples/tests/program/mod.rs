@@ -1,7 +1,7 @@
 //! An example, running.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -37,6 +37,21 @@ impl Program {
         Self { child, lines }
     }
 
+    /// As `start`, with so many descriptors; what it prints as errors is among its lines.
+    #[allow(dead_code, reason = "not every test file that shares this asks for it")]
+    pub(crate) fn start_with(descriptors: u32, path: &str, arguments: &[&str]) -> Self {
+        let line = format!("exec 2>&1; ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        Self::start("sh", &[&["-c", &line, path], arguments].concat())
+    }
+
+    /// Reads until a line that has this in it.
+    #[allow(dead_code, reason = "not every test file that shares this asks for it")]
+    pub(crate) fn says(&self, text: &str) -> String {
+        let mut lines = std::iter::from_fn(|| self.line());
+        let line = lines.find(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("it never said {text:?}"))
+    }
+
     /// The address of its first line, `listening on ADDRESS`.
     pub(crate) fn address(&self) -> SocketAddr {
         let line = self.line().expect("it ended");
@@ -65,6 +80,32 @@ impl Program {
             thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// More connections than there are descriptors for: all are served in the end, by a program that had few.
+#[allow(dead_code, reason = "not every test file that shares this asks for it")]
+pub(crate) fn outlives_a_lack_of_descriptors(path: &str, arguments: &[&str]) {
+    const CONNECTIONS: u8 = 20;
+    let count = CONNECTIONS.to_string();
+    let program = Program::start_with(10, path, &[arguments, &["--connections", &count]].concat());
+    let at = program.address();
+    let streams: Vec<_> = (0..CONNECTIONS)
+        .map(|number| {
+            let mut stream = TcpStream::connect(at).expect("connect");
+            stream.set_read_timeout(Some(PATIENCE)).expect("a time");
+            stream.write_all(&[number]).expect("write");
+            (number, stream)
+        })
+        .collect();
+    program.says("Too many open files");
+    for (number, mut stream) in streams {
+        stream.shutdown(Shutdown::Write).expect("shutdown");
+        let mut back = Vec::new();
+        stream.read_to_end(&mut back).expect("read");
+        assert_eq!(back, [number]);
+    }
+    let (lines, status) = program.end();
+    assert!(status.success(), "{lines:?}");
 }
 
 impl Drop for Program {
