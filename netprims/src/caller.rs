@@ -13,7 +13,12 @@ pub(crate) struct Caller {
 
 /// A capability's number in `include/uapi/linux/capability.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "ring"),
+    expect(clippy::enum_variant_names, reason = "the kernel's names")
+)]
 pub(crate) enum Capability {
+    NetBindService = 10,
     NetAdmin = 12,
     NetRaw = 13,
     #[cfg(feature = "ring")]

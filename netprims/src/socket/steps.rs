@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use socket2::{SockAddr, Socket, Type};
 
+use crate::caller::{Caller, Capability};
 use crate::fd::retry;
 use crate::sysctl::Sysctl;
 use crate::{Error, Result};
@@ -21,6 +22,7 @@ pub(super) fn bind(socket: &Socket, address: &SockAddr, name: impl Display) -> R
             address: address.as_socket(),
             is_stream,
             start,
+            is_privileged: Caller::look().has(Capability::NetBindService) == Some(true),
         };
         match refused.advice() {
             Some(advice) => Error::advised("bind", name, error, advice),
@@ -37,6 +39,8 @@ struct RefusedBind {
     is_stream: bool,
     /// `net.ipv4.ip_unprivileged_port_start`, if it can be seen.
     start: Option<u16>,
+    /// Whether it is known that any port may be bound to.
+    is_privileged: bool,
 }
 
 impl RefusedBind {
@@ -56,19 +60,25 @@ impl RefusedBind {
                 "no interface of this network namespace has the address, or one has it and is still asking whether \
                  somebody else does (it is tentative); Tuning::freebind does not ask for either",
             ),
-            (libc::EACCES, Some(address)) => Some(match self.start {
-                Some(start) if address.port() != 0 && address.port() < start => {
-                    "the port is below net.ipv4.ip_unprivileged_port_start: lower it, or grant CAP_NET_BIND_SERVICE"
-                }
-                Some(_) => {
-                    "not for the port's number: a security module such as Landlock or SELinux, or a BPF program of \
-                     the control group, may forbid it"
-                }
-                None => {
-                    "the port may be below net.ipv4.ip_unprivileged_port_start, which cannot be seen, or a security \
-                     module such as Landlock or SELinux may forbid it"
-                }
-            }),
+            (libc::EACCES, Some(address)) => {
+                let is_low = match address.port() {
+                    0 => Some(false),
+                    _ if self.is_privileged => Some(false),
+                    port => self.start.map(|start| port < start),
+                };
+                Some(match is_low {
+                    Some(true) => {
+                        "the port is below net.ipv4.ip_unprivileged_port_start: lower it, or grant CAP_NET_BIND_SERVICE"
+                    }
+                    Some(false) => {
+                        "not for the port's number: a security module such as Landlock or SELinux may forbid it"
+                    }
+                    None => {
+                        "the port may be below net.ipv4.ip_unprivileged_port_start, which cannot be seen, or a \
+                         security module such as Landlock or SELinux may forbid it"
+                    }
+                })
+            }
             _ => None,
         }
     }
@@ -137,14 +147,16 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case::below(80, Some(1024), "below net.ipv4.ip_unprivileged_port_start:")]
-    #[case::at(1024, Some(1024), "Landlock")]
-    #[case::left_to_the_kernel(0, Some(1024), "Landlock")]
-    #[case::all_are_free(80, Some(0), "Landlock")]
-    #[case::not_seen(80, None, "may be below net.ipv4.ip_unprivileged_port_start")]
+    #[case::below(80, Some(1024), false, "is below net.ipv4.ip_unprivileged_port_start:")]
+    #[case::below_with_the_capability(80, Some(1024), true, "not for the port's number")]
+    #[case::at(1024, Some(1024), false, "not for the port's number")]
+    #[case::left_to_the_kernel(0, Some(1024), false, "not for the port's number")]
+    #[case::all_are_free(80, Some(0), false, "not for the port's number")]
+    #[case::not_seen(80, None, false, "may be below net.ipv4.ip_unprivileged_port_start")]
     fn a_port_is_blamed_only_if_it_is_below_the_limit(
         #[case] port: u16,
         #[case] start: Option<u16>,
+        #[case] is_privileged: bool,
         #[case] text: &str,
         #[values(true, false)] is_stream: bool,
     ) {
@@ -153,6 +165,7 @@ mod tests {
             address: Some(SocketAddr::from(([127, 0, 0, 1], port))),
             is_stream,
             start,
+            is_privileged,
         };
         let advice = refused.advice().unwrap();
         assert!(advice.contains(text), "{advice}");

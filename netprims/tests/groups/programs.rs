@@ -1,6 +1,7 @@
 //! Programs that steer, and what keeps one from it.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use netprims::Error;
 use netprims::socket::{Group, Steering, TcpListener, UdpSocket};
@@ -8,7 +9,7 @@ use netprims::sysctl::Sysctl;
 use netprims::tuning::Tuning;
 
 use crate::netns::{Fresh, in_fresh};
-use crate::{Member, TCP, UDP, any, as_nobody, cpus, knocks, sys};
+use crate::{Member, TCP, UDP, any, as_nobody, cpus, knocks, pin, sys};
 
 #[test]
 fn a_descriptor_that_is_no_program_is_refused_and_the_steering_stays() {
@@ -130,6 +131,37 @@ fn a_steering_program_selects_from_its_map() {
     }
     selected::<TcpListener>();
     selected::<UdpSocket>();
+}
+
+#[test]
+fn a_steering_program_that_says_drop_is_not_overruled_by_the_hash() {
+    let Some(program) = loaded(sys::bpf::drop_all()) else {
+        return;
+    };
+    let steering = Steering::Program(program.as_fd());
+    let group = TcpListener::group(2, steering);
+    let error = TCP.connect(group[0].address()).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(111), "{error}");
+    let group = UdpSocket::group(2, steering);
+    let (barrier, _) = TCP.listen(any()).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            pin(cpus(1)[0]);
+            UdpSocket::knock(group[0].address());
+            // A CPU handles what it sends over loopback in order: when this is answered the datagram has been.
+            TcpListener::knock(barrier.local_addr().unwrap());
+        });
+    });
+    group.steer(Steering::Kernel).unwrap();
+    // Had the first been kept, it would be there with the second.
+    UdpSocket::knock(group[0].address());
+    let patience = Instant::now() + Duration::from_secs(60);
+    let arrived = || group.members().iter().map(Member::arrived).sum::<usize>();
+    let mut count = 0;
+    while count == 0 && Instant::now() < patience {
+        count += arrived();
+    }
+    assert_eq!(count + arrived(), 1);
 }
 
 #[test]

@@ -6,10 +6,14 @@ mod descriptors;
 #[path = "../netns/mod.rs"]
 mod netns;
 
-#[expect(unsafe_code, reason = "a counting allocator")]
+#[expect(
+    unsafe_code,
+    reason = "a counting allocator, and calls that are refused"
+)]
 #[path = "../sys"]
 mod sys {
     pub(crate) mod counting_allocator;
+    pub(crate) mod seccomp;
 }
 
 mod allocations;

@@ -309,6 +309,21 @@ fn an_ipv6_address_that_is_tentative_is_not_said_to_be_absent() {
     );
 }
 
+/// As Landlock refuses it.
+#[test]
+fn a_port_that_is_refused_for_another_reason_than_its_number_is_not_said_to_be_low() {
+    let refused = std::thread::spawn(|| {
+        crate::sys::seccomp::refuse(libc::SYS_bind, 13).unwrap();
+        TCP.listen("127.0.0.1:65000".parse().unwrap()).unwrap_err()
+    });
+    let error = refused.join().unwrap();
+    assert_eq!(error.raw_os_error(), Some(13), "{error}");
+    assert!(
+        error.to_string().contains("not for the port's number"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_port_below_the_limit_is_refused_with_what_would_help() {
     const INSIDE: &str = "NETPRIMS_TEST_UNPRIVILEGED";

@@ -136,6 +136,11 @@ pub(crate) fn put(map: BorrowedFd<'_>, member: BorrowedFd<'_>) -> io::Result<()>
     }
 }
 
+/// A program of type `SK_REUSEPORT` that says `SK_DROP`.
+pub(crate) fn drop_all() -> io::Result<OwnedFd> {
+    load(BPF_PROG_TYPE_SK_REUSEPORT, &[set(0, 0), EXIT])
+}
+
 /// Locks the filter of a socket, for good.
 pub(crate) fn lock_filter(socket: BorrowedFd<'_>) -> io::Result<()> {
     let on: libc::c_int = 1;
