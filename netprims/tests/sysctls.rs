@@ -42,6 +42,61 @@ fn a_value_the_kernel_does_not_take_changes_nothing() {
 }
 
 #[test]
+fn words_before_the_one_that_is_refused_are_told() {
+    let name = "words_before_the_one_that_is_refused_are_told";
+    in_fresh(Fresh::Network, name, || {
+        balanced(|| {
+            let rmem = Sysctl::new("net.ipv4.tcp_rmem");
+            for (value, now) in [
+                ("5000 many", "5000 50000 60000"),
+                ("5000 6000 2147483648", "5000 6000 60000"),
+                ("many 6000", "4096 50000 60000"),
+            ] {
+                rmem.write("4096 50000 60000").unwrap();
+                let error = rmem.write(value).unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(22), "{value}: {error}");
+                let told = format!("net.ipv4.tcp_rmem, which is {now:?} now: Invalid");
+                assert!(error.to_string().contains(&told), "{value}: {error}");
+                let read = rmem.read().unwrap().unwrap();
+                assert_eq!(read.replace('\t', " "), now, "{value}");
+            }
+            let error = rmem.write("many").unwrap_err().to_string();
+            assert!(error.contains("net.ipv4.tcp_rmem: Invalid"), "{error}");
+        });
+    });
+}
+
+#[test]
+fn fewer_words_than_there_are_set_the_first() {
+    let name = "fewer_words_than_there_are_set_the_first";
+    in_fresh(Fresh::Network, name, || {
+        balanced(|| {
+            let rmem = Sysctl::new("net.ipv4.tcp_rmem");
+            rmem.write("4096 50000 60000").unwrap();
+            rmem.write("5000 6000").unwrap();
+            assert_eq!(rmem.read().unwrap().unwrap(), "5000\t6000\t60000");
+        });
+    });
+}
+
+#[test]
+fn a_name_the_kernel_does_not_have_is_no_missing_sysctl() {
+    let name = "a_name_the_kernel_does_not_have_is_no_missing_sysctl";
+    in_fresh(Fresh::Network, name, || {
+        balanced(|| {
+            let congestion = Sysctl::new("net.ipv4.tcp_congestion_control");
+            let before = congestion.read().unwrap();
+            let error = congestion.write("no_such").unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(2), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("module is not loaded"), "{text}");
+            assert!(!text.contains("namespace"), "{text}");
+            assert_eq!(congestion.read().unwrap(), before);
+        });
+    });
+}
+
+#[test]
 fn a_value_that_is_taken_in_part_is_an_error() {
     in_fresh(
         Fresh::Network,
@@ -67,6 +122,8 @@ fn what_is_not_there_cannot_be_written() {
                 for name in ["net.core.busy_poll", "net.core.no_such_thing"] {
                     let error = Sysctl::new(name).write(1).unwrap_err();
                     assert_eq!(error.raw_os_error(), Some(2), "{error}");
+                    let text = error.to_string();
+                    assert!(text.contains("not in this network namespace"), "{text}");
                 }
                 let list = Sysctl::new("net.ipv4.tcp_available_congestion_control");
                 let error = list.write("reno").unwrap_err();

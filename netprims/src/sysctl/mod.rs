@@ -80,15 +80,18 @@ impl Sysctl {
     /// namespace, or for the system: see [`scope`](Self::scope).
     ///
     /// The kernel parses what it is given and may keep something else (rounded, or words apart by tabs): read it back where
-    /// that matters.
+    /// that matters. Of a sysctl that is several numbers, such as `net.ipv4.tcp_rmem`, it sets the words it is given, one
+    /// after the other: fewer than there are set the first and leave the others, without an error.
     ///
     /// # Errors
     ///
     /// - [`Error::InvalidValue`]: the value is empty or has a NUL or a line break, or the name is one that
     ///   [`read`](Self::read) refuses. Nothing was changed.
-    /// - [`Error::System`]: `EINVAL` for a value the kernel does not take, `ENOENT` if there is no such sysctl here, `EACCES`
-    ///   if it is read-only here or without the privilege: CAP_NET_ADMIN in the user namespace that owns the network
-    ///   namespace for most of `net`, root for the rest. Nothing was changed.
+    /// - [`Error::System`]: `EINVAL` for a value the kernel does not take, `ENOENT` if there is no such sysctl here, or if
+    ///   the value names something the kernel does not have, such as a congestion control algorithm, `EACCES` if it is
+    ///   read-only here or without the privilege: CAP_NET_ADMIN in the user namespace that owns the network namespace for
+    ///   most of `net`, root for the rest. If the value is one word, nothing was changed. Of several, those before the one
+    ///   that the kernel refused may be in effect: the error then says what is, now.
     /// - [`Error::System`] with `InvalidData`: the kernel took the beginning of the value and left the rest. The beginning
     ///   is in effect.
     ///
@@ -103,26 +106,37 @@ impl Sysctl {
                 reason: "a value is one line that is not empty",
             });
         }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .open(path)
+            .map_err(|error| not_written(&self.name, error, UNKNOWN_HERE))?;
         let line = value + "\n";
-        let failed = |error: io::Error| {
-            let advice = match error.raw_os_error() {
-                Some(libc::EACCES | libc::EPERM) => {
-                    "it is read-only in this network namespace, or needs CAP_NET_ADMIN"
-                }
-                Some(libc::ENOENT) => "not in this network namespace, or not in this kernel",
-                _ => return Error::system("write sysctl", &self.name, error),
-            };
-            Error::advised("write sysctl", &self.name, error, advice)
-        };
-        let mut file = OpenOptions::new().write(true).open(path).map_err(failed)?;
         // In one call: the kernel takes each for a value of its own, and ignores what does not begin at the start.
-        let taken = retry(|| file.write(line.as_bytes())).map_err(failed)?;
+        let taken = retry(|| file.write(line.as_bytes())).map_err(|error| {
+            let object = self.and_what_is_in_effect(&line);
+            not_written(object, error, UNKNOWN_VALUE)
+        })?;
         if taken < line.len() {
             let reason = format!("the kernel took only {:?}", &line[..floor(&line, taken)]);
             let error = io::Error::new(io::ErrorKind::InvalidData, reason);
             return Err(Error::system("write sysctl", &self.name, error));
         }
         Ok(())
+    }
+
+    /// The name, and of a refused value whose first words may have been taken, what is in effect.
+    fn and_what_is_in_effect(&self, refused: &str) -> String {
+        let name = &self.name;
+        if refused.split_whitespace().nth(1).is_none() {
+            return name.to_string();
+        }
+        match self.read() {
+            Ok(Some(now)) => {
+                let words: Vec<_> = now.split_whitespace().collect();
+                format!("{name}, which is {:?} now", words.join(" "))
+            }
+            _ => format!("{name}, which may have changed in part"),
+        }
     }
 
     fn checked_path(&self) -> Result<PathBuf> {
@@ -147,6 +161,22 @@ impl Sysctl {
         }
         Some(path)
     }
+}
+
+const UNKNOWN_HERE: &str = "not in this network namespace, or not in this kernel";
+const UNKNOWN_VALUE: &str =
+    "the kernel has nothing of the value's name: there is none, or its module is not loaded";
+
+/// Why writing failed; `unknown` is what `ENOENT` means.
+fn not_written(object: impl ToString, error: io::Error, unknown: &'static str) -> Error {
+    let advice = match error.raw_os_error() {
+        Some(libc::EACCES | libc::EPERM) => {
+            "it is read-only in this network namespace, or needs CAP_NET_ADMIN"
+        }
+        Some(libc::ENOENT) => unknown,
+        _ => return Error::system("write sysctl", object, error),
+    };
+    Error::advised("write sysctl", object, error, advice)
 }
 
 /// The last boundary of a character at or before a byte.
