@@ -69,25 +69,51 @@ mod tests {
         assert_eq!(names.len(), KNOWN.len());
     }
 
-    /// Every `net.…` name in a string or the documentation of this crate's sources.
+    /// Every `net.…` name of two more parts in a text. A longer name is of an interface, and is the user's.
+    fn named_in(text: &str) -> BTreeSet<String> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let part = |text: &str| text.find(|c| !is_part(c)).unwrap_or(text.len());
+        let mut found = BTreeSet::new();
+        for (at, start) in text.match_indices("net.") {
+            if text[..at].ends_with(|c| is_part(c) || c == '.') {
+                continue;
+            }
+            let rest = &text[at + start.len()..];
+            let (family, rest) = rest.split_at(part(rest));
+            let Some(rest) = rest.strip_prefix('.').filter(|_| !family.is_empty()) else {
+                continue;
+            };
+            let (name, rest) = rest.split_at(part(rest));
+            let goes_on = rest
+                .strip_prefix(['.', '/'])
+                .is_some_and(|rest| rest.starts_with(is_part));
+            if !name.is_empty() && !goes_on {
+                found.insert(format!("net.{family}.{name}"));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_name_of_any_family_is_found() {
+        let text = "a `net.unix.max_dgram_qlen`, net.netfilter.nf_conntrack_max. subnet.core.x, x.net.core.x, net.core, \
+                    net.ipv4.conf.eth0.arp, net.ipv4.conf.eth0/100, net.ipv4.tcp_rmem's third";
+        let want = [
+            "net.ipv4.tcp_rmem",
+            "net.netfilter.nf_conntrack_max",
+            "net.unix.max_dgram_qlen",
+        ];
+        assert_eq!(named_in(text), want.map(str::to_owned).into());
+    }
+
+    /// Those in a string or the documentation of the sources in a folder.
     fn named_below(folder: &Path, found: &mut BTreeSet<String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                named_below(&path, found);
-                continue;
-            }
-            let text = fs::read_to_string(&path).unwrap();
-            for family in ["net.core.", "net.ipv4.", "net.ipv6.", "net.mptcp."] {
-                for (at, _) in text.match_indices(family) {
-                    let rest = &text[at + family.len()..];
-                    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-                    let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-                    // A longer name is of an interface, and is the user's.
-                    if end > 0 && !rest[end..].starts_with(['.', '/']) {
-                        found.insert(format!("{family}{}", &rest[..end]));
-                    }
-                }
+            match path.is_dir() {
+                true => named_below(&path, found),
+                false if path.ends_with("sysctl/known.rs") => {}
+                false => found.extend(named_in(&fs::read_to_string(&path).unwrap())),
             }
         }
     }
@@ -105,6 +131,8 @@ mod tests {
             .filter(|name| !name.contains("no_such"))
             .collect();
         assert!(unknown.is_empty(), "to be listed in KNOWN: {unknown:?}");
-        assert!(found.contains("net.core.somaxconn"));
+        for name in ["net.core.somaxconn", "net.unix.max_dgram_qlen"] {
+            assert!(found.contains(name), "{name}");
+        }
     }
 }
