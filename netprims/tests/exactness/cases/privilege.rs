@@ -23,7 +23,7 @@ const EITHER: (&str, &str) = ("CAP_NET_RAW or CAP_NET_ADMIN", "CAP_NET_ADMIN");
 }))]
 #[case::time_of_a_busy_poll(Exact(
     Case::of(udp, ask!(ASK.busy_poll(Duration::from_micros(50)))).fresh(&[]),
-    |w| match w.system || w.kernel >= (6, 7) {
+    |w| match w.system || w.kernel >= (6, 4) {
         true => granted("SO_BUSY_POLL", "50 µs"),
         false => needs_the_system("SO_BUSY_POLL", ["50 µs", "0 µs"]),
     }))]

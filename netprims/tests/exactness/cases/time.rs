@@ -40,7 +40,7 @@ const WHOLE: &str = "the kernel waits a whole number of retransmissions and roun
 }))]
 #[case::busy_poll_over_loopback(Exact(
     Case::of(connected, ask!(ASK.busy_poll(Duration::from_micros(50)))).fresh(&[]),
-    |w| match w.system || w.kernel >= (6, 7) {
+    |w| match w.system || w.kernel >= (6, 4) {
         true => granted("SO_BUSY_POLL", "50 µs").warning(
             "SO_BUSY_POLL: the socket has no NAPI id, so there is nothing to poll: its packets come over loopback, veth \
              or another device without NAPI, or none has come yet",

@@ -179,7 +179,7 @@ pub(super) const ROWS: &[Row] = &[
         "SO_BUSY_POLL",
         (SOCKET, libc::SO_BUSY_POLL),
         granted(ASK.busy_poll(Duration::from_micros(30)), On::Udp, "30 µs").before(
-            (6, 7),
+            (6, 4),
             Want::Granted,
             SYSTEM,
         ),
@@ -188,7 +188,7 @@ pub(super) const ROWS: &[Row] = &[
             On::Udp,
             "2147483647 µs",
         )
-        .before((6, 7), Want::Granted, SYSTEM),
+        .before((6, 4), Want::Granted, SYSTEM),
         invalid(ASK.busy_poll(Duration::from_nanos(1)), On::Tcp),
     ),
     row(
