@@ -1,5 +1,7 @@
+use std::io;
+
 use super::super::spec::{Privilege, Sockets, Spec, any_value, no_warning, taken_or_refused};
-use super::super::{HasUdp, Kind, Moment, Tuning, TxTime, Value};
+use super::super::{Clock, HasUdp, Kind, Moment, Tuning, TxTime, Value};
 use crate::sys::sockopt::TXTIME;
 
 impl<K: Kind> Tuning<K>
@@ -13,7 +15,8 @@ where
     ///   times.
     /// - Privilege: none for the monotonic clock since Linux 5.8; CAP_NET_ADMIN over the network namespace for the
     ///   others, and before.
-    /// - Kernel: Linux 4.19.
+    /// - Kernel: Linux 4.19. It answers the same for the realtime clock without flags as for an option that is off: the
+    ///   report says then that it cannot be read.
     ///
     /// Source: tc-etf(8), tc-fq(8), `sk_setsockopt` in `net/core/sock.c`.
     #[doc(alias = "SO_TXTIME")]
@@ -25,6 +28,8 @@ where
     }
 }
 
+const REALTIME: TxTime = TxTime::new(Clock::Realtime);
+
 pub(super) static SPEC: Spec = Spec {
     name: "SO_TXTIME",
     sockets: Sockets::Udp,
@@ -34,9 +39,10 @@ pub(super) static SPEC: Spec = Spec {
     requested: |requests| requests.txtime.map(Value::TxTime),
     validate: any_value,
     set: |socket, value| TXTIME.set(socket, value.tx_time()?.raw()),
-    read: |socket| {
-        let time = TXTIME.get(socket)?;
-        Ok(Value::TxTime(TxTime::of_raw(time)))
+    read: |socket| match TxTime::of_raw(TXTIME.get(socket)?) {
+        // Or off.
+        REALTIME => Err(io::ErrorKind::InvalidData.into()),
+        time => Ok(Value::TxTime(time)),
     },
     explain: taken_or_refused,
     warn: no_warning,

@@ -45,11 +45,45 @@ const EITHER: (&str, &str) = ("CAP_NET_RAW or CAP_NET_ADMIN", "CAP_NET_ADMIN");
     true => granted("SO_TXTIME", "tai"),
     false => needs_the_network(
         "SO_TXTIME",
-        ["tai", "realtime"],
+        ["tai", ""],
         "CAP_NET_ADMIN",
         "CAP_NET_ADMIN",
     ),
 }))]
+#[case::clock_of_the_day(Exact(Case::of(udp, ask!(ASK.txtime(TxTime::new(Clock::Realtime)))), |w| match w.network {
+    true => unreadable("SO_TXTIME", "realtime"),
+    false => needs_the_network(
+        "SO_TXTIME",
+        ["realtime", ""],
+        "CAP_NET_ADMIN",
+        "CAP_NET_ADMIN",
+    ),
+}))]
+#[case::clock_of_the_day_for_deadlines(Exact(
+    Case::of(udp, ask!(ASK.txtime(TxTime::new(Clock::Realtime).deadline(true)))),
+    |w| match w.network {
+        true => granted("SO_TXTIME", "realtime, deadline"),
+        false => needs_the_network(
+            "SO_TXTIME",
+            ["realtime, deadline", ""],
+            "CAP_NET_ADMIN",
+            "CAP_NET_ADMIN",
+        ),
+    }))]
+#[case::other_clock_than_the_one_in_effect(Exact(
+    Case::of(udp, |socket, _| {
+        let _ = ASK.txtime(TxTime::new(Clock::Monotonic)).apply(&socket.fd)?;
+        ASK.txtime(TxTime::new(Clock::Tai)).apply(&socket.fd)
+    }),
+    |w| match w.network {
+        true => granted("SO_TXTIME", "tai"),
+        false => needs_the_network(
+            "SO_TXTIME",
+            ["tai", "monotonic"],
+            "CAP_NET_ADMIN",
+            "CAP_NET_ADMIN",
+        ),
+    }))]
 #[case::device_needs_none(Exact(Case::of(udp, ask!(ASK.interface("lo".parse().unwrap()))), |_| {
     granted("SO_BINDTODEVICE", "lo")
 }))]
