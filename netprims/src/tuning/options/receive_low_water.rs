@@ -8,6 +8,9 @@ use crate::sys::sockopt::RECEIVE_LOW_WATER;
 
 const AUTOTUNING: &str = "net.ipv4.tcp_rmem";
 
+const HALF: &str = "TCP keeps at most half the receive buffer";
+const NEVER: &str = "TCP keeps at most half the receive buffer or of net.ipv4.tcp_rmem, which is 1073741823 bytes at the most";
+
 impl<K: Kind> Tuning<K>
 where
     Self: HasStream,
@@ -15,7 +18,7 @@ where
     /// How many bytes must have come before a receive returns, and before poll says that there are any.
     ///
     /// - Range: 1 to 2 147 483 647. TCP cuts it at half the receive buffer, or half of what autotuning may reach
-    ///   (`net.ipv4.tcp_rmem`).
+    ///   (`net.ipv4.tcp_rmem`), and so at 1 073 741 823.
     /// - Default: 1.
     /// - When: at any time.
     /// - Privilege: none. Kernel: Linux 2.4; poll heeds it since 2.6.28.
@@ -53,15 +56,19 @@ fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanati
     }
     let words = environment.words(AUTOTUNING);
     let ceiling = words.get(2).and_then(|word| word.parse::<u32>().ok());
+    if requested > MOST / 2 {
+        // Both the sysctl and the buffer are at most `MOST`.
+        return Some(Cause::KernelRule(NEVER).into());
+    }
     if ceiling.is_some_and(|ceiling| ceiling / 2 == effective) {
         let name = AUTOTUNING;
         let value = Limit::Read(words.join(" "));
-        let most = u64::from(requested) * 2;
+        let most = requested * 2;
         let remedy = format!("TCP keeps half of its third number: raise that to {most}");
         return Some(Cause::Sysctl { name, value }.lifted_by(remedy));
     }
     let remedy = "set a larger receive buffer, or none";
-    Some(Cause::KernelRule("TCP keeps at most half the receive buffer").lifted_by(remedy))
+    Some(Cause::KernelRule(HALF).lifted_by(remedy))
 }
 
 #[cfg(test)]
@@ -69,8 +76,6 @@ mod tests {
     use super::super::super::environment::fake::Fake;
     use super::*;
     use rstest::rstest;
-
-    const HALF: Cause = Cause::KernelRule("TCP keeps at most half the receive buffer");
 
     fn sysctl() -> Cause {
         let value = Limit::Read("4096 131072 33554432".to_owned());
@@ -80,8 +85,10 @@ mod tests {
 
     #[rstest]
     #[case::granted(1000, 1000, None)]
-    #[case::half_of_what_autotuning_reaches(2_000_000_000, 16_777_216, Some(sysctl()))]
-    #[case::half_of_the_buffer(2_000_000_000, 100_000, Some(HALF))]
+    #[case::half_of_what_autotuning_reaches(1_073_741_823, 16_777_216, Some(sysctl()))]
+    #[case::half_of_the_buffer(1_073_741_823, 100_000, Some(Cause::KernelRule(HALF)))]
+    #[case::more_than_any_sysctl(1_073_741_824, 16_777_216, Some(Cause::KernelRule(NEVER)))]
+    #[case::more_than_any_buffer(1_073_741_824, 100_000, Some(Cause::KernelRule(NEVER)))]
     fn names_the_cause(
         #[case] requested: u32,
         #[case] effective: u32,

@@ -22,6 +22,7 @@ const LESS: &str = "SO_RCVBUF: autotuning is off now, and 20000 bytes is less th
     (net.ipv4.tcp_rmem); without the option the buffer would grow as needed";
 const SCALE: &str = "SO_RCVBUF: the window scale was agreed in the handshake; set the buffer before connect or listen for a \
     window above 64 KiB";
+const NEVER: &str = "TCP keeps at most half the receive buffer or of net.ipv4.tcp_rmem, which is 1073741823 bytes at the most";
 const LEAST: &str = "it is the least the kernel keeps";
 
 #[rstest]
@@ -91,14 +92,21 @@ const LEAST: &str = "it is the least the kernel keeps";
     Case::of(connected, ask!(ASK.receive_buffer(10_000))).fresh(TCP),
     |_| doubled("SO_RCVBUF", 10_000).warning(LESS).warning(SCALE)))]
 #[case::low_water_over_what_autotuning_reaches(Exact(
-    Case::of(tcp, ask!(ASK.receive_low_water(2_000_000_000))).fresh(TCP),
+    Case::of(tcp, ask!(ASK.receive_low_water(MOST))).fresh(TCP),
     |_| differs(
         "SO_RCVLOWAT",
-        ["2000000000 bytes", "200000 bytes"],
+        ["1073741823 bytes", "200000 bytes"],
         "Sysctl",
         "net.ipv4.tcp_rmem is 4096 100000 400000",
-        "TCP keeps half of its third number: raise that to 4000000000",
+        "TCP keeps half of its third number: raise that to 2147483646",
     )))]
+#[case::low_water_over_what_autotuning_can_ever_reach(Exact(
+    Case::of(tcp, ask!(ASK.receive_low_water(MOST + 1))).fresh(TCP),
+    |_| rule("SO_RCVLOWAT", ["1073741824 bytes", "200000 bytes"], NEVER)))]
+#[case::low_water_over_the_largest_sysctl(Exact(
+    Case::of(tcp, ask!(ASK.receive_low_water(2_000_000_000)))
+        .fresh(&[("net.ipv4.tcp_rmem", "4096 100000 2147483647")]),
+    |_| rule("SO_RCVLOWAT", ["2000000000 bytes", "1073741823 bytes"], NEVER)))]
 #[case::low_water_over_a_buffer_that_is_set(Exact(
     Case::of(tcp, ask!(ASK.receive_buffer(200_000).receive_low_water(250_000))).fresh(TCP_OF_MORE),
     |_| doubled("SO_RCVBUF", 200_000)

@@ -7,6 +7,7 @@ mod kinds;
 mod listening;
 mod moments;
 mod privilege;
+mod remedies;
 mod time;
 
 use netprims::tuning::Tuning;

@@ -157,7 +157,7 @@ pub(super) const ROWS: &[Row] = &[
         (SOCKET, libc::SO_RCVLOWAT),
         granted(ASK.receive_low_water(5), On::Tcp, "5 bytes"),
         differs(
-            ASK.receive_low_water(2_000_000_000),
+            ASK.receive_low_water(1_073_741_823),
             On::Tcp,
             Want::Sysctl("net.ipv4.tcp_rmem"),
         ),
