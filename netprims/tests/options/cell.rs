@@ -2,6 +2,7 @@
 
 use netprims::tuning::Tuning;
 
+use super::raw::Raw;
 use super::{On, Want};
 
 /// One option.
@@ -39,6 +40,9 @@ pub(crate) struct Ask {
     pub(crate) on: On,
     /// What reading it back gives, where that does not depend on the host or the privilege.
     pub(crate) effective: Option<&'static str>,
+    /// What the kernel must have once it is granted, and of which options, if not of the row's.
+    pub(crate) raw: Option<Raw<'static>>,
+    pub(crate) at: &'static [(i32, i32)],
     pub(crate) wants: Wants,
     pub(crate) older: Option<Older>,
 }
@@ -159,9 +163,27 @@ impl Cell {
             tuning,
             on,
             effective,
+            raw: None,
+            at: &[],
             wants,
             older: None,
         })
+    }
+
+    /// What the kernel must have once it is granted.
+    pub(crate) const fn raw(mut self, raw: Raw<'static>) -> Self {
+        if let Self::Ask(ask) = &mut self {
+            ask.raw = Some(raw);
+        }
+        self
+    }
+
+    /// And of which options it has it.
+    pub(crate) const fn at(mut self, options: &'static [(i32, i32)]) -> Self {
+        if let Self::Ask(ask) = &mut self {
+            ask.at = options;
+        }
+        self
     }
 
     /// What older kernels did otherwise.
@@ -214,30 +236,38 @@ const fn both(want: Want) -> Wants {
 }
 
 /// As requested, whoever asks.
-pub(crate) const fn granted(tuning: Tuning, on: On, effective: &'static str) -> Cell {
-    Cell::ask(tuning, on, Some(effective), both(Want::Granted))
+pub(crate) const fn granted(
+    tuning: Tuning,
+    on: On,
+    effective: &'static str,
+    raw: Raw<'static>,
+) -> Cell {
+    Cell::ask(tuning, on, Some(effective), both(Want::Granted)).raw(raw)
 }
 
 /// A flag is never clamped: it can be put on and off again.
 pub(crate) const fn off_again(on: Tuning, off: Tuning, socket: On) -> Cell {
-    back(on, off, socket, "off")
+    back(on, off, socket, "off", Raw::OFF)
 }
 
 /// There are two values, and one can be had after the other.
-pub(crate) const fn back(first: Tuning, tuning: Tuning, on: On, effective: &'static str) -> Cell {
-    Cell::Ask(Ask {
-        first: Some(first),
-        tuning,
-        on,
-        effective: Some(effective),
-        wants: both(Want::Granted),
-        older: None,
-    })
+pub(crate) const fn back(
+    first: Tuning,
+    tuning: Tuning,
+    on: On,
+    effective: &'static str,
+    raw: Raw<'static>,
+) -> Cell {
+    let mut cell = granted(tuning, on, effective, raw);
+    if let Cell::Ask(ask) = &mut cell {
+        ask.first = Some(first);
+    }
+    cell
 }
 
 /// As requested, to who has the privilege.
-pub(crate) const fn privileged(tuning: Tuning, on: On, nobody: Want) -> Cell {
-    forced(tuning, on, Want::Granted, nobody)
+pub(crate) const fn privileged(tuning: Tuning, on: On, nobody: Want, raw: Raw<'static>) -> Cell {
+    forced(tuning, on, Want::Granted, nobody).raw(raw)
 }
 
 /// One thing or another, by privilege.

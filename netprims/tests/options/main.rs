@@ -21,6 +21,7 @@ use socket2::{Domain, Socket, Type};
 mod cell;
 #[path = "../host/mod.rs"]
 mod host;
+mod raw;
 mod rows;
 #[expect(
     unsafe_code,
@@ -32,6 +33,7 @@ mod sys {
     pub(crate) mod seccomp;
     pub(crate) mod unprivileged;
 }
+mod values;
 
 /// The socket an option is asked of.
 #[derive(Clone, Copy, Debug)]
@@ -144,7 +146,10 @@ fn check(row: &Row, ask: &Ask, who: Who) {
         effective = None;
     }
     if !matches!(want, Want::Invalid | Want::NoSocket) && !is_known(row, &socket) {
-        want = Want::NotSupported;
+        // What comes too late is not asked for.
+        if want != Want::TooLate {
+            want = Want::NotSupported;
+        }
         effective = None;
     }
     if let Some(first) = ask.first {
@@ -184,6 +189,14 @@ fn check(row: &Row, ask: &Ask, who: Who) {
             effective,
             "{report}"
         );
+    }
+    if came == Want::Granted {
+        let raw = ask.raw.expect("what is granted has a value");
+        let own = [row.number];
+        let options = if ask.at.is_empty() { &own } else { ask.at };
+        for option in options {
+            raw.check(&socket, *option);
+        }
     }
     // What the report says is not only said: a second look is the same, unless the privilege was the first's.
     if came == Want::Granted {

@@ -13,6 +13,7 @@ use super::cell::{
     Cell, Row, back, differs, differs_to, forced, granted, invalid, no_socket, off_again,
     privileged, row,
 };
+use super::raw::Raw;
 use super::{On, Want};
 
 /// A name that is right, at compile time.
@@ -44,6 +45,19 @@ const STAMPS_OF_ALL_KINDS: Timestamping = Timestamping::RX_HARDWARE
     .and(Timestamping::SOFTWARE)
     .and(Timestamping::OPT_ID)
     .and(Timestamping::OPT_TSONLY);
+
+const RAW_STAMPS: Raw =
+    Raw::Numbers(&[(libc::SOF_TIMESTAMPING_RX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE) as i64]);
+const RAW_STAMPS_OF_ALL_KINDS: Raw = Raw::Numbers(&[(libc::SOF_TIMESTAMPING_RX_HARDWARE
+    | libc::SOF_TIMESTAMPING_RX_SOFTWARE
+    | libc::SOF_TIMESTAMPING_TX_HARDWARE
+    | libc::SOF_TIMESTAMPING_TX_SOFTWARE
+    | libc::SOF_TIMESTAMPING_TX_SCHED
+    | libc::SOF_TIMESTAMPING_RAW_HARDWARE
+    | libc::SOF_TIMESTAMPING_SOFTWARE
+    | libc::SOF_TIMESTAMPING_OPT_ID
+    | libc::SOF_TIMESTAMPING_OPT_TSONLY)
+    as i64]);
 
 const SYSTEM: Want = Want::System("CAP_NET_ADMIN");
 const NETWORK: Want = Want::Network("CAP_NET_RAW or CAP_NET_ADMIN");
