@@ -67,7 +67,10 @@ fn explain(attempt: &Attempt, environment: &dyn Environment) -> Option<Explanati
         let remedy = format!("TCP keeps half of its third number: raise that to {most}");
         return Some(Cause::Sysctl { name, value }.lifted_by(remedy));
     }
-    let remedy = "set a larger receive buffer, or none";
+    let remedy = match ceiling {
+        Some(ceiling) if ceiling / 2 >= requested => "set a larger receive buffer, or none",
+        _ => "set a larger receive buffer",
+    };
     Some(Cause::KernelRule(HALF).lifted_by(remedy))
 }
 

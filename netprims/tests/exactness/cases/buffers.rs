@@ -121,6 +121,20 @@ const LEAST: &str = "it is the least the kernel keeps";
             "SO_RCVBUF: autotuning is off now, and 400000 bytes is less than the 900000 bytes it could have reached \
              (net.ipv4.tcp_rmem); without the option the buffer would grow as needed",
         )))]
+#[case::low_water_over_a_buffer_and_what_autotuning_reaches(Exact(
+    Case::of(tcp, ask!(ASK.receive_buffer(200_000).receive_low_water(450_001))).fresh(TCP_OF_MORE),
+    |_| doubled("SO_RCVBUF", 200_000)
+        .and(differs(
+            "SO_RCVLOWAT",
+            ["450001 bytes", "200000 bytes"],
+            "KernelRule",
+            "TCP keeps at most half the receive buffer",
+            "set a larger receive buffer",
+        ))
+        .warning(
+            "SO_RCVBUF: autotuning is off now, and 400000 bytes is less than the 900000 bytes it could have reached \
+             (net.ipv4.tcp_rmem); without the option the buffer would grow as needed",
+        )))]
 #[case::window_below_the_least(Exact(Case::of(tcp, ask!(ASK.window_clamp(1))), |_| {
     rule("TCP_WINDOW_CLAMP", ["1 bytes", "1152 bytes"], LEAST)
 }))]
