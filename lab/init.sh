@@ -6,7 +6,8 @@ $B mkdir -p /proc /sys /dev /ro /rw /new
 $B mount -t proc proc /proc
 $B mount -t sysfs sys /sys
 $B mount -t devtmpfs dev /dev
-echo 4 > /proc/sys/kernel/printk
+# Warnings reach the console too: it is all there is of a guest that hangs.
+echo 5 > /proc/sys/kernel/printk
 while read -r module; do
     $B insmod "/modules/$module" || echo "lab: insmod $module failed"
 done < /modules/order
@@ -17,6 +18,8 @@ $B mount -t overlay -o lowerdir=/ro,upperdir=/rw/upper,workdir=/rw/work overlay 
 for fs in proc sys dev; do $B mount --move "/$fs" "/new/$fs"; done
 $B mount -t tmpfs tmpfs /new/run
 $B mkdir -p /new/dev/pts /new/dev/shm /new/run/lab /new/run/netns
+# As `ip netns` does it the first time, so that no test leaves it behind.
+$B mount --bind /new/run/netns /new/run/netns
 $B mount -t devpts devpts /new/dev/pts
 $B mount -t tmpfs tmpfs /new/dev/shm
 $B mount -t debugfs debugfs /new/sys/kernel/debug

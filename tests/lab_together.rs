@@ -37,6 +37,26 @@ fn exits_in_the_middle() {
     std::process::exit(0);
 }
 
+/// What libtest says in the copy is no verdict here.
+#[test]
+fn exits_unnoticed_after_a_good_copy() {
+    const COPY: &str = "LAB_TOGETHER_COPY";
+    if std::env::var_os(COPY).is_some() {
+        return;
+    }
+    let status = Command::new(std::env::current_exe().expect("this test"))
+        .args([
+            "--exact",
+            "exits_unnoticed_after_a_good_copy",
+            "--test-threads=1",
+        ])
+        .env(COPY, "1")
+        .status()
+        .expect("run a copy");
+    assert!(status.success(), "{status}");
+    std::process::exit(0);
+}
+
 #[test]
 fn fails() {
     panic!("as it should");
@@ -57,9 +77,36 @@ fn hangs() {
 #[ignore = "an ignored test counts as failed"]
 fn is_ignored() {}
 
+/// Nobody waits for it, and it stays in the group that is killed in the end.
+#[test]
+fn leaves_a_child() {
+    let child = Command::new("tail").args(["-f", "/dev/null"]).spawn();
+    std::mem::forget(child.expect("run tail"));
+}
+
+/// From when the process has ended.
+#[test]
+fn leaves_a_kernel_warning() {
+    let wait = format!("while kill -0 {}; do :; done", std::process::id());
+    let warn = "echo 'WARNING: CPU: 0 PID: 1 at seeded, late' > /dev/kmsg";
+    sh(&format!(
+        "setsid sh -c \"{wait}; {warn}\" >/dev/null 2>&1 &"
+    ));
+}
+
+#[test]
+fn leaves_a_mount() {
+    sh("mkdir /run/left && mount -t tmpfs left /run/left");
+}
+
 #[test]
 fn leaves_a_process() {
     sh("setsid sleep 300 >/dev/null 2>&1 & until grep -qsx sleep /proc/$!/comm; do :; done");
+}
+
+#[test]
+fn leaves_a_sysctl_changed() {
+    fs::write("/proc/sys/net/core/somaxconn", "4711").expect("change it");
 }
 
 /// A write to a frozen file system ends for no signal.

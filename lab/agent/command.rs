@@ -40,7 +40,10 @@ pub(crate) fn run(
         }
     };
     let end = Instant::now() + Duration::from_secs(deadline_s);
-    let code = match wait(&mut child, || end) {
+    let group = Group::of(&child)?;
+    let waited = wait(&mut child, || end);
+    group.kill();
+    let code = match waited {
         Waited::Ended(status) => exit_code(status),
         Waited::Killed | Waited::Stuck => {
             let _ = writeln!(
@@ -76,6 +79,27 @@ pub(crate) fn shell(cwd: &Path) -> Result<i32> {
     Ok(exit_code(status))
 }
 
+/// The group of a process that was started as its leader.
+pub(crate) struct Group(Pid);
+
+impl Group {
+    /// Of a leader.
+    pub(crate) fn of(leader: &Child) -> Result<Group> {
+        let id = i32::try_from(leader.id()).context("a process has an id that none can have")?;
+        Ok(Group(Pid::from_raw(id)))
+    }
+
+    /// The leader's process id.
+    pub(crate) fn leader(&self) -> Pid {
+        self.0
+    }
+
+    /// Kills what lives of it.
+    pub(crate) fn kill(&self) {
+        let _ = killpg(self.0, Signal::SIGKILL);
+    }
+}
+
 /// How waiting for a process group's leader ended.
 pub(crate) enum Waited {
     /// By itself.
@@ -86,16 +110,15 @@ pub(crate) enum Waited {
     Stuck,
 }
 
-/// Waits for the leader of a process group, and leaves nothing of the group alive. `end` is asked
-/// again and again until when it may run.
+/// Waits for the leader of a process group. `end` is asked again and again until when it may run;
+/// then the group is killed. What outlives a leader that ended by itself is the caller's to look at.
 pub(crate) fn wait(child: &mut Child, end: impl FnMut() -> Instant) -> Waited {
-    let group = i32::try_from(child.id()).map(Pid::from_raw);
-    let kill = || group.is_ok_and(|group| killpg(group, Signal::SIGKILL).is_ok());
     if let Some(status) = wait_until(child, end) {
-        kill();
         return Waited::Ended(status);
     }
-    kill();
+    if let Ok(group) = Group::of(child) {
+        group.kill();
+    }
     let last = Instant::now() + Duration::from_secs(5);
     match wait_until(child, || last) {
         Some(_) => Waited::Killed,

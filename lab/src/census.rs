@@ -16,14 +16,15 @@ use std::time::{Duration, Instant};
 pub struct Census {
     own: BTreeMap<String, u64>,
     machine: BTreeMap<String, u64>,
+    settings: BTreeMap<String, String>,
 }
 
 /// What one census has more (or less) of than another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference(Vec<(String, u64, u64)>);
+pub struct Difference(Vec<(String, String, String)>);
 
 impl Census {
-    /// Counts the objects of this process and of the machine.
+    /// Counts the objects of this process and of the machine, and reads the machine's settings.
     ///
     /// # Errors
     ///
@@ -32,10 +33,11 @@ impl Census {
         Ok(Census {
             own: own_objects()?,
             machine: machine_objects()?,
+            settings: settings()?,
         })
     }
 
-    /// Counts the objects of the machine only.
+    /// As [`Census::of_process`], without this process's own objects.
     ///
     /// # Errors
     ///
@@ -44,6 +46,7 @@ impl Census {
         Ok(Census {
             own: BTreeMap::new(),
             machine: machine_objects()?,
+            settings: settings()?,
         })
     }
 
@@ -60,8 +63,19 @@ impl Census {
                 let count = |map: &BTreeMap<String, u64>| map.get(key).copied().unwrap_or(0);
                 let (before, after) = (count(before), count(after));
                 if after > before || (after < before && !growth_only) {
-                    changes.push((key.clone(), before, after));
+                    changes.push((key.clone(), before.to_string(), after.to_string()));
                 }
+            }
+        }
+        let keys: BTreeSet<&String> = self.settings.keys().chain(later.settings.keys()).collect();
+        for key in keys {
+            let value = |census: &Census| match census.settings.get(key) {
+                Some(value) => value.clone(),
+                None => "nothing".to_owned(),
+            };
+            let (before, after) = (value(self), value(later));
+            if before != after {
+                changes.push((key.clone(), before, after));
             }
         }
         (!changes.is_empty()).then_some(Difference(changes))
@@ -205,6 +219,52 @@ fn machine_objects() -> Result<BTreeMap<String, u64>> {
     Ok(found)
 }
 
+/// What is mounted where, and what the sysctls say that tests of sockets are likely to change.
+fn settings() -> Result<BTreeMap<String, String>> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").context("read the mounts")?;
+    let mut found = mounted(&mounts);
+    for (folder, prefix) in [
+        ("net/core", ""),
+        ("net/ipv4", "tcp_"),
+        ("kernel", "io_uring_"),
+    ] {
+        let path = Path::new("/proc/sys").join(folder);
+        let entries = fs::read_dir(&path).with_context(|| format!("list {}", path.display()))?;
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // A module that is loaded brings its own.
+            let brought = name.contains("_congestion_control") && name != "tcp_congestion_control";
+            if !name.starts_with(prefix) || brought {
+                continue;
+            }
+            // Some cannot be read.
+            if let Ok(value) = fs::read_to_string(entry.path()) {
+                let key = format!("sysctl {}.{name}", folder.replace('/', "."));
+                found.insert(key, value.trim().to_owned());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What each line of a `mountinfo` says is mounted: file systems by the place they are at, those of
+/// one place one over the other.
+fn mounted(mountinfo: &str) -> BTreeMap<String, String> {
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for line in mountinfo.lines() {
+        let place = line.split(' ').nth(4);
+        let kind = line
+            .split_once(" - ")
+            .and_then(|(_, rest)| rest.split(' ').next());
+        if let (Some(place), Some(kind)) = (place, kind) {
+            let kinds = found.entry(format!("mount {place}")).or_default();
+            let over = if kinds.is_empty() { "" } else { " under " };
+            *kinds = format!("{kind}{over}{kinds}");
+        }
+    }
+    found
+}
+
 /// The names of the processes that live, without the kernel's own threads.
 fn processes() -> Vec<String> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -257,12 +317,51 @@ mod tests {
         let with = |count| Census {
             own: BTreeMap::new(),
             machine: BTreeMap::from([("rxe0 qp".to_owned(), count)]),
+            settings: BTreeMap::new(),
         };
         let grown = with(1)
             .difference(&with(2))
             .expect("growth is a difference");
         assert_eq!(grown.to_string(), "rxe0 qp: 1 before, 2 after");
         assert_eq!(with(2).difference(&with(1)), None);
+    }
+
+    #[test]
+    fn a_changed_setting_is_a_difference_both_ways() {
+        let with = |settings: &[(&str, &str)]| {
+            let owned = settings
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            Census {
+                settings: owned.collect(),
+                ..Census::default()
+            }
+        };
+        let (one, two) = (with(&[("a", "1")]), with(&[("a", "2"), ("b", "3")]));
+        let said = |from: &Census, to: &Census| from.difference(to).map(|d| d.to_string());
+        let forth = "a: 1 before, 2 after, b: nothing before, 3 after";
+        assert_eq!(said(&one, &two).as_deref(), Some(forth));
+        let back = "a: 2 before, 1 after, b: 3 before, nothing after";
+        assert_eq!(said(&two, &one).as_deref(), Some(back));
+        assert_eq!(said(&two, &two), None);
+    }
+
+    #[test]
+    fn names_the_file_systems_of_each_place() {
+        let mountinfo = "22 1 0:20 / /proc rw,relatime - proc proc rw\n\
+                         23 1 0:21 / /run rw shared:5 master:2 - tmpfs tmpfs rw\n\
+                         24 23 0:22 / /run rw - ext4 /dev/loop0 rw\n";
+        let expected = [("mount /proc", "proc"), ("mount /run", "ext4 under tmpfs")];
+        let expected = expected.map(|(place, kinds)| (place.to_owned(), kinds.to_owned()));
+        assert_eq!(mounted(mountinfo), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn reads_this_machines_settings() {
+        let settings = settings().unwrap();
+        assert!(settings.contains_key("mount /"));
+        assert!(settings.contains_key("sysctl net.core.somaxconn"));
+        assert!(settings.contains_key("sysctl net.ipv4.tcp_rmem"));
     }
 
     #[test]

@@ -111,6 +111,12 @@ pub enum Event {
         /// What it printed, the end of it if there was much.
         output: String,
     },
+    /// The kernel's log held fatal lines that no test can answer for any more: they came after the
+    /// verdict on the last one that ended.
+    Complained {
+        /// The lines.
+        log: Vec<String>,
+    },
     /// The command ended.
     Exited {
         /// Its exit code; 128 plus the signal's number if one killed it.
@@ -121,7 +127,8 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// Nothing more will come.
+    /// Nothing more will come. Tests that have no verdict by then need another guest: one that
+    /// failed has spoiled this one.
     Done,
 }
 

@@ -83,6 +83,10 @@ const FAULTS: &[Fault] = &[
         "lab_together::exits_in_the_middle",
         &["its process ended in the middle of it: exit status: 0"],
     ),
+    fault(
+        "lab_together::exits_unnoticed_after_a_good_copy",
+        &["its process ended in the middle of it: exit status: 0"],
+    ),
     fault("lab_together::fails", &["it failed"]),
     slow(
         "lab_together::hangs",
@@ -91,8 +95,30 @@ const FAULTS: &[Fault] = &[
     ),
     fault("lab_together::is_ignored", &["counts as failed"]),
     fault(
+        "lab_together::leaves_a_child",
+        &["left behind by it", "process tail: 0 before, 1 after"],
+    ),
+    fault(
+        "lab_together::leaves_a_kernel_warning",
+        &["after its process ended the kernel log says: WARNING: CPU: 0"],
+    ),
+    fault(
+        "lab_together::leaves_a_mount",
+        &[
+            "left behind by it",
+            "mount /run/left: nothing before, tmpfs after",
+        ],
+    ),
+    fault(
         "lab_together::leaves_a_process",
         &["left behind by it", "process sleep: 0 before, 1 after"],
+    ),
+    fault(
+        "lab_together::leaves_a_sysctl_changed",
+        &[
+            "left behind by it",
+            "sysctl net.core.somaxconn: 4096 before, 4711 after",
+        ],
     ),
     slow(
         "lab_together::stays_in_the_kernel",

@@ -1,8 +1,8 @@
 //! A test of the lab: in a process of its own, judged also by what its harness saw inside it.
 
-use super::{Machine, failed, hangs, millis, ran_over, tail, with_log};
-use crate::command::{Waited, wait};
-use anyhow::{Context, Result, bail};
+use super::{Machine, State, failed, hangs, millis, ran_over, tail, with_log};
+use crate::command::{Group, Waited, wait};
+use anyhow::{Context, Result};
 use lab::{Census, Event, FULL_ENV, GateReport, REPORT_ENV, TestCase, Verdict};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -12,14 +12,17 @@ use std::time::{Duration, Instant};
 const REPORT: &str = "/run/lab-report.json";
 const OUTPUT: &str = "/run/lab-output";
 
-pub(super) fn run(case: &TestCase, machine: &mut Machine<'_>) -> Result<()> {
+pub(super) fn run(case: &TestCase, machine: &mut Machine<'_>) -> Result<State> {
     machine.events.send(&Event::Started { id: case.id() });
     let before = Census::of_machine()?;
     let began = Instant::now();
-    let ended = execute(case, machine.full)?;
+    let (group, ended) = execute(case, machine.full)?;
     let stuck = matches!(ended, Waited::Stuck);
     let mut verdict = judge(case, ended, report());
+    // What lives on in its group counts, and dies only then.
     let left = before.settled_difference(Census::of_machine)?;
+    group.kill();
+    let log = machine.complaints();
     if let Verdict::Passed | Verdict::Skipped { .. } = verdict {
         if let Some(left) = &left {
             verdict = failed(format!("left behind after its process ended: {left}"));
@@ -27,18 +30,17 @@ pub(super) fn run(case: &TestCase, machine: &mut Machine<'_>) -> Result<()> {
     }
     machine.events.send(&Event::Finished {
         id: case.id(),
-        verdict: with_log(verdict, &machine.log.fatal_lines(machine.fatal)),
+        verdict: with_log(verdict, &log),
         ms: millis(began.elapsed()),
         output: tail(OUTPUT),
     });
-    // What is left behind would fail the next test, which is not to blame.
-    if stuck || left.is_some() {
-        bail!("{} spoiled this guest", case.id());
-    }
-    Ok(())
+    Ok(match stuck || left.is_some() {
+        true => State::Spoiled,
+        false => State::Sound,
+    })
 }
 
-fn execute(case: &TestCase, full: bool) -> Result<Waited> {
+fn execute(case: &TestCase, full: bool) -> Result<(Group, Waited)> {
     let _ = fs::remove_file(REPORT);
     let output = File::create(OUTPUT).context("create the output file")?;
     let mut child: Child = Command::new(&case.binary)
@@ -54,7 +56,8 @@ fn execute(case: &TestCase, full: bool) -> Result<Waited> {
         .spawn()
         .with_context(|| format!("start {}", case.binary.display()))?;
     let end = Instant::now() + Duration::from_secs(case.deadline_s);
-    Ok(wait(&mut child, || end))
+    let group = Group::of(&child)?;
+    Ok((group, wait(&mut child, || end)))
 }
 
 fn report() -> Option<GateReport> {

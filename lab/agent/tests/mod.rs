@@ -4,17 +4,22 @@
 mod gated;
 mod together;
 mod transcript;
+mod voices;
 
 use crate::klog::KernelLog;
 use crate::port::EventPort;
 use anyhow::Result;
-use lab::{Harness, TestCase, Verdict};
+use lab::{Event, Harness, TestCase, Verdict};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::thread;
 use std::time::Duration;
 
 /// How much of what a test printed is shown.
 const SHOWN: u64 = 16 * 1024;
+
+/// How long the kernel may take to complain of the last test.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What every test needs.
 pub(crate) struct Machine<'a> {
@@ -25,15 +30,49 @@ pub(crate) struct Machine<'a> {
     pub(crate) events: &'a mut EventPort,
 }
 
-/// Runs the tests in order and sends a verdict for each.
+impl Machine<'_> {
+    /// What the kernel's log says that is fatal and was not read yet.
+    fn complaints(&mut self) -> Vec<String> {
+        self.log.fatal_lines(self.fatal)
+    }
+
+    /// Tells the host what the log says now: whoever it is about has got a verdict already.
+    fn tell_complaints(&mut self) {
+        let log = self.complaints();
+        if !log.is_empty() {
+            self.events.send(&Event::Complained { log });
+        }
+    }
+}
+
+/// Whether a test left the guest as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Sound,
+    /// The next test would fail for it, which is not to blame.
+    Spoiled,
+}
+
+/// Runs the tests in order and sends a verdict for each, up to one that spoils this guest.
 pub(crate) fn run(cases: &[TestCase], mut machine: Machine<'_>) -> Result<()> {
+    let result = run_until_spoiled(cases, &mut machine);
+    thread::sleep(LAST_WORDS);
+    machine.tell_complaints();
+    result
+}
+
+fn run_until_spoiled(cases: &[TestCase], machine: &mut Machine<'_>) -> Result<()> {
     let together = |a: &TestCase, b: &TestCase| {
         a.harness == Harness::Libtest && b.harness == Harness::Libtest && a.binary == b.binary
     };
     for cases in cases.chunk_by(together) {
-        match cases {
-            [case] if case.harness == Harness::Gate => gated::run(case, &mut machine)?,
-            cases => together::run(cases, &mut machine)?,
+        machine.tell_complaints();
+        let state = match cases {
+            [case] if case.harness == Harness::Gate => gated::run(case, machine)?,
+            cases => together::run(cases, machine)?,
+        };
+        if state == State::Spoiled {
+            break;
         }
     }
     Ok(())
@@ -41,10 +80,17 @@ pub(crate) fn run(cases: &[TestCase], mut machine: Machine<'_>) -> Result<()> {
 
 /// A verdict, unless the kernel's log says something worse.
 fn with_log(verdict: Verdict, lines: &[String]) -> Verdict {
-    if lines.is_empty() {
-        return verdict;
+    match lines {
+        [] => verdict,
+        lines => and(
+            verdict,
+            format!("the kernel log says: {}", lines.join(" | ")),
+        ),
     }
-    let said = format!("the kernel log says: {}", lines.join(" | "));
+}
+
+/// A verdict after something else was found, too.
+fn and(verdict: Verdict, said: String) -> Verdict {
     failed(match verdict {
         Verdict::Failed { why } => format!("{why}; {said}"),
         _ => said,

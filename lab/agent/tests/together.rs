@@ -2,36 +2,49 @@
 //! or takes the process with it is to blame for that, and the rest runs in a new one.
 
 use super::transcript::{Said, Transcript};
-use super::{Machine, failed, hangs, millis, ran_over, tail, with_log};
-use crate::command::{Waited, wait};
-use anyhow::{Context, Result, bail};
+use super::voices::Voices;
+use super::{Machine, State, and, failed, hangs, millis, ran_over, tail, with_log};
+use crate::command::{Group, Waited, wait};
+use anyhow::{Context, Result};
 use lab::{Census, Event, FULL_ENV, TestCase, Verdict};
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const OUTPUT: &str = "/run/lab-output";
 const ERRORS: &str = "/run/lab-errors";
 
 /// Tests of one binary.
-pub(super) fn run(cases: &[TestCase], machine: &mut Machine<'_>) -> Result<()> {
+pub(super) fn run(cases: &[TestCase], machine: &mut Machine<'_>) -> Result<State> {
     let mut left = cases.to_vec();
     while !left.is_empty() {
         let before = Census::of_machine()?;
         let process = Process::run(&left, machine)?;
         let stuck = matches!(process.ended, Waited::Stuck);
+        // What lives on in its group counts, and dies only then; but one that was cut off had no
+        // chance to end what it had started.
+        if !process.transcript.is_complete() {
+            process.group.kill();
+        }
         let behind = before.settled_difference(Census::of_machine)?;
+        process.group.kill();
+        let late = machine.complaints();
         let ran = process.begun.len();
         let mut settled: Vec<String> = Vec::new();
         for outcome in process.outcomes() {
             let mut verdict = with_log(outcome.verdict, &outcome.log);
             if let (Verdict::Passed, Some(behind)) = (&verdict, &behind) {
-                let others = ran - 1;
+                let others = ran.saturating_sub(1);
                 verdict = failed(format!(
                     "left behind by it, or by one of the {others} in its process: {behind}"
                 ));
+            }
+            if !late.is_empty() {
+                let late = late.join(" | ");
+                verdict = and(
+                    verdict,
+                    format!("after its process ended the kernel log says: {late}"),
+                );
             }
             machine.events.send(&Event::Finished {
                 id: outcome.case.id(),
@@ -42,20 +55,25 @@ pub(super) fn run(cases: &[TestCase], machine: &mut Machine<'_>) -> Result<()> {
             settled.push(outcome.case.name.clone());
         }
         if stuck || behind.is_some() {
-            bail!("{} spoiled this guest", cases[0].target);
+            return Ok(State::Spoiled);
         }
         left.retain(|case| !settled.contains(&case.name));
     }
-    Ok(())
+    Ok(State::Sound)
 }
 
 /// A process that ran tests.
 struct Process<'a> {
     cases: &'a [TestCase],
+    group: Group,
     transcript: Transcript,
+    /// What others than libtest printed to where it prints.
+    noise: String,
     ended: Waited,
     /// Of each test that began, in order.
     begun: Vec<Begun>,
+    /// What the kernel's log said if none began.
+    early: Vec<String>,
     end: Instant,
 }
 
@@ -77,9 +95,8 @@ struct Outcome<'a> {
 impl<'a> Process<'a> {
     fn run(cases: &'a [TestCase], machine: &mut Machine<'_>) -> Result<Process<'a>> {
         let first = cases.first().context("no test to run")?;
-        let output = File::create(OUTPUT).context("create the output file")?;
+        let (mut voices, output) = Voices::new()?;
         let errors = File::create(ERRORS).context("create the output file")?;
-        let mut printed = File::open(OUTPUT).context("open the output file")?;
         let mut child = Command::new(&first.binary)
             .args(["--exact", "--test-threads=1"])
             .args(cases.iter().map(|case| &case.name))
@@ -92,16 +109,16 @@ impl<'a> Process<'a> {
             .process_group(0)
             .spawn()
             .with_context(|| format!("start {}", first.binary.display()))?;
+        let group = Group::of(&child)?;
+        let mut early: Vec<String> = Vec::new();
         let mut transcript = Transcript::of(cases.iter().map(|case| case.name.as_str()));
         let mut begun: Vec<Begun> = Vec::new();
         let mut end = Instant::now() + Duration::from_secs(first.deadline_s);
         let mut look = |begun: &mut Vec<Begun>| {
             // First the log: whatever is in it was said by a test whose beginning is read after it.
-            let lines = machine.log.fatal_lines(machine.fatal);
+            early.extend(machine.complaints());
             let running = begun.len().saturating_sub(1);
-            let mut more = Vec::new();
-            let _ = printed.read_to_end(&mut more);
-            for name in transcript.read(&more) {
+            for name in transcript.read(&voices.of(group.leader())) {
                 begun.push(Begun {
                     at: Instant::now(),
                     log: Vec::new(),
@@ -113,7 +130,10 @@ impl<'a> Process<'a> {
             }
             // Of tests that came and went between two looks any may have been the one.
             for begun in &mut begun[running..] {
-                begun.log.extend(lines.iter().cloned());
+                begun.log.extend(early.iter().cloned());
+            }
+            if !begun.is_empty() {
+                early.clear();
             }
             end
         };
@@ -121,9 +141,12 @@ impl<'a> Process<'a> {
         look(&mut begun);
         Ok(Process {
             cases,
+            group,
             transcript,
+            noise: voices.others(),
             ended,
             begun,
+            early,
             end: Instant::now(),
         })
     }
@@ -151,7 +174,7 @@ impl<'a> Process<'a> {
                 log: begun.log.clone(),
                 output: match &verdict {
                     Verdict::Failed { .. } => {
-                        self.transcript.output(name).to_owned() + &tail(ERRORS)
+                        self.transcript.output(name).to_owned() + &self.noise + &tail(ERRORS)
                     }
                     _ => String::new(),
                 },
@@ -166,8 +189,8 @@ impl<'a> Process<'a> {
                     verdict => verdict,
                 },
                 ms: 0,
-                log: Vec::new(),
-                output: tail(OUTPUT) + &tail(ERRORS),
+                log: self.early.clone(),
+                output: self.noise.clone() + &tail(ERRORS),
             });
         }
         outcomes

@@ -7,6 +7,8 @@ pub(super) struct Transcript {
     text: String,
     /// The names that may begin; what else looks like one was printed by a test.
     waiting: BTreeSet<String>,
+    /// The line libtest begins with.
+    header: String,
     /// Up to where lines were looked at.
     looked: usize,
     begun: Vec<Begun>,
@@ -34,9 +36,15 @@ pub(super) enum Said {
 impl Transcript {
     /// Of a process that was asked to run these tests.
     pub(super) fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Transcript {
+        let waiting: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
+        let header = match waiting.len() {
+            1 => "running 1 test".to_owned(),
+            n => format!("running {n} tests"),
+        };
         Transcript {
             text: String::new(),
-            waiting: names.into_iter().map(str::to_owned).collect(),
+            waiting,
+            header,
             looked: 0,
             begun: Vec::new(),
             summary: None,
@@ -82,8 +90,12 @@ impl Transcript {
         })
     }
 
-    /// Whether the summary is there, and counts what was seen.
+    /// Whether it begins with what was asked for and ends with a summary that counts what was seen.
     pub(super) fn is_complete(&self) -> bool {
+        let mut lines = self.text.lines().filter(|line| !line.is_empty());
+        if lines.next() != Some(&*self.header) {
+            return false;
+        }
         let count = |what| self.begun().filter(|(_, said)| *said == what).count();
         let counts = format!(
             ". {} passed; {} failed; {} ignored; ",
@@ -92,8 +104,8 @@ impl Transcript {
             count(Said::Ignored)
         );
         let summary = self.summary.map_or("", |at| &self.text[at..]);
-        let mut lines = summary.lines();
-        lines.any(|line| line.starts_with("test result: ") && line.contains(&counts))
+        let last = summary.trim_end().lines().last().unwrap_or_default();
+        last.starts_with("test result: ") && last.contains(&counts)
     }
 
     /// What a failed test printed.
@@ -137,7 +149,7 @@ fn said(body: &str) -> Said {
 mod tests {
     use super::*;
 
-    const ALL: &str = "\nrunning 4 tests\ntest a ... ok\ntest b::c ... FAILED\n\
+    const ALL: &str = "\nrunning 5 tests\ntest a ... ok\ntest b::c ... FAILED\n\
         test d - should panic ... noise of a child\nmore of itok\ntest e ... ignored, why\n\n\
         failures:\n\n---- b::c stdout ----\n\nthread panicked\ntest f ... ok\n\n\nfailures:\n    b::c\n\n\
         test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.1s\n\n";
@@ -194,8 +206,31 @@ mod tests {
     fn a_summary_that_counts_otherwise_is_not_believed() {
         let mut transcript = Transcript::of(["a"]);
         let end = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured\n";
-        transcript.read(format!("test a ... ok\n\n{end}").as_bytes());
+        transcript.read(format!("\nrunning 1 test\ntest a ... ok\n\n{end}").as_bytes());
         assert!(!transcript.is_complete());
+    }
+
+    #[test]
+    fn it_is_whole_from_the_header_to_the_summary_and_no_further() {
+        let end = "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured\n";
+        for (said, whole) in [
+            (format!("\nrunning 1 test\ntest a ... ok\n\n{end}\n"), true),
+            (format!("\nrunning 2 tests\ntest a ... ok\n\n{end}"), false),
+            (format!("test a ... ok\n\n{end}"), false),
+            (
+                format!("noise\nrunning 1 test\ntest a ... ok\n\n{end}"),
+                false,
+            ),
+            (
+                format!("\nrunning 1 test\ntest a ... ok\n\n{end}more\n"),
+                false,
+            ),
+            ("\nrunning 1 test\ntest a ... ok\n\n".to_owned(), false),
+        ] {
+            let mut transcript = Transcript::of(["a"]);
+            transcript.read(said.as_bytes());
+            assert_eq!(transcript.is_complete(), whole, "{said:?}");
+        }
     }
 
     #[test]
