@@ -1,6 +1,6 @@
 //! The lab's test of itself: seeded faults, and the verdict each must get.
 
-use crate::suite::Outcome;
+use crate::guests::Outcome;
 use lab::Verdict;
 
 /// The test target whose faults run in a process each, under the harness's gate.

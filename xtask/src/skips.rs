@@ -1,6 +1,6 @@
 //! `lab/skips.toml`: which tests may say that they cannot run, where, and why.
 
-use crate::suite::Outcome;
+use crate::guests::Outcome;
 use anyhow::{Context, Result};
 use lab::{TestCase, Verdict};
 use serde::Deserialize;

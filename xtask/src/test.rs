@@ -1,16 +1,18 @@
 //! `cargo xtask test`: what every landing and every newcomer runs.
 
 use crate::checks;
+use crate::count::Count;
+use crate::guests::{Outcome, Ran};
+use crate::host_tests;
 use crate::lab::{Lab, target_folder};
 use crate::ledger::Ledger;
 use crate::outside;
-use crate::run;
 use crate::selftest;
 use crate::skips::Skips;
-use crate::suite::{self, Outcome};
+use crate::suite;
 use crate::ui;
 use anyhow::{Context, Result, bail};
-use lab::{FULL_ENV, TestCase, Verdict};
+use lab::{TestCase, Verdict};
 use std::path::Path;
 
 /// Seconds one lab test may take, reduced and at full volume.
@@ -20,24 +22,6 @@ const FULL_DEADLINE: u64 = 1800;
 /// The kernels of the fast tier, and those `--full` adds.
 const KERNELS: &[&str] = &["6.12", "7.2"];
 const MORE_KERNELS: &[&str] = &["6.1"];
-
-/// How much of which test ended how.
-#[derive(Debug, Default)]
-struct Count {
-    passed: usize,
-    failed: usize,
-    skipped: usize,
-}
-
-impl Count {
-    fn add(&mut self, verdict: &Verdict) {
-        match verdict {
-            Verdict::Passed => self.passed += 1,
-            Verdict::Failed { .. } => self.failed += 1,
-            Verdict::Skipped { .. } => self.skipped += 1,
-        }
-    }
-}
 
 /// Runs everything; `filter` narrows it to lab tests whose name contains it.
 pub(crate) fn run(
@@ -65,7 +49,7 @@ pub(crate) fn run(
     let mut counts = Vec::new();
     if filter.is_none() {
         checks::run(checkout)?;
-        counts.push(("host".to_owned(), host_tests(checkout, full)?));
+        counts.push(("host".to_owned(), host_tests::run(checkout, full)?));
         ui::step("a project outside the workspace", || {
             outside::check(checkout)
         })?;
@@ -118,17 +102,19 @@ pub(crate) fn run(
 /// Prints the counts; the exit code says whether anything failed.
 fn sum_up(counts: &[(String, Count)], ledger: Option<&Ledger>) -> i32 {
     let mut rows = vec![
-        ["where", "passed", "failed", "skipped"]
+        ["where", "passed", "failed", "skipped", "retried"]
             .map(str::to_owned)
             .to_vec(),
     ];
     let mut total = Count::default();
     for (place, count) in counts {
-        let numbers = [count.passed, count.failed, count.skipped].map(|n| n.to_string());
+        let numbers = [count.passed, count.failed, count.skipped, count.retried];
+        let numbers = numbers.map(|n| n.to_string());
         rows.push([std::slice::from_ref(place), &numbers[..]].concat());
         total.passed += count.passed;
         total.failed += count.failed;
         total.skipped += count.skipped;
+        total.retried += count.retried;
     }
     println!();
     ui::table(&rows);
@@ -136,61 +122,16 @@ fn sum_up(counts: &[(String, Count)], ledger: Option<&Ledger>) -> i32 {
         println!("  results: {}", ledger.path().display());
     }
     println!(
-        "{} passed, {} failed, {} skipped",
-        total.passed, total.failed, total.skipped
+        "{} passed, {} failed, {} skipped{}",
+        total.passed,
+        total.failed,
+        total.skipped,
+        match total.retried {
+            0 => String::new(),
+            n => format!("; {n} guests stalled and were replaced"),
+        }
     );
     if total.failed == 0 { 0 } else { 1 }
-}
-
-/// The tests any machine can run.
-fn host_tests(checkout: &Path, full: bool) -> Result<Count> {
-    let output = ui::step("host tests", || {
-        run::cargo(checkout)
-            .args(["test", "--no-fail-fast"])
-            .args(suite::HOST_TESTS)
-            .env("RUST_BACKTRACE", "0")
-            .envs(full.then_some((FULL_ENV, "1")))
-            .output()
-            .context("cannot run cargo")
-    })?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let count = count_results(&said);
-    if !output.status.success() || count.failed > 0 {
-        println!("{said}{}", String::from_utf8_lossy(&output.stderr));
-        bail!("host tests failed");
-    }
-    if count.skipped > 0 {
-        println!("{said}");
-        bail!(
-            "{} host tests are ignored: an ignored test counts as failed",
-            count.skipped
-        );
-    }
-    if count.passed == 0 {
-        bail!("no host test ran");
-    }
-    Ok(count)
-}
-
-/// Adds up libtest's closing lines.
-fn count_results(said: &str) -> Count {
-    let mut count = Count::default();
-    for line in said
-        .lines()
-        .filter_map(|line| line.strip_prefix("test result: "))
-    {
-        for part in line.split([';', '.']) {
-            let mut words = part.split_whitespace();
-            let number = words.next().and_then(|word| word.parse::<usize>().ok());
-            match (number, words.next()) {
-                (Some(n), Some("passed")) => count.passed += n,
-                (Some(n), Some("failed")) => count.failed += n,
-                (Some(n), Some("ignored")) => count.skipped += n,
-                _ => {}
-            }
-        }
-    }
-    count
 }
 
 fn lab_tests(
@@ -201,7 +142,9 @@ fn lab_tests(
     mut ledger: Option<&mut Ledger>,
 ) -> Result<Count> {
     let kernel = &lab.kernel.name;
-    let key = |id: &str| format!("{kernel} {id}");
+    // Another build of the same kernel is another kernel.
+    let release = &lab.kernel.resolved.release;
+    let key = |id: &str| format!("{release} {id}");
     let mut count = Count::default();
     let mut left = Vec::new();
     for case in cases {
@@ -218,7 +161,7 @@ fn lab_tests(
         left.len(),
         cases.len()
     );
-    suite::run(lab, &left, full, skips, |outcome| {
+    let ran = suite::run(lab, &left, full, skips, |outcome| {
         show(outcome);
         count.add(&outcome.verdict);
         match ledger.as_deref_mut() {
@@ -226,6 +169,7 @@ fn lab_tests(
             None => Ok(()),
         }
     })?;
+    count.retried = ran.retried;
     Ok(count)
 }
 
@@ -235,7 +179,7 @@ fn lab_itself(lab: &Lab, faults: &[TestCase], skips: &Skips) -> Result<Count> {
         lab.kernel.name,
         faults.len()
     );
-    let outcomes = suite::run(lab, faults, false, skips, |outcome| {
+    let Ran { outcomes, retried } = suite::run(lab, faults, false, skips, |outcome| {
         let seconds = seconds(outcome.ms);
         match &outcome.verdict {
             Verdict::Failed { why } => {
@@ -253,6 +197,7 @@ fn lab_itself(lab: &Lab, faults: &[TestCase], skips: &Skips) -> Result<Count> {
         passed: outcomes.len().saturating_sub(wrong.len()),
         failed: wrong.len(),
         skipped: 0,
+        retried,
     })
 }
 
@@ -279,17 +224,4 @@ fn seconds(ms: u64) -> f64 {
 
 fn indent(text: &str) -> String {
     text.lines().map(|line| format!("      {line}\n")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn adds_up_what_libtest_says() {
-        let said = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s\n\
-                    noise\ntest result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n";
-        let count = count_results(said);
-        assert_eq!((count.passed, count.failed, count.skipped), (4, 2, 1));
-    }
 }

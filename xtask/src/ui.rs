@@ -7,11 +7,19 @@ use std::time::{Duration, Instant};
 
 /// Runs one step under a spinner and says how long it took.
 pub(crate) fn step<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    telling_step(what, |_| run())
+}
+
+/// As [`step`], with a way to say something meanwhile.
+pub(crate) fn telling_step<T>(
+    what: &str,
+    run: impl FnOnce(&dyn Fn(&str)) -> Result<T>,
+) -> Result<T> {
     interrupt::check()?;
     let began = Instant::now();
     let bar = ProgressBar::new_spinner().with_message(what.to_owned());
     bar.enable_steady_tick(Duration::from_millis(120));
-    let result = run();
+    let result = run(&|said| bar.suspend(|| eprintln!("  {what}: {said}")));
     bar.finish_and_clear();
     if result.is_ok() {
         eprintln!("  {what}: {:.1} s", began.elapsed().as_secs_f64());

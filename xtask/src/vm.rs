@@ -109,6 +109,7 @@ pub(crate) struct Vm {
     heard: Receiver<Heard>,
     output: Output,
     captured: Vec<u8>,
+    fatal_log: Vec<String>,
 }
 
 /// Which accelerator QEMU is to use: `$NETPRIMS_LAB_ACCEL`, else software emulation, which works
@@ -168,6 +169,7 @@ impl Vm {
             heard,
             output,
             captured: Vec::new(),
+            fatal_log: job.fatal_log.clone(),
         })
     }
 
@@ -261,6 +263,14 @@ impl Vm {
     fn console(&self) -> String {
         let bytes = fs::read(self.folder.path().join("console")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The first fatal line on the guest's console.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        let fatal = |line: &&str| self.fatal_log.iter().any(|words| line.contains(words));
+        let console = self.console();
+        let found = console.lines().find(fatal);
+        found.map(|line| line.trim().to_owned())
     }
 
     /// The last line of the guest's console.
