@@ -7,8 +7,11 @@ use crate::{Error, Result};
 /// Memory to send from: one mapping, divided into equal slots.
 ///
 /// Cloning it shares it, also with other threads, which can take and fill buffers while another sends them. The memory is
-/// unmapped when the last clone and the last [`TxBuf`] are gone. A forked child does not inherit it (`MADV_DONTFORK`):
-/// touching it there faults.
+/// unmapped when the last clone and the last [`TxBuf`] are gone.
+///
+/// A forked child has a pool of its own: the same slots are taken, and all bytes are zeroes (`MADV_WIPEONFORK`, Linux
+/// 4.14), also those of buffers that were filled. Whoever forks while a reference into a buffer is held sees its bytes
+/// change in the child.
 ///
 /// `Ring::tx_pool` makes one that is registered with a ring, which is what a ring sends from; it stays pinned until the
 /// ring next makes a pool, or is dropped. Every pool serves a

@@ -1,8 +1,9 @@
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::{NotAttached, ZeroCopySender};
+use crate::sys::memory::Process;
 use crate::sys::sockopt::ZEROCOPY;
 use crate::sys::zerocopy::{Engine, Limits, Live};
 use crate::{Error, Result};
@@ -91,15 +92,15 @@ impl ZeroCopyOptions {
     #[doc(alias = "SO_ZEROCOPY")]
     pub fn attach<S: AsFd>(self, socket: S) -> Result<ZeroCopySender<S>, NotAttached<S>> {
         match self.turn_on(&socket) {
-            Ok((limits, is_stream)) => {
-                let engine = Engine::new(Live::new(socket, is_stream), limits);
-                Ok(ZeroCopySender::new(engine))
+            Ok(found) => {
+                let live = Live::new(socket, found.number, found.home, found.is_stream);
+                Ok(ZeroCopySender::new(Engine::new(live, found.limits)))
             }
             Err(error) => Err(NotAttached { socket, error }),
         }
     }
 
-    fn turn_on(self, socket: &impl AsFd) -> Result<(Limits, bool)> {
+    fn turn_on(self, socket: &impl AsFd) -> Result<Found> {
         let in_flight = Some(self.in_flight).filter(|most| (1..=MOST_IN_FLIGHT).contains(most));
         let in_flight = in_flight.ok_or_else(|| Error::InvalidValue {
             option: "in_flight",
@@ -138,6 +139,7 @@ impl ZeroCopyOptions {
                 "it is on already, so the kernel may have counted sends; leave it off, of the listener too",
             ));
         }
+        let home = Process::current().map_err(|e| error("mmap a page for", e))?;
         ZEROCOPY.set_flag(&socket, true).map_err(|error| {
             let advice = "TCP needs Linux 4.14, UDP 5.0";
             Error::advised("setsockopt SO_ZEROCOPY of", &name, error, advice)
@@ -148,8 +150,21 @@ impl ZeroCopyOptions {
             copies_when_full: self.when_full == WhenFull::Copy,
             give_up_after: self.give_up_after,
         };
-        Ok((limits, is_stream))
+        Ok(Found {
+            limits,
+            number: fd.as_raw_fd(),
+            home,
+            is_stream,
+        })
     }
+}
+
+/// What was found out while the option was turned on.
+struct Found {
+    limits: Limits,
+    number: RawFd,
+    home: Process,
+    is_stream: bool,
 }
 
 impl Default for ZeroCopyOptions {

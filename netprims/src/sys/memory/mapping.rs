@@ -6,13 +6,15 @@ use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, m
 
 use super::leaked;
 
-/// Zeroed memory of its own, not inherited by a forked child (`MADV_DONTFORK`): a child's copy-on-write would move the
-/// parent's pages away from under the kernel.
+/// Zeroed memory of its own. A forked child has zeroes of its own there (`MADV_WIPEONFORK`, Linux 4.14): copy-on-write
+/// would move the parent's pages away from under the kernel, and a hole (`MADV_DONTFORK`) would soon be somebody else's
+/// memory, which the child's copy of this value would write and unmap.
 ///
 /// # Invariants
 ///
 /// `base` is the start of a readable and writable mapping of `len` bytes that `mmap` returned and nothing else has
-/// unmapped. Only this value unmaps it, once, in `Drop`.
+/// unmapped. Only this value unmaps it, once, in `Drop`. So it is for the copy of this value in a forked child: the kernel
+/// copies the range, not the pages (`dup_mmap`).
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: NonNull<u8>,
@@ -38,7 +40,7 @@ impl Mapping {
             len,
             private: true,
         };
-        mapping.keep_from_children()?;
+        mapping.give_children_zeroes()?;
         Ok(mapping)
     }
 
@@ -54,7 +56,9 @@ impl Mapping {
             len,
             private: false,
         };
-        mapping.keep_from_children()?;
+        // SAFETY: the range is this mapping (invariant), and MADV_DONTFORK changes nothing in this process. No test that
+        // maps a file forks.
+        unsafe { madvise(mapping.base.cast(), len.get(), MmapAdvise::MADV_DONTFORK) }?;
         Ok(mapping)
     }
 
@@ -88,9 +92,9 @@ impl Mapping {
         })
     }
 
-    fn keep_from_children(&self) -> io::Result<()> {
-        // SAFETY: the range is this mapping (invariant), and MADV_DONTFORK changes nothing in this process.
-        unsafe { madvise(self.base.cast(), self.len.get(), MmapAdvise::MADV_DONTFORK) }?;
+    fn give_children_zeroes(&self) -> io::Result<()> {
+        // SAFETY: the range is this mapping (invariant), and MADV_WIPEONFORK changes nothing in this process.
+        unsafe { madvise(self.base.cast(), self.len.get(), MmapAdvise::MADV_WIPEONFORK) }?;
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ mod lent;
 mod mapping;
 mod page;
 mod pool;
+mod process;
 
 pub(crate) use leaked::leaked_bytes;
 pub(crate) use lent::Lent;
@@ -13,3 +14,4 @@ pub(crate) use mapping::Mapping;
 #[cfg(feature = "ring")]
 pub(crate) use pool::{Home, WeakPool};
 pub(crate) use pool::{Pool, Shape, Slot};
+pub(crate) use process::Process;

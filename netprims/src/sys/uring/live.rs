@@ -6,10 +6,17 @@ use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
+use crate::sys::memory::Process;
 
 /// io_uring itself.
+///
+/// A forked child shares the queues with its parent. It must leave them alone: what it queued or took would be the
+/// parent's, and cancelling would cancel the parent's sends. To the child every call fails with `EBADF`, and the queues are
+/// full or empty. That the child does have them mapped keeps its copy of `ring` from reaching and unmapping what is
+/// somebody else's.
 pub(crate) struct Live {
     ring: IoUring,
+    home: Process,
     setup: Setup,
 }
 
@@ -43,6 +50,10 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 impl Live {
     /// Makes a ring for `requests` at a time, each with up to two completions waiting.
     pub(crate) fn new(requests: u32) -> Result<Self, Refused> {
+        let home = Process::current().map_err(|error| Refused {
+            operation: "mmap",
+            error,
+        })?;
         let (ring, deferred) = match build(requests, true) {
             // The one errno for a flag that is not known.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
@@ -62,10 +73,15 @@ impl Live {
             zero_copy: false,
             usage: false,
         };
-        let mut live = Self { ring, setup };
+        let mut live = Self { ring, home, setup };
         live.setup.usage = live.knows_send_zc(REPORT_USAGE).map_err(in_enter)?;
         live.setup.zero_copy = live.setup.usage || live.knows_send_zc(0).map_err(in_enter)?;
         Ok(live)
+    }
+
+    fn at_home(&self) -> io::Result<()> {
+        let is_home = self.home.is_current().then_some(());
+        is_home.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
     }
 
     pub(crate) fn setup(&self) -> Setup {
@@ -143,10 +159,9 @@ pub(crate) fn answer_to_nothing() -> Option<i32> {
 
 fn build(requests: u32, deferred: bool) -> io::Result<IoUring> {
     let mut builder = IoUring::builder();
-    // A child that forks must not see the queues. Room for both completions of every request: the queue cannot overflow.
+    // Room for both completions of every request: the queue cannot overflow.
     // A request that fails when it is handed over must not keep back those behind it (submit all).
     builder
-        .dontfork()
         .setup_clamp()
         .setup_submit_all()
         .setup_cqsize(requests.next_power_of_two().saturating_mul(2));
@@ -166,6 +181,7 @@ fn build(requests: u32, deferred: bool) -> io::Result<IoUring> {
 // if there is none to follow, when no packet does.
 unsafe impl Kernel for Live {
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
+        self.at_home().map_err(|_| QueueFull)?;
         let entry = entry(request, self.setup.usage).user_data(request.user_data);
         // SAFETY: the entry is a send of the caller's memory on the caller's descriptor, and the caller promises for
         // both what the kernel needs.
@@ -173,10 +189,14 @@ unsafe impl Kernel for Live {
     }
 
     fn queued(&mut self) -> usize {
+        if !self.home.is_current() {
+            return 0;
+        }
         self.ring.submission().len()
     }
 
     fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
+        self.at_home()?;
         let queue = self.ring.submission();
         let is_idle = queue.is_empty() && !queue.taskrun() && !queue.cq_overflow();
         drop(queue);
@@ -200,6 +220,7 @@ unsafe impl Kernel for Live {
     }
 
     fn completion(&mut self) -> Option<Completion> {
+        self.at_home().ok()?;
         let entry = self.ring.completion().next()?;
         Some(Completion {
             user_data: entry.user_data(),
@@ -210,6 +231,7 @@ unsafe impl Kernel for Live {
     }
 
     fn cancel_all(&mut self, limit: Duration) -> io::Result<()> {
+        self.at_home()?;
         let limit = Timespec::from(limit);
         self.ring
             .submitter()
@@ -217,6 +239,7 @@ unsafe impl Kernel for Live {
     }
 
     fn unregister(&mut self, buffer: u16) -> io::Result<()> {
+        self.at_home()?;
         let nothing = [libc::iovec {
             iov_base: ptr::null_mut(),
             iov_len: 0,
@@ -230,6 +253,7 @@ unsafe impl Kernel for Live {
     }
 
     unsafe fn register(&mut self, buffer: u16, address: *mut u8, len: usize) -> io::Result<()> {
+        self.at_home()?;
         let range = [libc::iovec {
             iov_base: address.cast(),
             iov_len: len,

@@ -7,7 +7,7 @@
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use socket2::SockRef;
 
 use super::{Engine, Limits, Live, Outcome, Refusal, State, Taken, Totals};
 use crate::sys::defect::{self, Defect};
-use crate::sys::memory::{Mapping, Pool, Shape, Slot};
+use crate::sys::memory::{Mapping, Pool, Process, Shape, Slot};
 
 const SLOT: usize = 64 * 1024;
 const SLOTS: u32 = 64;
@@ -118,6 +118,11 @@ fn stream_with_room_on_one_side() -> (TcpStream, TcpStream) {
     (near, listener.accept().unwrap().0)
 }
 
+fn live(near: TcpStream) -> Live<TcpStream> {
+    let number = near.as_raw_fd();
+    Live::new(near, number, Process::current().unwrap(), true)
+}
+
 /// A sender of the pattern.
 struct Source {
     engine: Engine<Live<TcpStream>>,
@@ -138,7 +143,7 @@ impl Source {
         };
         let shape = Shape::of_pages(SLOTS, u32::try_from(SLOT).unwrap()).unwrap();
         Self {
-            engine: Engine::new(Live::new(near, true), limits),
+            engine: Engine::new(live(near), limits),
             pool: Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, None),
             pattern: Pattern::new(),
             random: Random(42),

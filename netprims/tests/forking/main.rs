@@ -1,0 +1,180 @@
+//! What a forked child has of pools, senders and rings: nothing that it could spoil.
+//!
+//! It has no harness: only the child of a process with one thread can run any code.
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+
+use std::io::Read;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use netprims::buffer::{TxBuf, TxPool, Usage};
+use netprims::zerocopy::{Event, Sent, ZeroCopyOptions};
+use socket2::SockRef;
+use sys::child::in_a_forked_child;
+
+#[expect(unsafe_code, reason = "forks")]
+mod sys {
+    pub(crate) mod child;
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const SLOT: u32 = 60_000;
+
+const TESTS: &[(&str, fn())] = &[
+    (
+        "a_forked_childs_pool_is_memory_of_its_own",
+        a_forked_childs_pool_is_memory_of_its_own,
+    ),
+    (
+        "a_forked_child_takes_nothing_from_its_parents_sender",
+        a_forked_child_takes_nothing_from_its_parents_sender,
+    ),
+    (
+        "what_is_in_flight_when_a_process_forks_is_sent_as_it_was",
+        what_is_in_flight_when_a_process_forks_is_sent_as_it_was,
+    ),
+    #[cfg(feature = "ring")]
+    (
+        "a_forked_child_can_neither_use_its_parents_ring_nor_spoil_it",
+        a_forked_child_can_neither_use_its_parents_ring_nor_spoil_it,
+    ),
+];
+
+/// Runs the tests whose names contain one of the arguments, or all. A failure is a panic.
+fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let wanted: Vec<_> = arguments
+        .iter()
+        .filter(|word| !word.starts_with('-'))
+        .collect();
+    let is_wanted =
+        |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(*word));
+    let is_list = arguments.iter().any(|word| word == "--list");
+    let mut passed = 0;
+    for (name, test) in TESTS.iter().filter(|(name, _)| is_wanted(name)) {
+        if is_list {
+            println!("{name}: test");
+            continue;
+        }
+        println!("test {name}");
+        test();
+        passed += 1;
+    }
+    if !is_list {
+        println!("test result: ok. {passed} passed; 0 failed");
+    }
+}
+
+fn udp() -> (UdpSocket, UdpSocket) {
+    let near = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+    near.connect(far.local_addr().unwrap()).unwrap();
+    (near, far)
+}
+
+fn filled(pool: &TxPool, byte: u8) -> TxBuf {
+    let mut buf = pool.take().unwrap();
+    buf.fill(byte);
+    buf
+}
+
+fn a_forked_childs_pool_is_memory_of_its_own() {
+    let pool = TxPool::new(64, 65_536).unwrap();
+    let mut buf = filled(&pool, 7);
+    in_a_forked_child(|| {
+        assert!(buf.iter().all(|byte| *byte == 0), "a fresh page");
+        // Were the pool's range free, the allocator's next mappings would lie there.
+        let others: Vec<_> = (1..8).map(|mib| vec![1_u8; mib << 20]).collect();
+        while let Some(mut buf) = pool.take() {
+            buf.fill(9);
+            std::mem::forget(buf);
+        }
+        buf.fill(9);
+        drop((buf, pool));
+        assert!(others.iter().flatten().all(|byte| *byte == 1));
+    });
+}
+
+fn a_forked_child_takes_nothing_from_its_parents_sender() {
+    let (near, far) = udp();
+    let pool = TxPool::new(4, SLOT).unwrap();
+    let mut sender = ZeroCopyOptions::new().attach(near).unwrap();
+    let Ok(Sent::InFlight { ticket, .. }) = sender.send(filled(&pool, 1)) else {
+        panic!("{sender:?}")
+    };
+    far.recv(&mut [0; SLOT as usize]).unwrap();
+    let spare = filled(&pool, 2);
+    // The notification is there, and the child is not to have it.
+    assert!(sender.wait(Some(PATIENCE)).unwrap());
+    let mut sender = Some(sender);
+    in_a_forked_child(|| {
+        let mut sender = sender.take().unwrap();
+        let error = sender.reap(drop).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+        let refused = sender.send(spare).unwrap_err();
+        assert_eq!(refused.error.raw_os_error(), Some(libc::EBADF));
+        drop(sender);
+    });
+    let mut sender = sender.unwrap();
+    let mut released = Vec::new();
+    sender
+        .reap(|event| match event {
+            Event::Released { ticket, usage, .. } => released.push((ticket, usage)),
+            other => panic!("{other:?}"),
+        })
+        .unwrap();
+    assert_eq!(released, [(ticket, Usage::Copied)]);
+    assert_eq!(sender.totals().strays, 0);
+}
+
+fn what_is_in_flight_when_a_process_forks_is_sent_as_it_was() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    SockRef::from(&listener).set_recv_buffer_size(4096).unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut far, _) = listener.accept().unwrap();
+    near.set_nonblocking(true).unwrap();
+    SockRef::from(&near).set_send_buffer_size(1 << 20).unwrap();
+    let pool = TxPool::new(8, SLOT).unwrap();
+    let mut sender = ZeroCopyOptions::new().attach(near).unwrap();
+    let Ok(Sent::InFlight { unsent, .. }) = sender.send(filled(&pool, 1)) else {
+        panic!("{sender:?}")
+    };
+    let sent = SLOT as usize - unsent;
+    in_a_forked_child(|| {
+        while let Some(mut buf) = pool.take() {
+            buf.fill(0xee);
+            std::mem::forget(buf);
+        }
+    });
+    let mut got = vec![0; sent];
+    far.read_exact(&mut got).unwrap();
+    assert!(got.iter().all(|byte| *byte == 1));
+    drop((far, sender));
+}
+
+#[cfg(feature = "ring")]
+fn a_forked_child_can_neither_use_its_parents_ring_nor_spoil_it() {
+    use netprims::ring::{Ring, ZcPolicy};
+
+    let ring = Ring::builder().build().unwrap();
+    let (near, far) = udp();
+    let mut held = Some((ring, near));
+    in_a_forked_child(|| {
+        let (mut ring, near) = held.take().unwrap();
+        let others: Vec<_> = (0..64).map(|_| vec![1_u8; 1 << 20]).collect();
+        ring.tx_pool(4, SLOT).unwrap_err();
+        let _ = ring.add(near);
+        drop(ring);
+        assert!(others.iter().flatten().all(|byte| *byte == 1));
+    });
+    let (mut ring, near) = held.unwrap();
+    let pool = ring.tx_pool(4, SLOT).unwrap();
+    let socket = ring.add(near).unwrap();
+    ring.send(socket, filled(&pool, 5), ZcPolicy::Never)
+        .unwrap();
+    ring.poll(netprims::ring::Wait::AtMost(PATIENCE), |_| {})
+        .unwrap();
+    let mut got = [0; SLOT as usize];
+    assert_eq!(far.recv(&mut got).unwrap(), SLOT as usize);
+    assert!(got.iter().all(|byte| *byte == 5));
+}
