@@ -111,7 +111,7 @@ fn send(args: &Args, peer: SocketAddr, source: &mut dyn Read) -> Result<u64> {
             match sender.send(buf) {
                 Ok(_) => {}
                 Err(rejected) if rejected.error.is_would_block() => {
-                    waiting = Some(rejected.buf);
+                    waiting = rejected.buf.ok();
                     break;
                 }
                 Err(rejected) => return Err(rejected.error.into()),

@@ -84,6 +84,8 @@ pub(crate) static BIND_ADDRESS_NO_PORT: Opt<4> = ip(libc::IP_BIND_ADDRESS_NO_POR
 pub(crate) static LOCAL_PORT_RANGE: Opt<4> = ip(IP_LOCAL_PORT_RANGE);
 pub(crate) static ERRORS_V4: Opt<4> = ip(libc::IP_RECVERR);
 pub(crate) static ERRORS_V6: Opt<4> = ipv6(libc::IPV6_RECVERR);
+/// How long a packet to the peer can be.
+pub(crate) static PATH_MTU: Opt<4> = ip(libc::IP_MTU);
 pub(crate) static PATH_MTU_V4: Opt<4> = ip(libc::IP_MTU_DISCOVER);
 pub(crate) static PATH_MTU_V6: Opt<4> = ipv6(libc::IPV6_MTU_DISCOVER);
 pub(crate) static PACKET_INFO_V4: Opt<4> = ip(libc::IP_PKTINFO);

@@ -1,3 +1,5 @@
+use std::io;
+
 use super::Message;
 use crate::buffer::{TxBuf, Usage};
 
@@ -17,13 +19,16 @@ pub enum Event {
         /// The buffer, its length as it was sent. Dropping it makes the slot free.
         buf: TxBuf,
         /// How many of its bytes the socket took: all, unless the sender was closed before, or the datagram was one
-        /// whose sending is in doubt ([`Sent::InDoubt`](super::Sent::InDoubt)).
+        /// whose sending is in doubt ([`NotSent`](super::NotSent)).
         bytes: usize,
         /// What became of them. `Copied` if a part was.
         usage: Usage,
     },
     /// A message of the error queue that is about something else.
     Message(Message),
+    /// The error that was pending on a UDP socket, as after an ICMP message (`SO_ERROR`). It is the one that the next call
+    /// on the socket would have failed with. Told when nothing else is.
+    Error(io::Error),
 }
 
 /// Names one send of its sender, from [`send`](super::ZeroCopySender::send) to [`Event::Released`]. Not used again.

@@ -19,7 +19,14 @@
 //!
 //! A message in the error queue shows as `EPOLLERR`, which epoll and poll tell without being asked. It stays until the
 //! queue is empty, so a level-triggered loop that does not reap spins; [`reap`](ZeroCopySender::reap) empties it, which
-//! is also what an edge-triggered one needs. With epoll:
+//! is also what an edge-triggered one needs.
+//!
+//! A failed send of a datagram looks for its own notification, and takes those it finds before it. `EPOLLERR` is gone
+//! then, and what was found waits in the sender: before waiting, [reap](ZeroCopySender::reap) while there is
+//! [news](ZeroCopySender::has_news). A stream's sends take nothing from the queue.
+//!
+//! `EPOLLERR` also shows an error that is pending on a connected UDP socket, as that of an ICMP message is. `reap` takes
+//! that too, and tells it ([`Event::Error`]). With epoll:
 //!
 //! ```
 //! use std::net::{TcpListener, TcpStream};
@@ -44,11 +51,15 @@
 //! let mut events = Events::with_capacity(16);
 //! let mut back = None;
 //! while back.is_none() {
-//!     epoll.wait(&mut events, None)?;
 //!     let mut take = |event| match event {
 //!         Event::Released { ticket, buf, usage, .. } => back = Some((ticket, buf, usage)),
 //!         other => println!("{other:?}"),
 //!     };
+//!     if sender.has_news() {
+//!         sender.reap(&mut take)?; // nothing would wake this
+//!         continue;
+//!     }
+//!     epoll.wait(&mut events, None)?;
 //!     for event in events.iter() {
 //!         if event.is_writable() {
 //!             sender.flush(&mut take)?; // what the socket had no room for
@@ -78,13 +89,17 @@
 //!
 //! /// Waits until the kernel has given something back.
 //! async fn released(stream: &TcpStream, sender: &mut Sender, into: &mut Vec<TxBuf>) -> io::Result<()> {
+//!     let mut take = |event| {
+//!         if let Event::Released { buf, .. } = event {
+//!             into.push(buf);
+//!         }
+//!     };
+//!     if sender.has_news() {
+//!         return sender.reap(&mut take).map(drop).map_err(io::Error::other); // nothing would wake this
+//!     }
 //!     stream
 //!         .async_io(Interest::ERROR, || {
-//!             let events = sender.reap(|event| {
-//!                 if let Event::Released { buf, .. } = event {
-//!                     into.push(buf);
-//!                 }
-//!             });
+//!             let events = sender.reap(&mut take);
 //!             match events.map_err(io::Error::other)? {
 //!                 0 => Err(io::ErrorKind::WouldBlock.into()), // makes tokio wait
 //!                 _ => Ok(()),
@@ -148,7 +163,9 @@
 //! The numbers are the kernel's count of *all* such sends of the socket, so nobody else may send on it with
 //! `MSG_ZEROCOPY`, through a duplicate of the descriptor or through [`socket`](ZeroCopySender::socket), nor read its error
 //! queue. Somebody who reads the queue takes notifications away: those buffers stay with the sender until it is
-//! dropped, and so they do if `SO_ZEROCOPY` is turned off. Somebody who sends shifts the count: the sender notices when a number comes that it has not sent, or one
+//! dropped, and so they do if `SO_ZEROCOPY` is turned off. **Turned off and on again** (also by
+//! [`Tuning::zerocopy`](crate::tuning::Tuning::zerocopy)) it shifts the count: sends meanwhile were not numbered, which
+//! the kernel does not tell, and later buffers come back before it is done with them. Somebody who sends shifts the count: the sender notices when a number comes that it has not sent, or one
 //! comes twice, and then gives nothing back any more ([`State::Disturbed`]). What was given back before that it cannot
 //! notice; a buffer may then have been reused too early, and the packet carries its new bytes. Memory is safe even so: the
 //! kernel holds the pages themselves. A socket that has `SO_ZEROCOPY` already may have been sent on and is refused.
@@ -160,12 +177,18 @@
 //! while the kernel keeps the old ones with the bytes that were sent. Where that cannot be (a pool that is registered
 //! with a ring) they are leaked and counted ([`leaked_bytes`](crate::buffer::leaked_bytes)).
 //!
+//! # Forked children
+//!
+//! A forked child's copy of a sender does nothing: its calls fail with `EBADF`, and dropping it takes nothing from the
+//! error queue, which is the parent's. Its buffers are memory of its own ([`TxPool`](crate::buffer::TxPool)).
+//!
 //! # Kernels
 //!
 //! Linux 4.14 for TCP, 5.0 for UDP. Source: `Documentation/networking/msg_zerocopy.rst`.
 
 mod event;
 mod not_attached;
+mod not_sent;
 mod options;
 mod sender;
 mod sent;
@@ -173,6 +196,7 @@ mod sent;
 pub use crate::sys::zerocopy::{Limit, Message, Origin, State, Totals};
 pub use event::{Event, Ticket};
 pub use not_attached::NotAttached;
+pub use not_sent::NotSent;
 pub use options::{WhenFull, ZeroCopyOptions};
 pub use sender::{Closed, ZeroCopySender};
 pub use sent::Sent;

@@ -42,7 +42,7 @@ impl ZeroCopyOptions {
     pub const fn new() -> Self {
         Self {
             threshold: 16 * 1024,
-            in_flight: 1024,
+            in_flight: 64,
             when_full: WhenFull::Copy,
             give_up_after: 64,
         }
@@ -56,7 +56,9 @@ impl ZeroCopyOptions {
         self
     }
 
-    /// How many buffers can be in flight. Default: 1024. Range: 1 to 65534. Memory for them is allocated once.
+    /// How many buffers can be in flight. Default: 64. Range: 1 to 65534. What a path takes: its bandwidth times its delay,
+    /// by the size of a buffer; 64 of 64 KiB are 10 Gbit/s over 3 ms. Memory for them is allocated when the socket is
+    /// attached: 176 bytes for each, and 3 KiB for the sender itself.
     pub const fn in_flight(mut self, buffers: u32) -> Self {
         self.in_flight = buffers;
         self

@@ -3,9 +3,9 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use super::{Event, Sent, State, Ticket, Totals};
-use crate::buffer::{Rejected, TxBuf};
-use crate::sys::zerocopy::{Engine, Live, Outcome, Refusal, Taken};
+use super::{Event, NotSent, Sent, State, Ticket, Totals};
+use crate::buffer::TxBuf;
+use crate::sys::zerocopy::{Engine, Live, Outcome, Ready, Refusal, Taken};
 use crate::{Error, Result};
 
 /// A socket that sends without copying, and gives each buffer back when the kernel is done with it.
@@ -35,8 +35,7 @@ pub struct Closed {
     pub totals: Totals,
 }
 
-/// How long to sleep where waiting for the error queue returns at once: a connection both ends have shut down is always
-/// ready.
+/// How long to sleep where waiting for the error queue returns at once.
 const NAP: Duration = Duration::from_millis(1);
 
 impl<S: AsFd> ZeroCopySender<S> {
@@ -57,20 +56,21 @@ impl<S: AsFd> ZeroCopySender<S> {
     ///
     /// # Errors
     ///
-    /// [`Rejected`] with the buffer, if no byte of it was taken, with
+    /// [`NotSent`] with the buffer, if no byte of it was taken, with
     ///
     /// - [`Error::System`]: `EAGAIN` if a non-blocking socket has no room, or a part of the buffer before is left: wait
-    ///   until it is writable, and [flush](Self::flush); `EPIPE` and `ECONNRESET` when the peer has gone, `EMSGSIZE` for a datagram that is too
-    ///   long, `EDESTADDRREQ` or `ENOTCONN` on a socket without peer, `EPERM` from a firewall, and so on.
+    ///   until it is writable, and [flush](Self::flush); `EPIPE` and `ECONNRESET` when the peer has gone, `EMSGSIZE` for a datagram
+    ///   that is too long, `EDESTADDRREQ` or `ENOTCONN` on a socket without peer, `EPERM` from a firewall, `EBADF` in a
+    ///   forked child, and so on. A datagram's may say that its sending is in doubt: then `buf` is a ticket.
     /// - [`Error::ZeroCopyFull`]: there is no room for another zero-copy send and the options say to
     ///   [refuse](super::WhenFull::Refuse), or the buffers in flight are too many for any send. Reap, and try again.
     ///
-    /// After an error other than `EAGAIN` of a datagram, [`reap`](Self::reap): what it looked for in the error queue may
-    /// have brought other messages, of which epoll does not tell again.
+    /// A datagram that the kernel refused, also if it was then copied, may have taken messages from the error queue, of
+    /// which epoll does not tell again: [`reap`](Self::reap) if there is [news](Self::has_news).
     ///
     /// Source: sendmsg(2), `Documentation/networking/msg_zerocopy.rst`.
     #[doc(alias = "MSG_ZEROCOPY")]
-    pub fn send(&mut self, buf: TxBuf) -> Result<Sent, Rejected> {
+    pub fn send(&mut self, buf: TxBuf) -> Result<Sent, NotSent> {
         self.submit(buf, None)
     }
 
@@ -80,14 +80,15 @@ impl<S: AsFd> ZeroCopySender<S> {
     ///
     /// Those of [`send`](Self::send), and [`Error::InvalidValue`] on a TCP socket, which sends to its peer only.
     #[doc(alias = "sendto")]
-    pub fn send_to(&mut self, buf: TxBuf, to: SocketAddr) -> Result<Sent, Rejected> {
+    pub fn send_to(&mut self, buf: TxBuf, to: SocketAddr) -> Result<Sent, NotSent> {
         if self.engine.is_stream() {
             let error = Error::InvalidValue {
                 option: "send_to",
                 value: to.to_string(),
                 reason: "a TCP socket sends to its peer only",
             };
-            return Err(Rejected { buf, error });
+            let buf = Ok(buf);
+            return Err(NotSent { buf, error });
         }
         self.submit(buf, Some(to))
     }
@@ -115,7 +116,14 @@ impl<S: AsFd> ZeroCopySender<S> {
         self.engine.rest()
     }
 
-    /// Empties the error queue, and tells the handler what was in it. Does not block. Returns how many events there were.
+    /// Whether there is something to [`reap`](Self::reap) of which epoll and poll do not tell: a failed send took it from
+    /// the error queue.
+    pub fn has_news(&self) -> bool {
+        self.engine.has_news()
+    }
+
+    /// Empties the error queue, and tells the handler what was in it; if there was nothing, the error that is pending on
+    /// a UDP socket. Does not block. Returns how many events there were.
     ///
     /// If the handler panics, the event it was given is dropped (its buffer returns to the pool) and all others are told
     /// by the next call. Allocates nothing and takes no lock, except for messages that came while a failed send looked
@@ -133,38 +141,63 @@ impl<S: AsFd> ZeroCopySender<S> {
             let outcome = self.engine.next();
             let outcome = outcome.map_err(|error| self.failed("recvmsg MSG_ERRQUEUE of", error))?;
             let Some(outcome) = outcome else {
-                return Ok(events);
+                break;
             };
             events += 1;
             handler(event(outcome));
         }
+        if events == 0 {
+            let pending = self.engine.kernel().pending_error();
+            let pending = pending.map_err(|error| self.failed("getsockopt SO_ERROR of", error))?;
+            if let Some(error) = pending {
+                events += 1;
+                handler(Event::Error(error));
+            }
+        }
+        Ok(events)
     }
 
-    /// Waits until there may be something to [`reap`](Self::reap), or the connection is over. False if the time is over;
-    /// `None` waits without end. A signal does not end the wait.
+    /// Waits until there may be something to [`reap`](Self::reap), or the connection is over and nothing is in flight. False
+    /// if the time is over; `None` waits without end. A signal does not end the wait.
+    ///
+    /// A connection that both ends have shut down, or that is broken, is always ready; while something of it is in flight
+    /// this looks for that every millisecond.
     ///
     /// # Errors
     ///
     /// [`Error::System`]: `ENOMEM`.
     ///
     /// Source: poll(2).
-    pub fn wait(&self, limit: Option<Duration>) -> Result<bool> {
-        if self.engine.has_news() {
-            return Ok(true);
-        }
+    pub fn wait(&mut self, limit: Option<Duration>) -> Result<bool> {
         let end = limit.and_then(|limit| Instant::now().checked_add(limit));
         loop {
+            if self.engine.has_news() {
+                return Ok(true);
+            }
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            let is_over = left.is_some_and(|left| left.is_zero());
             match self.engine.kernel().wait(left) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed("poll", error)),
-                Ok(false) if left.is_none_or(|left| !left.is_zero()) => {}
-                Ok(is_ready) => return Ok(is_ready),
+                Err(error) => return Err(self.failed("poll of", error)),
+                Ok(Ready::Error) => return Ok(true),
+                Ok(Ready::No) if is_over => return Ok(false),
+                Ok(Ready::No) => {}
+                Ok(Ready::Over) => {
+                    let found = self.engine.look();
+                    let found = found.map_err(|e| self.failed("recvmsg MSG_ERRQUEUE of", e))?;
+                    if found || self.engine.awaited() == 0 {
+                        return Ok(true);
+                    }
+                    if is_over {
+                        return Ok(false);
+                    }
+                    std::thread::sleep(left.map_or(NAP, |left| left.min(NAP)));
+                }
             }
         }
     }
 
-    /// Waits for what is in flight, for at most the limit, tells the handler all that comes back, and drops the socket.
+    /// Waits for what is in flight, but not for what is [in doubt](State::InDoubt), for at most the limit, tells the handler all that comes back, and drops the socket.
     /// Sends nothing more: what a stream has not taken is not sent, and its buffer is told with the bytes that were.
     ///
     /// # Errors
@@ -173,15 +206,12 @@ impl<S: AsFd> ZeroCopySender<S> {
     pub fn close(mut self, limit: Duration, mut handler: impl FnMut(Event)) -> Result<Closed> {
         let end = Instant::now().checked_add(limit);
         loop {
-            let events = self.reap(&mut handler)?;
+            self.reap(&mut handler)?;
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             let is_over = left.is_some_and(|left| left.is_zero());
             let is_hopeless = self.state() == State::Disturbed;
-            if self.engine.in_kernel() == 0 || is_over || is_hopeless {
+            if self.engine.awaited() == 0 || is_over || is_hopeless {
                 break;
-            }
-            if events == 0 {
-                std::thread::sleep(left.map_or(NAP, |left| left.min(NAP)));
             }
             self.wait(left)?;
         }
@@ -212,19 +242,19 @@ impl<S: AsFd> ZeroCopySender<S> {
         self.engine.totals()
     }
 
-    fn submit(&mut self, buf: TxBuf, to: Option<SocketAddr>) -> Result<Sent, Rejected> {
+    fn submit(&mut self, buf: TxBuf, to: Option<SocketAddr>) -> Result<Sent, NotSent> {
         match self.engine.send(buf.into_slot(), to) {
             Ok(Taken::Copied(slot)) => Ok(Sent::Copied(TxBuf::new(slot))),
             Ok(Taken::Held { ticket, rest }) => Ok(Sent::InFlight {
                 ticket: Ticket(ticket),
                 unsent: rest,
             }),
-            Ok(Taken::Doubtful { ticket, error }) => Ok(Sent::InDoubt {
-                ticket: Ticket(ticket),
-                error,
+            Ok(Taken::Doubtful { ticket, error }) => Err(NotSent {
+                buf: Err(Ticket(ticket)),
+                error: self.failed("sendmsg on", error),
             }),
-            Err((slot, refusal)) => Err(Rejected {
-                buf: TxBuf::new(slot),
+            Err((slot, refusal)) => Err(NotSent {
+                buf: Ok(TxBuf::new(slot)),
                 error: self.error(refusal),
             }),
         }

@@ -88,6 +88,24 @@ fn a_connection_that_is_reset_gives_everything_back() {
 }
 
 #[test]
+fn waiting_for_a_connection_both_ends_have_shut_down_is_waiting() {
+    let pool = TxPool::new(16, SLOT).unwrap();
+    let (taken, mut sender, far) = stalled(&pool);
+    sender.socket().shutdown(Shutdown::Write).unwrap();
+    far.shutdown(Shutdown::Write).unwrap();
+    // What the reader has taken comes back; what it has not, not.
+    while sender.wait(Some(Duration::from_millis(50))).unwrap() {
+        assert!(sender.reap(drop).unwrap() > 0, "woken for nothing");
+    }
+    assert!(sender.in_flight() > 0);
+    let reader = read_all(far);
+    let mut reaped = Reaped::default();
+    let closed = sender.close(PATIENCE, |event| reaped.take(event)).unwrap();
+    assert_eq!((closed.renewed, closed.leaked), (0, 0));
+    assert_eq!(reader.join().unwrap().len(), taken);
+}
+
+#[test]
 fn a_forgotten_sender_keeps_its_buffers() {
     let pool = TxPool::new(16, SLOT).unwrap();
     let (taken, sender, far) = stalled(&pool);

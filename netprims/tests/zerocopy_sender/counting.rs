@@ -70,24 +70,28 @@ fn a_datagram_of_which_some_fragments_are_under_way_is_in_doubt_until_they_are_g
         ip("link set hole mtu 1500");
         let socket = UdpSocket::bind("10.7.0.1:0").unwrap();
         tune(&socket, Tuning::new().receive_errors(true));
-        socket.connect("10.7.0.2:9").unwrap();
         let pool = TxPool::new(4, SLOT).unwrap();
-        let mut sender = ZeroCopyOptions::new().attach(socket).unwrap();
+        let mut sender = ZeroCopyOptions::new().attach(&socket).unwrap();
         // Room for a few fragments of the forty, and none leaves.
         tc("qdisc replace dev hole root tbf rate 8kbit burst 1600 limit 10000");
-        let sent = sender.send(filled(&pool, 1)).unwrap();
-        let Sent::InDoubt { ticket, error, .. } = sent else {
-            panic!("{sent:?}")
-        };
-        assert_eq!(error.raw_os_error(), Some(libc::ENOBUFS));
+        let not_sent = sender.send_to(filled(&pool, 1), KNOWN).unwrap_err();
+        let ticket = not_sent.buf.unwrap_err();
+        assert_eq!(not_sent.error.raw_os_error(), Some(libc::ENOBUFS));
         assert_eq!((sender.state(), sender.in_flight()), (State::InDoubt, 1));
         // The queue is exchanged, and what is in it thrown away.
         tc("qdisc replace dev hole root pfifo limit 1000");
         let released = reap(&mut sender, 1, 0).released;
         assert_eq!(released, [(ticket, 0, Usage::NotSent)]);
         assert_eq!(sender.state(), State::ZeroCopy);
-        in_flight(sender.send(filled(&pool, 2)));
+        in_flight(sender.send_to(filled(&pool, 2), KNOWN));
         reap(&mut sender, 1, 0);
         assert_eq!((sender.totals().strays, pool.outstanding()), (0, 0));
+        // Connected, it is known to be cut, and copied.
+        socket.connect(KNOWN).unwrap();
+        tc("qdisc replace dev hole root tbf rate 8kbit burst 1600 limit 10000");
+        let rejected = sender.send(filled(&pool, 3)).unwrap_err();
+        assert_eq!(rejected.error.raw_os_error(), Some(libc::ENOBUFS));
+        assert_eq!(rejected.buf.unwrap().len(), SLOT as usize);
+        assert_eq!((sender.state(), sender.in_flight()), (State::ZeroCopy, 0));
     });
 }

@@ -1,7 +1,7 @@
 //! Zero-copy sends over plain sockets, on this kernel.
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use black_hole::{black_hole, ip};
 use netns::{Fresh, in_fresh};
 use netprims::Error;
-use netprims::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
+use netprims::buffer::{TxBuf, TxPool, Usage, leaked_bytes};
 use netprims::fd::{Epoll, Events, Interest};
 use netprims::sysctl::Sysctl;
 use netprims::tuning::{Timestamping, Tuning};
 use netprims::zerocopy::{
-    Event, Limit, Message, Origin, Sent, State, Ticket, WhenFull, ZeroCopyOptions, ZeroCopySender,
+    Event, Limit, Message, NotSent, Origin, Sent, State, Ticket, WhenFull, ZeroCopyOptions,
+    ZeroCopySender,
 };
 use rstest::rstest;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -77,7 +78,7 @@ fn filled(pool: &TxPool, byte: u8) -> TxBuf {
     buf
 }
 
-fn in_flight(sent: Result<Sent, Rejected>) -> Ticket {
+fn in_flight(sent: Result<Sent, NotSent>) -> Ticket {
     match sent {
         Ok(Sent::InFlight {
             ticket, unsent: 0, ..

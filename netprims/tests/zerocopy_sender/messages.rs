@@ -39,3 +39,29 @@ fn other_messages_of_the_error_queue_are_handed_out() {
     assert!(!icmp.payload().is_empty() && icmp.payload().iter().all(|byte| *byte == 2));
     assert_eq!(sender.totals().strays, 0);
 }
+
+#[test]
+fn a_pending_error_is_told_once_and_wakes_nobody_again() {
+    let (near, far) = udp();
+    drop(far);
+    let pool = TxPool::new(1, SLOT).unwrap();
+    let mut sender = ZeroCopyOptions::new().attach(near).unwrap();
+    in_flight(sender.send(filled(&pool, 1)));
+    let mut released = 0;
+    let error = loop {
+        assert!(sender.wait(Some(PATIENCE)).unwrap());
+        let mut error = None;
+        let events = sender.reap(|event| match event {
+            Event::Released { .. } => released += 1,
+            Event::Error(pending) => error = Some(pending),
+            other => panic!("{other:?}"),
+        });
+        assert!(events.unwrap() > 0, "woken for nothing");
+        if let Some(error) = error {
+            break error;
+        }
+    };
+    assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
+    assert_eq!(released, 1);
+    assert!(!sender.wait(Some(Duration::from_millis(50))).unwrap());
+}

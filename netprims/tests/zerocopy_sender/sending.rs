@@ -63,19 +63,20 @@ fn what_the_kernel_refuses_comes_back_with_its_buffer() {
         .unwrap();
     let mut buf = filled(&pool, 7);
     buf.set_len(60_000).unwrap();
-    let mut rejected = unconnected.send(buf).unwrap_err();
+    let rejected = unconnected.send(buf).unwrap_err();
     assert_eq!(rejected.error.raw_os_error(), Some(libc::EDESTADDRREQ));
-    assert!(rejected.buf.iter().all(|byte| *byte == 7), "unchanged");
+    let mut buf = rejected.buf.unwrap();
+    assert!(buf.iter().all(|byte| *byte == 7), "unchanged");
     let (near, far) = udp();
     let mut sender = ZeroCopyOptions::new().attach(near).unwrap();
-    rejected.buf.set_len(70_000).unwrap();
-    let rejected = sender.send(rejected.buf).unwrap_err();
+    buf.set_len(70_000).unwrap();
+    let rejected = sender.send(buf).unwrap_err();
     assert_eq!(rejected.error.raw_os_error(), Some(libc::EMSGSIZE));
     assert_eq!(sender.state(), State::ZeroCopy);
     let (stream, _peer) = tcp();
     let mut stream = ZeroCopyOptions::new().attach(stream).unwrap();
     let address = far.local_addr().unwrap();
-    let rejected = stream.send_to(rejected.buf, address).unwrap_err();
+    let rejected = stream.send_to(rejected.buf.unwrap(), address).unwrap_err();
     assert!(matches!(
         rejected.error,
         Error::InvalidValue {
@@ -84,7 +85,7 @@ fn what_the_kernel_refuses_comes_back_with_its_buffer() {
         }
     ));
     stream.socket().shutdown(Shutdown::Write).unwrap();
-    let rejected = stream.send(rejected.buf).unwrap_err();
+    let rejected = stream.send(rejected.buf.unwrap()).unwrap_err();
     assert_eq!(rejected.error.raw_os_error(), Some(libc::EPIPE));
     drop(rejected);
     assert_eq!(pool.outstanding(), 0);

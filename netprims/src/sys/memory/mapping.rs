@@ -94,7 +94,13 @@ impl Mapping {
 
     fn give_children_zeroes(&self) -> io::Result<()> {
         // SAFETY: the range is this mapping (invariant), and MADV_WIPEONFORK changes nothing in this process.
-        unsafe { madvise(self.base.cast(), self.len.get(), MmapAdvise::MADV_WIPEONFORK) }?;
+        unsafe {
+            madvise(
+                self.base.cast(),
+                self.len.get(),
+                MmapAdvise::MADV_WIPEONFORK,
+            )
+        }?;
         Ok(())
     }
 }

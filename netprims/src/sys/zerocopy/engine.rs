@@ -113,10 +113,12 @@ impl<K: Kernel> Engine<K> {
         self.flights.len()
     }
 
-    /// Buffers the kernel may read.
-    pub(crate) fn in_kernel(&self) -> usize {
+    /// Buffers the kernel will give back: not one whose sending is in doubt.
+    pub(crate) fn awaited(&self) -> usize {
         let flights = self.flights.iter();
-        flights.filter(|flight| flight.is_in_kernel()).count()
+        flights
+            .filter(|flight| flight.is_in_kernel() && !flight.is_doubtful)
+            .count()
     }
 
     /// Whether there is something to tell without asking the kernel.
@@ -146,6 +148,16 @@ impl<K: Kernel> Engine<K> {
                 Some(received) => self.absorb(received),
             }
         }
+    }
+
+    /// Takes what may be in the error queue in, without telling it. Whether there was something.
+    pub(crate) fn look(&mut self) -> io::Result<bool> {
+        let received = self.kernel.message()?;
+        let is_there = received.is_some();
+        if let Some(received) = received {
+            self.absorb(received);
+        }
+        Ok(is_there)
     }
 
     /// Ends all flights. A slot the kernel may read is freed with fresh pages, or leaked.

@@ -3,12 +3,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use super::kernel::{Kernel, Received};
+use super::kernel::{Kernel, Received, is_never_counted, may_leave_parts};
 
 /// A kernel that does what a test's script says. It reads no memory after a send has returned, but knows which it might.
 pub(super) struct Fake {
     pub(super) is_stream: bool,
     pub(super) tells_device_errors: bool,
+    /// Datagrams of more bytes are cut.
+    pub(super) mtu: usize,
+    /// Whether the MTU is known.
+    pub(super) knows_mtu: bool,
     /// The number of the next send that is counted.
     next: u32,
     /// What the next sends answer; afterwards all is taken.
@@ -31,7 +35,7 @@ pub(super) enum Answer {
     Fail(i32),
     /// Nothing is taken, but the send counted; its notification is there.
     FailCounted(i32),
-    /// The same, and the notification is not there yet.
+    /// The same, and the notification is not there yet, if it may be late.
     FailCountedLate(i32),
 }
 
@@ -40,6 +44,8 @@ impl Fake {
         Self {
             is_stream,
             tells_device_errors: false,
+            mtu: usize::MAX,
+            knows_mtu: false,
             next,
             answers: VecDeque::new(),
             reading: Vec::new(),
@@ -96,15 +102,18 @@ unsafe impl Kernel for Fake {
             }
             Some(Answer::Fail(errno)) => Some(errno),
             Some(Answer::FailCounted(errno)) => {
-                if zero_copy && !self.is_stream {
+                if zero_copy && self.may_count(errno) {
                     self.count(bytes);
                     self.finish(self.reading.len() - 1, 1, true);
                 }
                 Some(errno)
             }
             Some(Answer::FailCountedLate(errno)) => {
-                if zero_copy && !self.is_stream {
+                if zero_copy && self.may_count(errno) {
                     self.count(bytes);
+                    if bytes.len() <= self.mtu || !may_leave_parts(errno) {
+                        self.finish(self.reading.len() - 1, 1, true);
+                    }
                 }
                 Some(errno)
             }
@@ -123,12 +132,25 @@ unsafe impl Kernel for Fake {
         self.is_stream
     }
 
+    fn is_cut(&self, bytes: usize, _: Option<SocketAddr>) -> bool {
+        self.knows_mtu && bytes > self.mtu
+    }
+
+    fn is_one_packet(&self, bytes: usize, _: Option<SocketAddr>) -> bool {
+        self.knows_mtu && bytes <= self.mtu
+    }
+
     fn tells_device_errors(&self) -> bool {
         self.tells_device_errors
     }
 }
 
 impl Fake {
+    /// Whether a datagram that fails may have been counted.
+    fn may_count(&self, errno: i32) -> bool {
+        !self.is_stream && !is_never_counted(errno, self.tells_device_errors)
+    }
+
     fn accept(&mut self, bytes: &[u8], zero_copy: bool) -> io::Result<usize> {
         if zero_copy {
             self.count(bytes);

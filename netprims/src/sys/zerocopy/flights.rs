@@ -25,6 +25,8 @@ pub(super) struct Flight {
     pub(super) open: usize,
     /// Nothing more of it will be sent.
     pub(super) is_whole: bool,
+    /// Its sending failed, and the kernel may have counted it.
+    pub(super) is_doubtful: bool,
 }
 
 /// A flight that is over.
@@ -59,6 +61,7 @@ impl Flights {
             copied: 0,
             open: 0,
             is_whole: false,
+            is_doubtful: false,
         });
         Ok(index)
     }

@@ -11,8 +11,9 @@ use super::message::Message;
 ///
 /// - count a zero-copy send that succeeds, with bytes in it, exactly once, and one that fails on a stream, or with
 ///   `EAGAIN`, not at all;
-/// - of a datagram whose zero-copy send failed and was counted, have posted the notification, unless [`leaves_parts`]
-///   says that it may be late;
+/// - of a datagram whose zero-copy send failed and was counted, have posted the notification, unless it may leave in
+///   [several packets](Kernel::is_one_packet) and [`may_leave_parts`] says so of the error;
+/// - not count one that failed with `ENOBUFS`, unless it [tells device errors](Kernel::tells_device_errors);
 /// - return from [`message`](Kernel::message) only what the kernel posted, unchanged, each message once;
 /// - after the last notification of a send let nobody read its memory, and never write it.
 pub(crate) unsafe trait Kernel {
@@ -27,6 +28,12 @@ pub(crate) unsafe trait Kernel {
 
     /// Whether a send's `ENOBUFS` may come from a device's queue.
     fn tells_device_errors(&self) -> bool;
+
+    /// Whether a datagram is surely longer than a packet on its way. The kernel copies such a one in any case.
+    fn is_cut(&self, bytes: usize, to: Option<SocketAddr>) -> bool;
+
+    /// Whether a datagram surely leaves in one packet, and did so just now.
+    fn is_one_packet(&self, bytes: usize, to: Option<SocketAddr>) -> bool;
 }
 
 /// A message of the error queue.
@@ -42,30 +49,39 @@ pub(crate) enum Received {
     Other(Message),
 }
 
-/// Whether a part of a datagram may be under way although its zero-copy send failed.
-///
-/// The kernel counts a datagram when it is built and does not take that back when it then cannot be handed down: a
-/// firewall or a full device queue makes the send fail, and its notification comes all the same. It has come when the
-/// send returns, if no part is left. What is listed here fails before the datagram is built, or for the whole of it;
-/// what is not may fail for a fragment, with others on their way.
-/// Source: `udp_sendmsg`, `__ip_append_data` and `ip_do_fragment` in `net/ipv4`.
-pub(super) fn leaves_parts(errno: i32, tells_device_errors: bool) -> bool {
+/// What fails before a datagram is built, or reaches no socket. To look for its notification would be in vain, and take
+/// others from the queue that a waiting user is to be woken for.
+pub(super) fn is_never_counted(errno: i32, tells_device_errors: bool) -> bool {
     match errno {
-        libc::EINTR
-        | libc::EMSGSIZE
-        | libc::EINVAL
-        | libc::EPERM
-        | libc::EACCES
-        | libc::EDESTADDRREQ
-        | libc::ECONNREFUSED
-        | libc::ENETUNREACH
-        | libc::EHOSTUNREACH
-        | libc::EPIPE
-        | libc::EFAULT
-        | libc::EOPNOTSUPP
-        | libc::EAFNOSUPPORT => false,
+        libc::EAGAIN | libc::EBADF | libc::ENOTSOCK => true,
         // Without IP_RECVERR the kernel keeps a full device queue to itself (`udp_send_skb`): it is short of memory.
-        libc::ENOBUFS => tells_device_errors,
-        _ => true,
+        libc::ENOBUFS => !tells_device_errors,
+        _ => false,
     }
+}
+
+/// Whether some packets of a datagram may be under way although its zero-copy send failed.
+///
+/// The kernel counts a datagram when it is built, takes that back if building fails, and does not take it back when it
+/// then cannot be handed down: a firewall or a full device queue makes the send fail, and its notification comes all the
+/// same. It has come when the send returns, if no packet is left. One of several may fail with others on their way, with
+/// whatever a route's program, a tunnel, a neighbour or a device says. What is listed here comes from nowhere there: wrong
+/// arguments, and the errors an ICMP message left on the socket (`icmp_err_convert`).
+/// Source: `udp_sendmsg`, `__ip_append_data` and `ip_do_fragment` in `net/ipv4`, `msg_zerocopy_put_abort`.
+pub(super) fn may_leave_parts(errno: i32) -> bool {
+    !matches!(
+        errno,
+        libc::EINTR
+            | libc::EDESTADDRREQ
+            | libc::ENOTCONN
+            | libc::EPIPE
+            | libc::EFAULT
+            | libc::EAFNOSUPPORT
+            | libc::ECONNREFUSED
+            | libc::EHOSTDOWN
+            | libc::ENONET
+            | libc::ENOPROTOOPT
+            | libc::EPROTO
+            | libc::EOPNOTSUPP
+    )
 }

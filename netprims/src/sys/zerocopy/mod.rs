@@ -28,5 +28,5 @@ pub use state::{Limit, State};
 pub use totals::Totals;
 
 pub(crate) use engine::{Engine, Limits};
-pub(crate) use live::Live;
+pub(crate) use live::{Live, Ready};
 pub(crate) use outcome::{Outcome, Refusal, Taken};

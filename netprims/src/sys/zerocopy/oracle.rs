@@ -261,7 +261,7 @@ fn close_with_a_stalled_reader() -> (Received, usize) {
     let (start, reader) = reader(far);
     let mut source = Source::new(near);
     assert!(!source.send(usize::MAX));
-    assert!(source.engine.in_kernel() > 1, "the kernel has let go");
+    assert!(source.engine.awaited() > 1, "the kernel has let go");
     let Source {
         engine,
         pool,

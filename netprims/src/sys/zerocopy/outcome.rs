@@ -11,8 +11,7 @@ pub(crate) enum Taken {
     Copied(Slot),
     /// It comes back with [`Outcome::Released`]; so many bytes of it are not taken yet.
     Held { ticket: u64, rest: usize },
-    /// Nothing was sent, as far as the answer goes, and the kernel may read it all the same. It comes back in the same
-    /// way, if it does.
+    /// Not taken: sending it failed. The kernel may read it all the same; it comes back in the same way, if it does.
     Doubtful { ticket: u64, error: io::Error },
 }
 

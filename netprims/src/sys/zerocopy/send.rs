@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::engine::{Engine, number};
-use super::kernel::{Kernel, leaves_parts};
+use super::kernel::{Kernel, is_never_counted, may_leave_parts};
 use super::outcome::{Outcome, Refusal, Taken};
 use super::state::{Limit, State};
 use super::window::Piece;
@@ -101,9 +101,16 @@ impl<K: Kernel> Engine<K> {
 
     /// Gives the socket what it has not taken of a flight, once.
     fn push(&mut self, place: usize, to: Option<SocketAddr>) -> Result<(), Failure> {
-        if self.is_for_zero_copy(place)? && self.push_zero_copy(place, to)? {
-            return Ok(());
-        }
+        let why = match self.why_plain(place, to)? {
+            None => match self.push_zero_copy(place, to)? {
+                None => {
+                    self.given_up = 0;
+                    return Ok(());
+                }
+                Some(why) => why,
+            },
+            Some(why) => why,
+        };
         let Some(flight) = self.flights.get_mut(place) else {
             return Ok(());
         };
@@ -113,80 +120,99 @@ impl<K: Kernel> Engine<K> {
         flight.taken += taken;
         flight.copied += taken;
         self.totals.plain += number(taken);
+        match why {
+            Plain::Better => {}
+            Plain::GivenUp => self.given_up += 1,
+            Plain::Full => self.totals.full += 1,
+        }
         Ok(())
     }
 
-    /// Whether what is left of a flight is to be sent without copying.
-    fn is_for_zero_copy(&mut self, place: usize) -> Result<bool, Refusal> {
+    /// Whether, and why, what is left of a flight is to be sent plainly.
+    fn why_plain(&self, place: usize, to: Option<SocketAddr>) -> Result<Option<Plain>, Refusal> {
         let left = self
             .flights
             .get(place)
             .map_or(0, |flight| flight.left().len());
         let is_wanted = left > 0 && left >= self.limits.threshold;
         if !is_wanted || self.state != State::ZeroCopy {
-            return Ok(false);
+            return Ok(Some(Plain::Better));
         }
-        if self.has_given_up() {
-            self.given_up += 1;
-            if self.given_up < RETRY {
-                return Ok(false);
-            }
-            self.given_up = 0;
+        if !self.kernel.is_stream() && self.kernel.is_cut(left, to) {
+            return Ok(Some(Plain::Better));
+        }
+        if self.has_given_up() && self.given_up + 1 < RETRY {
+            return Ok(Some(Plain::GivenUp));
         }
         // The last place is for a plain send.
         if !self.flights.is_full() && !self.window.is_full() {
-            return Ok(true);
+            return Ok(None);
         }
-        self.full(Limit::InFlight).map(|()| false)
+        self.full(Limit::InFlight).map(Some)
     }
 
     /// What to do where there is no room for a zero-copy send: a plain one, or none.
-    fn full(&mut self, limit: Limit) -> Result<(), Refusal> {
-        if !self.limits.copies_when_full {
-            return Err(Refusal::Full(limit));
+    fn full(&self, limit: Limit) -> Result<Plain, Refusal> {
+        if self.limits.copies_when_full {
+            Ok(Plain::Full)
+        } else {
+            Err(Refusal::Full(limit))
         }
-        self.totals.full += 1;
-        Ok(())
     }
 
-    /// Gives the socket what it has not taken of a flight, without copying. False if it is to be copied instead.
-    fn push_zero_copy(&mut self, place: usize, to: Option<SocketAddr>) -> Result<bool, Failure> {
+    /// Gives the socket what it has not taken of a flight, without copying, or says why it is to be copied instead.
+    fn push_zero_copy(
+        &mut self,
+        place: usize,
+        to: Option<SocketAddr>,
+    ) -> Result<Option<Plain>, Failure> {
         let Some(flight) = self.flights.get_mut(place) else {
-            return Ok(false);
+            return Ok(None);
         };
-        let error = match self.kernel.send(flight.left(), to, true) {
+        let is_stream = self.kernel.is_stream();
+        let mut sent = self.kernel.send(flight.left(), to, true);
+        // The socket, or an ICMP message: that is told once.
+        if is_stream && errno_of(&sent) == libc::EOPNOTSUPP {
+            sent = self.kernel.send(flight.left(), to, true);
+        }
+        let errno = errno_of(&sent);
+        let error = match sent {
             Ok(taken) => {
                 let bytes = taken.min(flight.left().len());
                 flight.taken += bytes;
                 flight.open += 1;
                 self.window.push(Piece { place, bytes });
-                return Ok(true);
+                return Ok(None);
             }
             Err(error) => error,
         };
-        let is_exact = self.kernel.is_stream() || is_never_counted(&error);
+        let is_exact = is_stream || is_never_counted(errno, self.kernel.tells_device_errors());
         #[cfg(test)]
         let is_exact = is_exact || seeded(Defect::MiscountFailures);
-        let was_counted = !is_exact && self.was_counted(place, &error)?;
-        match error.raw_os_error() {
+        let was_counted = !is_exact && self.was_counted(place, to, errno)?;
+        match errno {
             // An upper-layer protocol such as kernel TLS.
-            Some(libc::EOPNOTSUPP) if !was_counted => {
+            libc::EOPNOTSUPP if is_stream => {
                 self.state = State::Refused;
-                Ok(false)
+                Ok(Some(Plain::Better))
             }
-            Some(libc::ENOBUFS) if !was_counted => {
-                self.full(Limit::Kernel)?;
-                Ok(false)
-            }
+            libc::ENOBUFS if !was_counted => Ok(Some(self.full(Limit::Kernel)?)),
             _ => Err(Refusal::System(error).into()),
         }
     }
 
     /// Whether the kernel counted a datagram that it failed to send.
-    fn was_counted(&mut self, place: usize, error: &io::Error) -> Result<bool, Failure> {
-        if let Some(flight) = self.flights.get_mut(place) {
-            flight.open += 1;
-        }
+    fn was_counted(
+        &mut self,
+        place: usize,
+        to: Option<SocketAddr>,
+        errno: i32,
+    ) -> Result<bool, Failure> {
+        let Some(flight) = self.flights.get_mut(place) else {
+            return Ok(true);
+        };
+        flight.open += 1;
+        let bytes = flight.left().len();
         self.window.push(Piece { place, bytes: 0 });
         // If it was, and nothing of it is left, its notification is there.
         let is_read = loop {
@@ -196,8 +222,7 @@ impl<K: Kernel> Engine<K> {
                 Err(_) => break false,
             }
         };
-        let errno = error.raw_os_error().unwrap_or(0);
-        let may_come = !is_read || leaves_parts(errno, self.kernel.tells_device_errors());
+        let may_come = !is_read || may_leave_parts(errno) && !self.kernel.is_one_packet(bytes, to);
         let Some(flight) = self.flights.get_mut(place) else {
             return Ok(true);
         };
@@ -210,6 +235,7 @@ impl<K: Kernel> Engine<K> {
             return Ok(false);
         }
         flight.is_whole = true;
+        flight.is_doubtful = true;
         if self.state == State::ZeroCopy {
             self.state = State::InDoubt;
         }
@@ -217,9 +243,17 @@ impl<K: Kernel> Engine<K> {
     }
 }
 
-/// What fails before a datagram is built, or reaches no socket. To look for its notification would be in vain, and take
-/// others from the queue that a waiting user is to be woken for.
-fn is_never_counted(error: &io::Error) -> bool {
-    let errnos = [libc::EAGAIN, libc::EBADF, libc::ENOTSOCK].map(Some);
-    errnos.contains(&error.raw_os_error())
+/// Why a send is plain.
+enum Plain {
+    /// It is meant to be.
+    Better,
+    /// Those before were copied all the same.
+    GivenUp,
+    /// There is no room for another that is not.
+    Full,
+}
+
+fn errno_of(sent: &io::Result<usize>) -> i32 {
+    let error = sent.as_ref().err();
+    error.and_then(io::Error::raw_os_error).unwrap_or(0)
 }

@@ -9,10 +9,11 @@ pub enum State {
     /// The kernel copied the last sends all the same, as it does over loopback, and a plain send is cheaper then: sends are
     /// plain, but for one in 256, which tries again. See [`give_up_after`](crate::zerocopy::ZeroCopyOptions::give_up_after).
     GivenUp,
-    /// The socket refuses such sends, as kernel TLS does (`EOPNOTSUPP`): all sends are plain.
+    /// A TCP socket refuses such sends, as kernel TLS does (`EOPNOTSUPP`): all sends are plain.
     Refused,
-    /// A datagram could not be sent, and the kernel did not say whether it counted it. Sends are plain until it does: a
-    /// count that is off by one would give back the wrong buffers.
+    /// A datagram could not be sent, and the kernel did not say whether it counted it
+    /// ([`NotSent`](crate::zerocopy::NotSent)). Sends are plain until it does: a count that is off by one would give back the
+    /// wrong buffers. If it was not counted that is for good: make another socket, or connect this kind.
     InDoubt,
     /// The kernel gave back a send that is not this sender's: somebody else sends with `MSG_ZEROCOPY` on the socket. No
     /// buffer of a zero-copy send is given back any more, and sends are plain.

@@ -11,7 +11,8 @@ where
     ///
     /// - Default: off. It changes nothing by itself; a send that uses it must leave its buffer alone until the
     ///   error queue says that the kernel is done. A [`ZeroCopySender`](crate::zerocopy::ZeroCopySender) sees to that,
-    ///   and turns the option on itself: leave it off for one.
+    ///   and turns the option on itself: leave it off for one, and alone afterwards. Turned off and on again, its sends
+    ///   between were not numbered, and it gives later buffers back before the kernel is done with them.
     /// - When: at any time before such a send. TCP and UDP.
     /// - Privilege: none. Kernel: Linux 4.14 for TCP, 5.0 for UDP.
     ///

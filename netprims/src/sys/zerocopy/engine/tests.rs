@@ -300,16 +300,97 @@ fn a_path_that_copies_gets_plain_sends_and_now_and_then_another_chance() {
 }
 
 #[test]
-fn a_socket_that_refuses_gets_plain_sends() {
+fn a_stream_that_refuses_twice_gets_plain_sends() {
     let mut bench = bench(true, 8);
-    bench
-        .kernel()
-        .answers
-        .push_back(Answer::Fail(libc::EOPNOTSUPP));
+    let refuses = Answer::Fail(libc::EOPNOTSUPP);
+    bench.kernel().answers.push_back(refuses);
+    bench.held(500);
+    assert_eq!(
+        bench.engine.state(),
+        State::ZeroCopy,
+        "it was an ICMP message"
+    );
+    bench.kernel().answers.extend([refuses, refuses]);
     assert_eq!(what(&bench.send(500)), "copied");
     assert_eq!(what(&bench.send(500)), "copied");
     assert_eq!(bench.engine.state(), State::Refused);
-    assert_eq!(bench.kernel().sends, [false, false]);
+    assert_eq!(bench.kernel().sends, [true, false, false]);
+}
+
+#[rstest]
+#[case::no_source_route(libc::EOPNOTSUPP)]
+#[case::host_unknown(libc::EHOSTDOWN)]
+#[case::host_isolated(libc::ENONET)]
+#[case::no_protocol(libc::ENOPROTOOPT)]
+#[case::parameter_problem(libc::EPROTO)]
+#[case::no_port(libc::ECONNREFUSED)]
+fn an_icmp_message_fails_one_datagram_and_changes_nothing_else(#[case] errno: i32) {
+    let mut bench = bench(false, 8);
+    bench.kernel().answers.push_back(Answer::Fail(errno));
+    assert_eq!(what(&bench.send(500)), format!("errno {errno}"));
+    assert_eq!(bench.engine.state(), State::ZeroCopy);
+    bench.held(500);
+}
+
+#[rstest]
+#[case(libc::EPERM)]
+#[case(libc::EACCES)]
+#[case(libc::EINVAL)]
+#[case(libc::EHOSTUNREACH)]
+#[case(libc::ENETUNREACH)]
+#[case(libc::EMSGSIZE)]
+#[case(libc::EIO)]
+fn what_the_way_out_says_of_a_datagram_in_fragments_is_in_doubt(#[case] errno: i32) {
+    let late = Answer::FailCountedLate(errno);
+    let mut bench = bench(false, 8);
+    bench.kernel().mtu = 100;
+    bench.kernel().answers.push_back(late);
+    assert_eq!(what(&bench.send(500)), format!("doubtful 0 {errno}"));
+    assert_eq!(bench.engine.awaited(), 0, "perhaps it never comes");
+    // One that is known to be too long for a packet is never counted, and of one that is not, the word is final.
+    for mtu in [100, 500] {
+        let mut bench = self::bench(false, 8);
+        (bench.kernel().mtu, bench.kernel().knows_mtu) = (mtu, true);
+        bench.kernel().answers.push_back(late);
+        assert_eq!(what(&bench.send(500)), format!("errno {errno}"));
+        bench.kernel().answers.push_back(Answer::Fail(errno));
+        assert_eq!(what(&bench.send(500)), format!("errno {errno}"));
+        bench.kernel().mtu = 500;
+        let next = bench.held(500).0;
+        assert_eq!(bench.reap().released, []);
+        bench.kernel().finish(0, 1, false);
+        assert_eq!(bench.reap().released, [(next, 500, Usage::ZeroCopied)]);
+    }
+}
+
+#[rstest]
+#[case::hidden(false, 0)]
+#[case::told_of_one_packet(true, 1)]
+fn without_room_for_notifications_none_are_taken_in_vain(#[case] told: bool, #[case] taken: usize) {
+    let mut bench = bench(false, 8);
+    (bench.kernel().tells_device_errors, bench.kernel().knows_mtu) = (told, true);
+    bench.held(500);
+    bench.kernel().finish(0, 1, false);
+    bench
+        .kernel()
+        .answers
+        .push_back(Answer::Fail(libc::ENOBUFS));
+    assert_eq!(what(&bench.send(500)), "copied");
+    assert_eq!(bench.engine.has_news(), told);
+    assert_eq!(bench.kernel().posted.len(), 1 - taken);
+    assert_eq!(bench.engine.state(), State::ZeroCopy);
+    assert_eq!(bench.reap().released.len(), 1);
+}
+
+#[test]
+fn a_plain_send_for_want_of_room_counts_when_it_succeeds() {
+    let mut bench = bench(false, 1);
+    bench.held(500);
+    bench.kernel().answers.push_back(Answer::Fail(libc::EAGAIN));
+    assert_eq!(what(&bench.send(500)), format!("errno {}", libc::EAGAIN));
+    assert_eq!(bench.engine.totals().full, 0);
+    assert_eq!(what(&bench.send(500)), "copied");
+    assert_eq!(bench.engine.totals().full, 1);
 }
 
 #[rstest]
@@ -320,6 +401,7 @@ fn a_datagram_that_failed_comes_back_counted_or_not(
     #[values(Answer::Fail, Answer::FailCounted)] answer: fn(i32) -> Answer,
 ) {
     let mut bench = bench(false, 8);
+    bench.kernel().knows_mtu = true;
     bench.kernel().answers.push_back(answer(errno));
     assert_eq!(what(&bench.send(500)), format!("errno {errno}"));
     let next = bench.held(500).0;
@@ -337,6 +419,7 @@ fn a_datagram_that_failed_comes_back_counted_or_not(
 fn in_doubt_sends_are_plain_until_the_count_is_known() {
     let mut bench = bench(false, 8);
     bench.kernel().tells_device_errors = true;
+    bench.kernel().mtu = 100;
     let first = bench.held(500).0;
     bench
         .kernel()
@@ -387,6 +470,7 @@ fn other_messages_are_handed_out_also_those_a_failed_send_came_upon() {
     let ticket = bench.held(500).0;
     bench.kernel().posted.extend([other.clone(), other.clone()]);
     bench.kernel().finish(0, 1, true);
+    bench.kernel().knows_mtu = true;
     bench.kernel().answers.push_back(Answer::Fail(libc::EPERM));
     assert_eq!(what(&bench.send(500)), format!("errno {}", libc::EPERM));
     bench.kernel().posted.push_back(other);

@@ -16,17 +16,21 @@ fn op() -> impl Strategy<Value = Op> {
     let errno = prop::sample::select(vec![
         libc::ENOBUFS,
         libc::EPERM,
+        libc::EACCES,
+        libc::EINVAL,
+        libc::EHOSTUNREACH,
+        libc::ENETUNREACH,
         libc::EMSGSIZE,
         libc::EIO,
         libc::EOPNOTSUPP,
+        libc::ECONNREFUSED,
     ]);
     let answer = prop_oneof![
         4 => (1_usize..1200).prop_map(Answer::Take),
         1 => errno.clone().prop_map(Answer::Fail),
         1 => Just(Answer::Fail(libc::EAGAIN)),
         1 => errno.clone().prop_map(Answer::FailCounted),
-        // Only for errors that may leave a part behind.
-        1 => Just(Answer::FailCountedLate(libc::EIO)),
+        1 => errno.prop_map(Answer::FailCountedLate),
     ];
     prop_oneof![
         6 => (0_usize..=1000).prop_map(Op::Send),
@@ -46,6 +50,8 @@ proptest! {
     fn a_slot_is_never_back_too_early(
         is_stream: bool,
         tells_device_errors: bool,
+        mtu in 0_usize..1200,
+        knows_mtu: bool,
         first in prop_oneof![Just(u32::MAX - 2), any::<u32>()],
         in_flight in 1_usize..6,
         give_up_after in 0_u32..4,
@@ -53,6 +59,7 @@ proptest! {
     ) {
         let mut bench = bench_from(first, is_stream, in_flight);
         bench.kernel().tells_device_errors = tells_device_errors;
+        (bench.kernel().mtu, bench.kernel().knows_mtu) = (mtu, knows_mtu);
         bench.engine.limits.give_up_after = give_up_after;
         let mut others = 0;
         let mut tickets: Vec<u64> = Vec::new();
