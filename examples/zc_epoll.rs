@@ -120,6 +120,7 @@ fn send(args: &Args, peer: SocketAddr, source: &mut dyn Read) -> Result<u64> {
         if is_over && waiting.is_none() && sender.in_flight() == 0 {
             break;
         }
+        // A stream's sends take nothing from the error queue: whatever is there wakes this.
         ensure!(
             epoll.wait(&mut events, Some(PATIENCE))? > 0,
             "the peer takes nothing"

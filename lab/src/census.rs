@@ -150,23 +150,37 @@ fn kind_of_fd(target: &Path) -> String {
 }
 
 /// The mappings a network library owns: devices, memfds, rings, and anonymous memory kept from
-/// children (`dc` in `VmFlags`). Heap, stacks and libraries come and go on their own.
+/// children (`dc` in `VmFlags`) or given to them as zeroes (`wf`). Heap, stacks and libraries come
+/// and go on their own. A single page of zeroes is not counted: netprims keeps one for good.
 fn special_mappings(smaps: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut name = String::new();
+    let mut bytes = 0;
     for line in smaps.lines() {
         if let Some(flags) = line.strip_prefix("VmFlags:") {
             let special = ["/dev/", "/memfd:", "anon_inode:"];
             if special.iter().any(|prefix| name.starts_with(prefix)) {
                 found.push(name.clone());
-            } else if name.is_empty() && flags.split_whitespace().any(|flag| flag == "dc") {
+            } else if name.is_empty()
+                && flags
+                    .split_whitespace()
+                    .any(|flag| flag == "dc" || flag == "wf" && bytes > 4096)
+            {
                 found.push("kept from children".to_owned());
             }
         } else if let Some(path) = mapping_path(line) {
             name = path;
+            bytes = mapping_bytes(line).unwrap_or(0);
         }
     }
     found
+}
+
+/// The length of a mapping, from its header line.
+fn mapping_bytes(line: &str) -> Option<u64> {
+    let (from, to) = line.split_whitespace().next()?.split_once('-')?;
+    let [from, to] = [from, to].map(|text| u64::from_str_radix(text, 16).ok());
+    to?.checked_sub(from?)
 }
 
 /// The path of a mapping's header line (empty when anonymous); `None` for other lines.
@@ -369,10 +383,16 @@ mod tests {
         let smaps = "7f00-7f10 rw-p 00000000 00:00 0 \nVmFlags: rd wr dc\n\
                      7f20-7f30 rw-s 00000000 00:0f 77 /memfd:pool (deleted)\nVmFlags: rd wr sh\n\
                      7f40-7f50 rw-p 00000000 00:00 0 \nVmFlags: rd wr\n\
-                     7f60-7f70 r-xp 00000000 08:01 9 /usr/lib/libc.so.6\nVmFlags: rd ex dc\n";
+                     7f60-7f70 r-xp 00000000 08:01 9 /usr/lib/libc.so.6\nVmFlags: rd ex dc\n\
+                     8000-9000 rw-p 00000000 00:00 0 \nVmFlags: rd wr wf\n\
+                     a000-c000 rw-p 00000000 00:00 0 \nVmFlags: rd wr wf\n";
         assert_eq!(
             special_mappings(smaps),
-            ["kept from children", "/memfd:pool (deleted)"]
+            [
+                "kept from children",
+                "/memfd:pool (deleted)",
+                "kept from children"
+            ]
         );
     }
 

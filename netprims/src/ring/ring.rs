@@ -15,6 +15,8 @@ use crate::{Error, Result};
 /// It can be neither sent to nor shared with another thread: the kernel refuses a ring of this kind to any thread but
 /// the one that made it, even for cancelling.
 ///
+/// In a forked child the copy of a ring does nothing: its calls fail with `EBADF`, and dropping it cancels nothing.
+///
 /// # Drop
 ///
 /// Dropping the ring hands queued sends to the kernel, cancels what is not finished, and waits for at most

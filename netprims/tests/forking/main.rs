@@ -3,7 +3,7 @@
 //! It has no harness: only the child of a process with one thread can run any code.
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -40,28 +40,33 @@ const TESTS: &[(&str, fn())] = &[
     ),
 ];
 
-/// Runs the tests whose names contain one of the arguments, or all. A failure is a panic.
+/// As the usual harness: lists or runs the tests whose names contain, or are, one of the arguments, or all. A failure is a
+/// panic.
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let wanted: Vec<_> = arguments
+    let has = |flag: &str| arguments.iter().any(|word| word == flag);
+    let words = arguments
         .iter()
-        .filter(|word| !word.starts_with('-'))
-        .collect();
-    let is_wanted =
-        |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(*word));
-    let is_list = arguments.iter().any(|word| word == "--list");
+        .filter(|word| !word.starts_with('-') && *word != "terse");
+    let wanted: Vec<_> = words.collect();
+    let is_wanted = |name: &str| match has("--exact") {
+        true => wanted.iter().any(|word| *word == name),
+        false => wanted.is_empty() || wanted.iter().any(|word| name.contains(*word)),
+    };
     let mut passed = 0;
     for (name, test) in TESTS.iter().filter(|(name, _)| is_wanted(name)) {
-        if is_list {
+        if has("--list") {
             println!("{name}: test");
             continue;
         }
-        println!("test {name}");
+        print!("test {name} ... ");
+        std::io::stdout().flush().unwrap();
         test();
+        println!("ok");
         passed += 1;
     }
-    if !is_list {
-        println!("test result: ok. {passed} passed; 0 failed");
+    if !has("--list") {
+        println!("\ntest result: ok. {passed} passed; 0 failed");
     }
 }
 
