@@ -3,7 +3,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use super::kernel::{Kernel, Received, is_never_counted, may_leave_parts};
+use super::kernel::{Kernel, Received};
 
 /// A kernel that does what a test's script says. It reads no memory after a send has returned, but knows which it might.
 pub(super) struct Fake {
@@ -35,7 +35,7 @@ pub(super) enum Answer {
     Fail(i32),
     /// Nothing is taken, but the send counted; its notification is there.
     FailCounted(i32),
-    /// The same, and the notification is not there yet, if it may be late.
+    /// The same, and the notification is not there yet if the datagram is cut.
     FailCountedLate(i32),
 }
 
@@ -111,7 +111,7 @@ unsafe impl Kernel for Fake {
             Some(Answer::FailCountedLate(errno)) => {
                 if zero_copy && self.may_count(errno) {
                     self.count(bytes);
-                    if bytes.len() <= self.mtu || !may_leave_parts(errno) {
+                    if bytes.len() <= self.mtu {
                         self.finish(self.reading.len() - 1, 1, true);
                     }
                 }
@@ -148,7 +148,7 @@ unsafe impl Kernel for Fake {
 impl Fake {
     /// Whether a datagram that fails may have been counted.
     fn may_count(&self, errno: i32) -> bool {
-        !self.is_stream && !is_never_counted(errno, self.tells_device_errors)
+        !self.is_stream && (errno != libc::ENOBUFS || self.tells_device_errors)
     }
 
     fn accept(&mut self, bytes: &[u8], zero_copy: bool) -> io::Result<usize> {
