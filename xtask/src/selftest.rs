@@ -93,6 +93,11 @@ const FAULTS: &[Fault] = &[
         5,
         &["ran over its 5 s and was killed"],
     ),
+    slow(
+        "lab_together::hangs_in_the_kernel",
+        8,
+        &["ran over its 8 s and hangs in the kernel"],
+    ),
     fault("lab_together::is_ignored", &["counts as failed"]),
     fault(
         "lab_together::leaves_a_child",
@@ -119,11 +124,6 @@ const FAULTS: &[Fault] = &[
             "left behind by it",
             "sysctl net.core.somaxconn: 4096 before, 4711 after",
         ],
-    ),
-    slow(
-        "lab_together::stays_in_the_kernel",
-        8,
-        &["ran over its 8 s and hangs in the kernel"],
     ),
 ];
 

@@ -43,7 +43,7 @@ fn refused(
     error: io::Error,
     wants: &'static str,
 ) -> Error {
-    let object = format_args!("fd {}", fd.as_fd().as_raw_fd());
+    let object = format!("fd {}", fd.as_fd().as_raw_fd());
     match error.raw_os_error() {
         Some(libc::ENOTSOCK) => Error::advised(operation, object, error, "it is no socket"),
         Some(libc::ENOPROTOOPT | libc::EOPNOTSUPP | libc::ENOTTY) => {

@@ -212,7 +212,7 @@ pub(super) fn not_drained(target: BorrowedFd<'_>, error: io::Error) -> Error {
 }
 
 fn failed(operation: &'static str, fd: BorrowedFd<'_>, error: io::Error) -> Error {
-    let object = format_args!("fd {}", fd.as_raw_fd());
+    let object = format!("fd {}", fd.as_raw_fd());
     match error.raw_os_error() {
         Some(libc::EINVAL) => {
             let advice =
@@ -224,7 +224,7 @@ fn failed(operation: &'static str, fd: BorrowedFd<'_>, error: io::Error) -> Erro
 }
 
 fn not_resized(bytes: usize, error: io::Error) -> Error {
-    let object = format_args!("{bytes} bytes");
+    let object = format!("{bytes} bytes");
     match error.raw_os_error() {
         Some(libc::EPERM) => Error::advised(
             "fcntl F_SETPIPE_SZ",

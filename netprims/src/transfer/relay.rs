@@ -209,7 +209,7 @@ impl Relay {
                 .map(Some),
             Err(error) if would_block(&error) => Ok(None),
             Err(error) => {
-                let object = format_args!("fd {}", source.as_raw_fd());
+                let object = format!("fd {}", source.as_raw_fd());
                 Err(Error::system("recv from", object, error))
             }
         }

@@ -119,7 +119,7 @@ impl SendFile {
 
 fn failed(file: BorrowedFd<'_>, socket: BorrowedFd<'_>, error: io::Error) -> Error {
     let [file, socket] = [file, socket].map(|fd| fd.as_raw_fd());
-    let object = format_args!("fd {file} to fd {socket}");
+    let object = format!("fd {file} to fd {socket}");
     match error.raw_os_error() {
         Some(libc::EINVAL | libc::ESPIPE) => {
             let advice = "the first must be a file that has offsets, the second a socket";
