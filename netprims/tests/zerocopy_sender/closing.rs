@@ -32,14 +32,14 @@ fn assert_marks(bytes: &[u8]) {
 #[test]
 fn closing_waits_no_longer_than_its_limit_and_reuses_nothing_early() {
     let pool = TxPool::new(16, SLOT).unwrap();
-    let leaked = leaked_bytes();
     let (taken, sender, far) = stalled(&pool);
     let mut reaped = Reaped::default();
     let closed = sender
         .close(Duration::from_millis(20), |event| reaped.take(event))
         .unwrap();
     assert!(closed.renewed > 0 && closed.leaked == 0, "{closed:?}");
-    assert_eq!((pool.outstanding(), leaked_bytes()), (0, leaked));
+    // Other tests of this process leak, so the process's count is no witness; every slot being free is.
+    assert_eq!(pool.outstanding(), 0);
     while let Some(mut buf) = pool.take() {
         buf.fill(0xee);
         std::mem::forget(buf);
@@ -126,6 +126,8 @@ fn a_forgotten_sender_keeps_its_buffers() {
 #[cfg(feature = "ring")]
 #[test]
 fn a_rings_buffers_can_be_sent_and_are_leaked_where_a_pool_of_its_own_is_renewed() {
+    use netprims::buffer::leaked_bytes;
+
     let mut ring = netprims::ring::Ring::builder().build().unwrap();
     let pool = ring.tx_pool(16, SLOT).unwrap();
     let before = leaked_bytes();

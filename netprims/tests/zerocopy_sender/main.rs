@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use black_hole::{black_hole, ip};
 use netns::{Fresh, in_fresh};
 use netprims::Error;
-use netprims::buffer::{TxBuf, TxPool, Usage, leaked_bytes};
+use netprims::buffer::{TxBuf, TxPool, Usage};
 use netprims::fd::{Epoll, Events, Interest};
 use netprims::sysctl::Sysctl;
 use netprims::tuning::{Timestamping, Tuning};
