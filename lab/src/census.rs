@@ -248,7 +248,9 @@ fn settings() -> Result<BTreeMap<String, String>> {
             let name = entry.file_name().to_string_lossy().into_owned();
             // A module that is loaded brings its own.
             let brought = name.contains("_congestion_control") && name != "tcp_congestion_control";
-            if !name.starts_with(prefix) || brought {
+            // The kernel makes up a key when it first needs one.
+            let made_up = name.ends_with("_key");
+            if !name.starts_with(prefix) || brought || made_up {
                 continue;
             }
             // Some cannot be read.

@@ -53,8 +53,15 @@ fn main() {
         true => wanted.iter().any(|word| *word == name),
         false => wanted.is_empty() || wanted.iter().any(|word| name.contains(*word)),
     };
-    let mut passed = 0;
-    for (name, test) in TESTS.iter().filter(|(name, _)| is_wanted(name)) {
+    let tests = || TESTS.iter().filter(|(name, _)| is_wanted(name));
+    if !has("--list") {
+        let count = tests().count();
+        println!(
+            "\nrunning {count} test{}",
+            if count == 1 { "" } else { "s" }
+        );
+    }
+    for (name, test) in tests() {
         if has("--list") {
             println!("{name}: test");
             continue;
@@ -63,10 +70,13 @@ fn main() {
         std::io::stdout().flush().unwrap();
         test();
         println!("ok");
-        passed += 1;
     }
     if !has("--list") {
-        println!("\ntest result: ok. {passed} passed; 0 failed");
+        let passed = tests().count();
+        let others = TESTS.len() - passed;
+        println!(
+            "\ntest result: ok. {passed} passed; 0 failed; 0 ignored; 0 measured; {others} filtered out; finished in 0.00s\n"
+        );
     }
 }
 
