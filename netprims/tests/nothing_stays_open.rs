@@ -338,7 +338,10 @@ fn a_group_that_fails_in_the_middle() {
         });
         let text = String::from_utf8_lossy(&output.stdout);
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(text.contains("1 passed"), "{text}{errors}");
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}{errors}"
+        );
         return;
     }
     alone(|| {
