@@ -84,7 +84,7 @@ pub enum Error {
     #[error("no room for another zero-copy send: {0}")]
     ZeroCopyFull(crate::zerocopy::Limit),
 
-    /// As many sends are in flight as the ring was built for. Poll the ring and try again, or build it with a larger
+    /// As many requests are in flight as the ring was built for. Poll the ring and try again, or build it with a larger
     /// [`in_flight`](crate::ring::RingBuilder::in_flight).
     #[cfg(feature = "ring")]
     #[error("the ring is full: poll it, or build it with a larger in_flight")]
@@ -94,6 +94,11 @@ pub enum Error {
     #[cfg(feature = "ring")]
     #[error("no such socket in this ring: it was removed, or belongs to another ring")]
     UnknownSocket,
+
+    /// The ticket names no request in flight: its last event was told, or it is another ring's.
+    #[cfg(feature = "ring")]
+    #[error("no such request in this ring: its last event was told, or it is another ring's")]
+    UnknownRequest,
 
     /// The buffer is from another ring's pool.
     #[cfg(feature = "ring")]

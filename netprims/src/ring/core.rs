@@ -88,6 +88,10 @@ impl<K: Kernel> Core<K> {
                     result,
                 }
             }
+            Outcome::ShutDown { key, result } => Event::ShutDown {
+                ticket: Ticket(key.to_bits()),
+                result: result.map_err(io::Error::from_raw_os_error),
+            },
             Outcome::Released {
                 key,
                 slot,

@@ -37,13 +37,21 @@ pub enum Event<'a> {
         /// What became of the bytes that were taken.
         usage: Usage,
     },
+    /// A [`shutdown`](super::Ring::shutdown) is done.
+    #[non_exhaustive]
+    ShutDown {
+        /// Which.
+        ticket: Ticket,
+        /// `ENOTCONN` if there is no connection, `ENOTSOCK` if it is no socket.
+        result: io::Result<()>,
+    },
     /// No event has it; it gives the lifetime its place.
     #[doc(hidden)]
     Never(Infallible, PhantomData<&'a [u8]>),
 }
 
-/// Names one send of its ring, from [`Ring::send`](super::Ring::send) to its last event. The ring does not use it again
-/// for at least 2³² sends. Another ring's tickets may be equal to it: where several rings share a table, the table needs
+/// Names one request of its ring, from the call that queued it to its last event. The ring does not use it again for at
+/// least 2³² requests. Another ring's tickets may be equal to it: where several rings share a table, the table needs
 /// the ring as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub(super) u64);

@@ -70,6 +70,7 @@
 
 mod builder;
 mod capabilities;
+mod control;
 mod core;
 mod event;
 mod refusal;

@@ -7,7 +7,7 @@ use super::{
     Wait, ZcPolicy,
 };
 use crate::sys::memory::Shape;
-use crate::sys::uring::{Live, SendError};
+use crate::sys::uring::{Live, NotQueued};
 use crate::{Error, Result};
 
 /// An io_uring of one thread, with the sockets and the buffers that are in flight on it.
@@ -25,8 +25,8 @@ use crate::{Error, Result};
 /// then is leaked and counted ([`leaked_bytes`](super::leaked_bytes)). Events are not delivered any more; buffers return to their pool.
 /// `mem::forget` of a ring leaks its descriptors and the buffers in flight.
 pub struct Ring {
-    core: Core<Live>,
-    id: u64,
+    pub(super) core: Core<Live>,
+    pub(super) id: u64,
     capabilities: Capabilities,
     /// Neither `Send` nor `Sync`.
     _one_thread: [*const (); 0],
@@ -164,16 +164,9 @@ impl Ring {
         {
             Ok(key) => Ok(Ticket(key.to_bits())),
             Err((slot, error)) => {
-                let error = match error {
-                    SendError::Full => Error::RingFull,
-                    SendError::UnknownSocket => Error::UnknownSocket,
-                    SendError::ForeignSlot => Error::ForeignBuffer,
-                    SendError::Enter(error) => Error::system("io_uring_enter", "ring", error),
-                };
-                Err(Rejected {
-                    buf: TxBuf::new(slot),
-                    error,
-                })
+                let buf = TxBuf::new(slot);
+                let error = not_queued(error);
+                Err(Rejected { buf, error })
             }
         }
     }
@@ -196,7 +189,7 @@ impl Ring {
         self.core.poll(wait, handler)
     }
 
-    /// How many sends are in flight, from [`send`](Ring::send) to [`Event::Released`].
+    /// How many requests are in flight, until their last event: sends from [`send`](Ring::send) to [`Event::Released`].
     pub fn in_flight(&self) -> u32 {
         self.core.engine.in_flight()
     }
@@ -206,7 +199,7 @@ impl Ring {
         self.core.totals
     }
 
-    /// Completions that fit no send. Zero, unless something is wrong.
+    /// Completions that fit no request. Zero, unless something is wrong.
     pub fn strays(&self) -> Strays {
         self.core.engine.strays()
     }
@@ -222,6 +215,16 @@ impl Ring {
         known
             .and_then(|socket| self.core.engine.is_plain_only(socket.key))
             .ok_or(Error::UnknownSocket)
+    }
+}
+
+pub(super) fn not_queued(error: NotQueued) -> Error {
+    match error {
+        NotQueued::Full => Error::RingFull,
+        NotQueued::UnknownSocket => Error::UnknownSocket,
+        NotQueued::UnknownRequest => Error::UnknownRequest,
+        NotQueued::ForeignSlot => Error::ForeignBuffer,
+        NotQueued::Enter(error) => Error::system("io_uring_enter", "ring", error),
     }
 }
 

@@ -32,7 +32,7 @@ fn a_plain_result_is_told_as_sent_then_released() {
     let events = core.poll(Wait::No, |event| match event {
         Event::Sent { result, .. } => told.push(format!("{result:?}")),
         Event::Released { usage, buf, .. } => told.push(format!("{usage:?} {}", buf.len())),
-        Event::Never(never, _) => match never {},
+        other => panic!("{other:?}"),
     });
     assert_eq!(events.unwrap(), 2);
     assert_eq!(told, ["Ok(60)", "Copied 100"]);

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
+use super::kernel::{Completion, Kernel, Operation, QueueFull, Request, Wait};
 
 /// A kernel that does nothing but what a test's script says. It reads no memory.
 pub(crate) struct Fake {
@@ -42,6 +42,17 @@ impl Fake {
         }
     }
 
+    /// Whether the `nth` request is a zero-copy send.
+    pub(crate) fn is_zero_copy(&self, nth: usize) -> bool {
+        matches!(
+            self.pushed[nth].operation,
+            Operation::Send {
+                zero_copy: true,
+                ..
+            }
+        )
+    }
+
     /// Posts a first completion of the `nth` request.
     pub(crate) fn result(&mut self, nth: usize, result: i32, more: bool) {
         let user_data = self.pushed[nth].user_data;
@@ -49,7 +60,7 @@ impl Fake {
             user_data,
             result,
             more,
-            notification: false,
+            ..Completion::default()
         });
     }
 
@@ -59,8 +70,8 @@ impl Fake {
         self.posted.push_back(Completion {
             user_data,
             result,
-            more: false,
             notification: true,
+            ..Completion::default()
         });
     }
 }

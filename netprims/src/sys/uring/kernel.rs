@@ -9,16 +9,16 @@ use std::time::Duration;
 /// The engine frees and lends memory on the word of an implementation. It must
 ///
 /// - return from [`completion`](Kernel::completion) only what the kernel posted, unchanged, each completion once;
-/// - after the last completion of a request (its first if that is without `more`, otherwise its notification) let
-///   nobody read the request's memory;
-/// - not touch the memory of a request in any way but reading it.
+/// - after the last completion of a request, which is the one without `more`, let nobody use the request's memory;
+/// - touch the memory of a request only in the way its operation says.
 pub(crate) unsafe trait Kernel {
-    /// Queues a send; the kernel sees it at the next [`enter`](Kernel::enter).
+    /// Queues a request; the kernel sees it at the next [`enter`](Kernel::enter).
     ///
     /// # Safety
     ///
-    /// Until the request's last completion was returned, the `len` bytes at `address` stay mapped and nobody writes
-    /// them. Until an `enter` has taken the request, `fd` stays open.
+    /// Until the request's last completion was returned, the memory that its operation names stays mapped; nobody writes
+    /// what the operation reads, and nobody uses what it writes. Until an `enter` has taken the request, the descriptor
+    /// of its target stays open.
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull>;
 
     /// Requests queued that no `enter` has taken.
@@ -52,16 +52,36 @@ pub(crate) unsafe trait Kernel {
     fn reports_usage(&self) -> bool;
 }
 
-/// One send.
+/// One request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
-    pub(crate) fd: RawFd,
-    pub(crate) address: *const u8,
-    pub(crate) len: u32,
-    /// The fixed buffer the bytes are in.
-    pub(crate) buffer: u16,
-    pub(crate) zero_copy: bool,
     pub(crate) user_data: u64,
+    pub(crate) target: Target,
+    pub(crate) operation: Operation,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The ring itself.
+    Ring,
+    Descriptor(RawFd),
+}
+
+/// What a request does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Operation {
+    /// Reads `len` bytes at `address`. With `zero_copy` they are in the fixed buffer of that number.
+    Send {
+        address: *const u8,
+        len: u32,
+        buffer: u16,
+        zero_copy: bool,
+    },
+    /// shutdown(2). Uses no memory.
+    Shutdown { how: i32 },
+    /// Gives up the request of this user data. Uses no memory.
+    Cancel { user_data: u64 },
 }
 
 /// How long to block.
@@ -72,7 +92,7 @@ pub(crate) enum Wait {
 }
 
 /// What the kernel says about a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Completion {
     pub(crate) user_data: u64,
     pub(crate) result: i32,
@@ -80,6 +100,10 @@ pub(crate) struct Completion {
     pub(crate) more: bool,
     /// `IORING_CQE_F_NOTIF`: this is the notification that the memory is free.
     pub(crate) notification: bool,
+    /// `IORING_CQE_F_BUFFER`: the provided buffer that was used.
+    pub(crate) buffer: Option<u16>,
+    /// `IORING_CQE_F_BUF_MORE`: the kernel goes on with that buffer.
+    pub(crate) buffer_more: bool,
 }
 
 /// The submission queue has no room.

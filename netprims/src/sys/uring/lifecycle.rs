@@ -162,19 +162,17 @@ mod tests {
 
     fn first(result: i32, more: bool) -> Completion {
         Completion {
-            user_data: 0,
             result,
             more,
-            notification: false,
+            ..Completion::default()
         }
     }
 
     fn notification(result: i32) -> Completion {
         Completion {
-            user_data: 0,
             result,
-            more: false,
             notification: true,
+            ..Completion::default()
         }
     }
 
@@ -312,7 +310,7 @@ mod tests {
             for (result, more, notification) in script {
                 // EOPNOTSUPP often enough to be sent again.
                 let result = if result % 3 == 0 { UNSUPPORTED } else { result };
-                let completion = Completion { user_data: 0, result, more, notification };
+                let completion = Completion { result, more, notification, ..Completion::default() };
                 let (next, step) = phase.after(&completion, 100, true);
                 if step == Step::Stray {
                     prop_assert_eq!(next, phase);

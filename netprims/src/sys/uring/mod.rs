@@ -18,7 +18,7 @@ mod oracle;
 
 pub use engine::Strays;
 
-pub(crate) use engine::{Engine, LONGEST_DRAIN, Outcome, SendError};
+pub(crate) use engine::{Engine, LONGEST_DRAIN, NotQueued, Outcome};
 pub(crate) use kernel::{Kernel, Wait};
 pub(crate) use live::{Live, Refused, Setup, answer_to_nothing};
 pub(crate) use slab::Key;

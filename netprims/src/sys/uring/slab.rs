@@ -33,7 +33,30 @@ pub(super) enum Missing {
     Unknown,
 }
 
+/// A place of a table that is free.
+pub(super) struct Vacancy<'a, T> {
+    entry: &'a mut Entry<T>,
+    index: u32,
+    free: &'a mut u32,
+    used: &'a mut u32,
+}
+
+impl<T> Vacancy<'_, T> {
+    pub(super) fn fill(self, value: T) -> Key {
+        *self.free = self.entry.next_free;
+        *self.used += 1;
+        self.entry.value = Some(value);
+        Key {
+            index: self.index,
+            generation: self.entry.generation,
+        }
+    }
+}
+
 impl Key {
+    /// The user data of requests that nobody asks after. No key has these bits: a table has fewer places.
+    pub(super) const OF_NOBODY: u64 = u64::MAX;
+
     pub(crate) fn to_bits(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
@@ -42,7 +65,7 @@ impl Key {
         clippy::cast_possible_truncation,
         reason = "takes a packed key apart into its halves"
     )]
-    pub(super) fn from_bits(bits: u64) -> Self {
+    pub(crate) fn from_bits(bits: u64) -> Self {
         Self {
             index: bits as u32,
             generation: (bits >> 32) as u32,
@@ -76,19 +99,23 @@ impl<T> Slab<T> {
         self.used
     }
 
+    /// Room for one more value, if there is.
+    pub(super) fn vacancy(&mut self) -> Option<Vacancy<'_, T>> {
+        let index = self.free;
+        Some(Vacancy {
+            entry: entry_mut(&mut self.entries, index)?,
+            index,
+            free: &mut self.free,
+            used: &mut self.used,
+        })
+    }
+
     /// Puts a value in; gives it back if the table is full.
     pub(super) fn insert(&mut self, value: T) -> Result<Key, T> {
-        let index = self.free;
-        let Some(entry) = entry_mut(&mut self.entries, index) else {
-            return Err(value);
-        };
-        self.free = entry.next_free;
-        entry.value = Some(value);
-        self.used += 1;
-        Ok(Key {
-            index,
-            generation: entry.generation,
-        })
+        match self.vacancy() {
+            Some(vacancy) => Ok(vacancy.fill(value)),
+            None => Err(value),
+        }
     }
 
     /// Puts a value in, with more room if there is none. Allocates; not for the data path.

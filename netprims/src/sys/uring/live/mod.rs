@@ -3,10 +3,13 @@ use std::ptr;
 use std::time::Duration;
 
 use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
-use io_uring::{IoUring, cqueue, opcode, squeue};
+use io_uring::{IoUring, cqueue, opcode};
 
+use self::entry::{REPORT_USAGE, entry};
 use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
 use crate::sys::memory::Process;
+
+mod entry;
 
 /// io_uring itself.
 ///
@@ -37,9 +40,6 @@ pub(crate) struct Refused {
     pub(crate) operation: &'static str,
     pub(crate) error: io::Error,
 }
-
-/// `IORING_SEND_ZC_REPORT_USAGE`. Source: `include/uapi/linux/io_uring.h`; the io-uring crate keeps it private.
-const REPORT_USAGE: u16 = 1 << 3;
 
 /// Fixed buffers a ring has room for. Each pool is one.
 pub(super) const BUFFERS: u16 = 64;
@@ -175,16 +175,16 @@ fn build(requests: u32, deferred: bool) -> io::Result<IoUring> {
 }
 
 // SAFETY: completions come from the completion queue, which the io-uring crate reads and advances, so each is returned
-// once; `completion` copies its fields. Requests are sends only, and a send only reads its memory. The kernel posts a
-// plain send's one completion after it has copied the bytes; it reads them by their address, and does so no more. It
+// once; `completion` copies its fields. A request uses its memory as its operation says: a send only reads it. The kernel
+// posts a plain send's one completion after it has copied the bytes; it reads them by their address, and does so no more. It
 // posts a zero-copy send's notification when the last packet that refers to the pages is freed, and its only completion,
 // if there is none to follow, when no packet does.
 unsafe impl Kernel for Live {
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
         self.at_home().map_err(|_| QueueFull)?;
-        let entry = entry(request, self.setup.usage).user_data(request.user_data);
-        // SAFETY: the entry is a send of the caller's memory on the caller's descriptor, and the caller promises for
-        // both what the kernel needs.
+        let entry = entry(request, self.setup.usage);
+        // SAFETY: the entry names the memory and the descriptor of the caller's request, and the caller promises for both
+        // what the kernel needs.
         unsafe { self.ring.submission().push(&entry) }.map_err(|_| QueueFull)
     }
 
@@ -222,11 +222,14 @@ unsafe impl Kernel for Live {
     fn completion(&mut self) -> Option<Completion> {
         self.at_home().ok()?;
         let entry = self.ring.completion().next()?;
+        let flags = entry.flags();
         Some(Completion {
             user_data: entry.user_data(),
             result: entry.result(),
-            more: cqueue::more(entry.flags()),
-            notification: cqueue::notif(entry.flags()),
+            more: cqueue::more(flags),
+            notification: cqueue::notif(flags),
+            buffer: cqueue::buffer_select(flags),
+            buffer_more: cqueue::buffer_more(flags),
         })
     }
 
@@ -274,28 +277,5 @@ unsafe impl Kernel for Live {
 
     fn reports_usage(&self) -> bool {
         self.setup.usage
-    }
-}
-
-/// `MSG_NOSIGNAL`: a closed peer is an error, not a signal. `MSG_WAITALL`: the kernel goes on with what a full stream has
-/// not taken, instead of leaving it to the caller.
-const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
-
-fn entry(request: &Request, usage: bool) -> squeue::Entry {
-    let Request {
-        fd,
-        address,
-        len,
-        buffer,
-        ..
-    } = *request;
-    if request.zero_copy {
-        opcode::SendZc::new(Fd(fd), address, len)
-            .buf_index(Some(buffer))
-            .flags(FLAGS)
-            .zc_flags(if usage { REPORT_USAGE } else { 0 })
-            .build()
-    } else {
-        opcode::Send::new(Fd(fd), address, len).flags(FLAGS).build()
     }
 }

@@ -1,0 +1,280 @@
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
+use super::slab::{Key, Missing, Slab};
+#[cfg(test)]
+use crate::sys::defect::{Defect, seeded};
+use crate::sys::memory::{Slot, WeakPool};
+use crate::sys::usage::Usage;
+
+mod control;
+mod pools;
+mod send;
+mod sockets;
+
+use control::Control;
+use send::Send;
+use sockets::Socket;
+
+/// Owns a ring's sockets and what is in flight.
+///
+/// # Invariants
+///
+/// Memory that the kernel may use is owned by a flight, and taken out only of one that is not `in_kernel`: after its last
+/// completion, or when nothing of it was queued. Every other end of a flight leaks the memory.
+/// A descriptor that a queued request names is in `sockets`.
+pub(crate) struct Engine<K: Kernel> {
+    kernel: K,
+    id: u64,
+    flights: Slab<Flight>,
+    sockets: Slab<Socket>,
+    /// The pools by the number of their fixed buffer; `None` for a number that is free.
+    pools: Vec<Option<WeakPool>>,
+    /// A send whose result was told and whose release is next.
+    told: Option<Key>,
+    /// Sends that were refused without copying and wait to be queued plainly, in the order they were sent. Has room for
+    /// all that can be in flight.
+    held: VecDeque<Key>,
+    strays: Strays,
+    drain_limit: Duration,
+    closing: bool,
+}
+
+/// A request and what it owns, from when it is queued to its last event.
+enum Flight {
+    Send(Send),
+    Control(Control),
+}
+
+/// What happened.
+pub(crate) enum Outcome {
+    Sent {
+        key: Key,
+        result: Result<u32, i32>,
+    },
+    Released {
+        key: Key,
+        slot: Slot,
+        len: u32,
+        bytes: u32,
+        usage: Usage,
+    },
+    ShutDown {
+        key: Key,
+        result: Result<(), i32>,
+    },
+}
+
+/// Why nothing was queued.
+#[derive(Debug)]
+pub(crate) enum NotQueued {
+    UnknownSocket,
+    UnknownRequest,
+    ForeignSlot,
+    Full,
+    Enter(io::Error),
+}
+
+/// Completions that fit nothing in flight. They were ignored; any at all is a kernel or a crate to look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Strays {
+    /// Of a request that was over.
+    pub late: u64,
+    /// Of a request in flight, but out of order or repeated.
+    pub duplicate: u64,
+    /// Of nothing this ring ever asked for.
+    pub unknown: u64,
+}
+
+/// The longest a ring may take to drain.
+pub(crate) const LONGEST_DRAIN: Duration = Duration::from_secs(60 * 60);
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+impl<K: Kernel> Engine<K> {
+    pub(crate) fn new(kernel: K, in_flight: u32, drain_limit: Duration) -> Self {
+        Self {
+            kernel,
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            flights: Slab::new(in_flight),
+            sockets: Slab::new(0),
+            pools: Vec::new(),
+            told: None,
+            held: VecDeque::with_capacity(usize::try_from(in_flight).unwrap_or(0)),
+            strays: Strays::default(),
+            drain_limit: drain_limit.min(LONGEST_DRAIN),
+            closing: false,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn kernel_mut(&mut self) -> &mut K {
+        &mut self.kernel
+    }
+
+    /// Tells this engine from every other in the process.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Hands the queue to the kernel and waits as told.
+    pub(crate) fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
+        self.queue_held()?;
+        self.kernel.enter(wait)
+    }
+
+    /// The next thing that happened, from the completions the kernel has posted.
+    pub(crate) fn next(&mut self) -> Option<Outcome> {
+        if let Some(key) = self.told.take() {
+            if let Some(outcome) = self.release(key) {
+                return Some(outcome);
+            }
+        }
+        loop {
+            let completion = self.kernel.completion()?;
+            #[cfg(test)]
+            let completion = Completion {
+                more: completion.more && !seeded(Defect::ReleaseAtFirstCompletion),
+                ..completion
+            };
+            let outcome = self.completed(&completion);
+            if outcome.is_some() {
+                return outcome;
+            }
+        }
+    }
+
+    /// What a completion means for the request it is of.
+    fn completed(&mut self, completion: &Completion) -> Option<Outcome> {
+        if completion.user_data == Key::OF_NOBODY {
+            return None;
+        }
+        let key = Key::from_bits(completion.user_data);
+        #[cfg(test)]
+        let key = if seeded(Defect::TrustAStaleId) {
+            self.flights.current(key)
+        } else {
+            key
+        };
+        match self.flights.find_mut(key) {
+            Ok(Flight::Send(_)) => self.send_completed(key, completion),
+            Ok(Flight::Control(_)) => self.control_completed(key, completion),
+            Err(Missing::Late) => {
+                self.strays.late += 1;
+                None
+            }
+            Err(Missing::Unknown) => {
+                self.strays.unknown += 1;
+                None
+            }
+        }
+    }
+
+    /// Requests in flight, until their last event was told.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.flights.len()
+    }
+
+    pub(crate) fn strays(&self) -> Strays {
+        self.strays
+    }
+
+    /// Queues a request, making room in the queue if need be.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Kernel::push`], if the answer is `Ok`.
+    unsafe fn queue(&mut self, request: &Request) -> Result<(), NotQueued> {
+        // SAFETY: the caller's promise.
+        let Err(QueueFull) = (unsafe { self.kernel.push(request) }) else {
+            return Ok(());
+        };
+        self.kernel.enter(None).map_err(NotQueued::Enter)?;
+        // SAFETY: the caller's promise; nothing has changed but the length of the queue.
+        unsafe { self.kernel.push(request) }.map_err(|QueueFull| NotQueued::Full)
+    }
+
+    /// Ends what is in flight, for at most the drain limit.
+    fn quiesce(&mut self) {
+        self.closing = true;
+        let start = Instant::now();
+        // Errors here leave requests in flight, and what those own is leaked.
+        let _ = self.kernel.enter(None);
+        self.absorb();
+        if self.in_kernel() == 0 {
+            return;
+        }
+        let _ = self.kernel.cancel_all(self.drain_limit);
+        self.absorb();
+        while self.in_kernel() > 0 {
+            let left = self.drain_limit.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            match self.kernel.enter(Some(Wait::AtMost(left))) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+            self.absorb();
+        }
+    }
+
+    fn absorb(&mut self) {
+        while let Some(outcome) = self.next() {
+            drop(outcome);
+        }
+    }
+
+    fn in_kernel(&self) -> usize {
+        self.flights
+            .iter()
+            .filter(|flight| flight.in_kernel())
+            .count()
+    }
+}
+
+impl Flight {
+    /// Whether the kernel may still use what the request names.
+    fn in_kernel(&self) -> bool {
+        match self {
+            Self::Send(send) => send.in_kernel(),
+            // It leaves the table with its last completion.
+            Self::Control(_) => true,
+        }
+    }
+
+    /// Frees what it owns, of which the kernel has let go.
+    fn free(self) {
+        match self {
+            Self::Send(send) => drop(send.take_back()),
+            Self::Control(_) => {}
+        }
+    }
+}
+
+impl<K: Kernel> Drop for Engine<K> {
+    /// Cancels and drains for at most the limit. What the kernel may still use after that is leaked, never freed; so is
+    /// everything if this panics half way, because dropping a flight leaks what it owns.
+    fn drop(&mut self) {
+        #[cfg(test)]
+        if seeded(Defect::SkipTheDrain) {
+            return self.flights.drain().for_each(Flight::free);
+        }
+        self.quiesce();
+        for flight in self.flights.drain() {
+            if !flight.in_kernel() {
+                flight.free();
+            }
+        }
+        self.sockets.iter().for_each(Socket::do_not_linger);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use socket2::SockRef;
+
+use super::Engine;
+use crate::sys::uring::kernel::{Kernel, Target};
+use crate::sys::uring::slab::Key;
+
+/// A descriptor the engine owns.
+pub(super) struct Socket {
+    fd: OwnedFd,
+    /// It refused a zero-copy send.
+    pub(super) plain_only: bool,
+}
+
+impl<K: Kernel> Engine<K> {
+    /// Takes a socket; gives it back if no number is left for it.
+    pub(crate) fn add(&mut self, fd: OwnedFd) -> Result<Key, OwnedFd> {
+        let socket = Socket {
+            fd,
+            plain_only: false,
+        };
+        self.sockets
+            .insert_growing(socket)
+            .map_err(|socket| socket.fd)
+    }
+
+    /// Gives a socket back. What is held and queued is handed to the kernel first, because it needs the socket, and a
+    /// queued request names the descriptor by its number.
+    pub(crate) fn remove(&mut self, socket: Key) -> io::Result<Option<OwnedFd>> {
+        self.queue_held()?;
+        if self.kernel.queued() > 0 {
+            self.kernel.enter(None)?;
+        }
+        if self.kernel.queued() > 0 {
+            return Err(io::Error::from_raw_os_error(libc::EBUSY));
+        }
+        Ok(self.sockets.remove(socket).map(|socket| socket.fd))
+    }
+
+    /// Whether a socket refused a zero-copy send, so that its sends are plain.
+    pub(crate) fn is_plain_only(&self, socket: Key) -> Option<bool> {
+        self.sockets.find(socket).map(|socket| socket.plain_only)
+    }
+}
+
+impl Socket {
+    /// How a request names it. A request that does so must be taken by the kernel before the socket leaves the table,
+    /// which `remove` sees to; dropping the engine hands over or discards the queue, with the ring, before it closes any.
+    pub(super) fn target(&self) -> Target {
+        Target::Descriptor(self.fd.as_raw_fd())
+    }
+
+    /// Keeps the close from waiting until the peer has taken everything. A linger of zero is the wish to reset the
+    /// connection, which waits for nothing.
+    pub(super) fn do_not_linger(&self) {
+        let socket = SockRef::from(&self.fd);
+        if matches!(socket.linger(), Ok(Some(time)) if !time.is_zero()) {
+            // What is no socket does not linger.
+            let _ = socket.set_linger(None);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The ring on this kernel: usage, errors, and every order of going away.
+#![cfg(feature = "ring")]
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+
+mod control;
+mod going_away;
+mod refusing;
+mod sending;
+
+use std::io;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use netprims::ring::{Event, Ring, Socket, TxBuf, TxPool, Usage, Wait, ZcPolicy};
+
+/// How long anything may take before that is an error. Long: a machine under load is no defect.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LIMIT: Wait = Wait::AtMost(PATIENCE);
+
+fn tcp() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (near, listener.accept().unwrap().0)
+}
+
+fn udp() -> (UdpSocket, UdpSocket) {
+    let near = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+    near.connect(far.local_addr().unwrap()).unwrap();
+    (near, far)
+}
+
+/// A send's result and what came back with its release.
+struct Told {
+    result: io::Result<usize>,
+    buf: TxBuf,
+    usage: Usage,
+}
+
+/// Polls until a single send has told everything.
+fn finish(ring: &mut Ring) -> Told {
+    let (mut sent, mut released) = (None, None);
+    let deadline = Instant::now() + PATIENCE;
+    while released.is_none() {
+        assert!(Instant::now() < deadline, "the send never finished");
+        ring.poll(LIMIT, |event| match event {
+            Event::Sent { result, .. } => assert!(sent.replace(result).is_none(), "sent twice"),
+            Event::Released { buf, usage, .. } => assert!(released.replace((buf, usage)).is_none()),
+            other => panic!("{other:?}"),
+        })
+        .unwrap();
+    }
+    let (buf, usage) = released.unwrap();
+    Told {
+        result: sent.expect("sent comes before released"),
+        buf,
+        usage,
+    }
+}
+
+fn send(ring: &mut Ring, pool: &TxPool, socket: Socket, text: &[u8], policy: ZcPolicy) -> Told {
+    let mut buf = pool.take().unwrap();
+    buf.set_len(text.len()).unwrap();
+    buf.copy_from_slice(text);
+    ring.send(socket, buf, policy).unwrap();
+    finish(ring)
+}
