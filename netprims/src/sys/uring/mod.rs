@@ -9,6 +9,7 @@ mod engine;
 mod kernel;
 mod lifecycle;
 mod live;
+mod rx;
 mod slab;
 
 #[cfg(test)]
