@@ -12,6 +12,8 @@ pub struct Capabilities {
     /// Completions are prepared on the ring's thread when it polls (`IORING_SETUP_DEFER_TASKRUN`, Linux 6.1). Without,
     /// they interrupt it.
     pub deferred_work: bool,
+    /// Receives that fill several slots with one completion (Linux 6.10).
+    pub bundles: bool,
 }
 
 impl From<Setup> for Capabilities {
@@ -20,6 +22,7 @@ impl From<Setup> for Capabilities {
             zero_copy: setup.zero_copy,
             usage_report: setup.usage,
             deferred_work: setup.deferred,
+            bundles: setup.bundles,
         }
     }
 }

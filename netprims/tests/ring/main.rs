@@ -4,6 +4,8 @@
 
 mod control;
 mod going_away;
+mod receive_lifetimes;
+mod receiving;
 mod refusing;
 mod sending;
 

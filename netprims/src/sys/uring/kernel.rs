@@ -45,6 +45,29 @@ pub(crate) unsafe trait Kernel {
     /// The range is mapped and readable and writable, and no byte of it is used but through requests and by its owner.
     unsafe fn register(&mut self, buffer: u16, address: *mut u8, len: usize) -> io::Result<()>;
 
+    /// Makes a ring of provided buffers a group that requests can name. The kernel pins the ring's own memory, and reads
+    /// what it shows, until the group is unregistered or the ring is closed.
+    ///
+    /// # Safety
+    ///
+    /// `ring` is the start of a page-aligned mapping of `places` entries of `struct io_uring_buf`, with a tail that shows
+    /// none yet. Whatever it will show is a buffer that stays mapped, and that nobody uses, from then on until a
+    /// completion of a request that names the group gives it up; or until the group is unregistered and every request
+    /// that names it had its last completion.
+    unsafe fn register_group(
+        &mut self,
+        group: u16,
+        ring: *mut u8,
+        places: u16,
+        is_incremental: bool,
+    ) -> io::Result<()>;
+
+    /// Forgets a group of provided buffers.
+    fn unregister_group(&mut self, group: u16) -> io::Result<()>;
+
+    /// Whether one receive may fill several provided buffers.
+    fn receives_bundles(&self) -> bool;
+
     /// Whether it knows zero-copy sends.
     fn sends_zero_copy(&self) -> bool;
 
@@ -78,6 +101,11 @@ pub(crate) enum Operation {
         buffer: u16,
         zero_copy: bool,
     },
+    /// Writes up to `len` bytes at `address`.
+    Receive { address: *mut u8, len: u32 },
+    /// Receives again and again into the buffers that the group shows, each time into one of them, or as a bundle into as
+    /// many as there are bytes for.
+    ReceiveMultishot { group: u16, is_bundle: bool },
     /// shutdown(2). Uses no memory.
     Shutdown { how: i32 },
     /// Gives up the request of this user data. Uses no memory.

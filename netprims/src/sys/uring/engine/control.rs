@@ -17,7 +17,15 @@ impl<K: Kernel> Engine<K> {
     /// Asks the kernel to give up a request in flight, which then ends as if it had failed with `ECANCELED`, unless it was
     /// quicker. What the asking itself comes to is not told.
     pub(crate) fn cancel(&mut self, key: Key) -> Result<(), NotQueued> {
-        self.flights.find(key).ok_or(NotQueued::UnknownRequest)?;
+        match self.flights.find(key) {
+            Some(Flight::Receive(_)) => self.cancel_receive(key),
+            Some(_) => self.queue_cancel(key),
+            None => Err(NotQueued::UnknownRequest),
+        }
+    }
+
+    /// Queues the request to give up another.
+    pub(super) fn queue_cancel(&mut self, key: Key) -> Result<(), NotQueued> {
         let request = Request {
             user_data: Key::OF_NOBODY,
             target: Target::Ring,

@@ -11,11 +11,17 @@ use crate::sys::memory::{Slot, WeakPool};
 use crate::sys::usage::Usage;
 
 mod control;
+mod groups;
 mod pools;
+mod receive;
 mod send;
 mod sockets;
 
 use control::Control;
+use groups::Group;
+pub(crate) use groups::{Giving, GroupHandle};
+use receive::{Arrived, Receive, Told};
+pub(crate) use receive::{End, Loan};
 use send::Send;
 use sockets::Socket;
 
@@ -24,7 +30,8 @@ use sockets::Socket;
 /// # Invariants
 ///
 /// Memory that the kernel may use is owned by a flight, and taken out only of one that is not `in_kernel`: after its last
-/// completion, or when nothing of it was queued. Every other end of a flight leaks the memory.
+/// completion, or when nothing of it was queued. Every other end of a flight leaks the memory. What receives write is
+/// owned by `groups`, and leaked while a flight that may write it is `in_kernel`.
 /// A descriptor that a queued request names is in `sockets`.
 pub(crate) struct Engine<K: Kernel> {
     kernel: K,
@@ -38,6 +45,15 @@ pub(crate) struct Engine<K: Kernel> {
     /// Sends that were refused without copying and wait to be queued plainly, in the order they were sent. Has room for
     /// all that can be in flight.
     held: VecDeque<Key>,
+    /// Memory to receive into, by the number of its group; `None` for a number that is free.
+    groups: Vec<Option<Group>>,
+    /// Receives whose next request is to be queued. Has room for all there can be, as `ended` has.
+    waiting: VecDeque<Key>,
+    /// Receives whose end is to be told.
+    ended: VecDeque<Key>,
+    arrived: Arrived,
+    lent_out: Option<Told>,
+    most_in_flight: usize,
     strays: Strays,
     drain_limit: Duration,
     closing: bool,
@@ -46,6 +62,7 @@ pub(crate) struct Engine<K: Kernel> {
 /// A request and what it owns, from when it is queued to its last event.
 enum Flight {
     Send(Send),
+    Receive(Receive),
     Control(Control),
 }
 
@@ -62,6 +79,14 @@ pub(crate) enum Outcome {
         bytes: u32,
         usage: Usage,
     },
+    /// The bytes are lent by [`loan`](Engine::loan) until the next outcome is asked for.
+    Received {
+        key: Key,
+    },
+    ReceiveEnded {
+        key: Key,
+        end: End,
+    },
     ShutDown {
         key: Key,
         result: Result<(), i32>,
@@ -74,6 +99,11 @@ pub(crate) enum NotQueued {
     UnknownSocket,
     UnknownRequest,
     ForeignSlot,
+    ForeignPool,
+    /// The socket is received from already.
+    Receiving,
+    /// What is received would be cut to the rest of a slot.
+    WouldCut,
     Full,
     Enter(io::Error),
 }
@@ -98,6 +128,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl<K: Kernel> Engine<K> {
     pub(crate) fn new(kernel: K, in_flight: u32, drain_limit: Duration) -> Self {
+        let most_in_flight = usize::try_from(in_flight).unwrap_or(0);
         Self {
             kernel,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
@@ -105,7 +136,13 @@ impl<K: Kernel> Engine<K> {
             sockets: Slab::new(0),
             pools: Vec::new(),
             told: None,
-            held: VecDeque::with_capacity(usize::try_from(in_flight).unwrap_or(0)),
+            held: VecDeque::with_capacity(most_in_flight),
+            groups: Vec::new(),
+            waiting: VecDeque::with_capacity(most_in_flight),
+            ended: VecDeque::with_capacity(most_in_flight),
+            arrived: Arrived::new(),
+            lent_out: None,
+            most_in_flight,
             strays: Strays::default(),
             drain_limit: drain_limit.min(LONGEST_DRAIN),
             closing: false,
@@ -125,17 +162,23 @@ impl<K: Kernel> Engine<K> {
     /// Hands the queue to the kernel and waits as told.
     pub(crate) fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
         self.queue_held()?;
+        self.offer_slots();
+        self.arm()?;
         self.kernel.enter(wait)
     }
 
     /// The next thing that happened, from the completions the kernel has posted.
     pub(crate) fn next(&mut self) -> Option<Outcome> {
+        self.settle();
         if let Some(key) = self.told.take() {
             if let Some(outcome) = self.release(key) {
                 return Some(outcome);
             }
         }
         loop {
+            if let Some(outcome) = self.next_received() {
+                return Some(outcome);
+            }
             let completion = self.kernel.completion()?;
             #[cfg(test)]
             let completion = Completion {
@@ -163,6 +206,10 @@ impl<K: Kernel> Engine<K> {
         };
         match self.flights.find_mut(key) {
             Ok(Flight::Send(_)) => self.send_completed(key, completion),
+            Ok(Flight::Receive(_)) => {
+                self.receive_completed(key, completion);
+                None
+            }
             Ok(Flight::Control(_)) => self.control_completed(key, completion),
             Err(Missing::Late) => {
                 self.strays.late += 1;
@@ -244,6 +291,7 @@ impl Flight {
     fn in_kernel(&self) -> bool {
         match self {
             Self::Send(send) => send.in_kernel(),
+            Self::Receive(receive) => receive.in_kernel(),
             // It leaves the table with its last completion.
             Self::Control(_) => true,
         }
@@ -253,7 +301,8 @@ impl Flight {
     fn free(self) {
         match self {
             Self::Send(send) => drop(send.take_back()),
-            Self::Control(_) => {}
+            // What a receive writes is its group's.
+            Self::Receive(_) | Self::Control(_) => {}
         }
     }
 }
@@ -264,9 +313,11 @@ impl<K: Kernel> Drop for Engine<K> {
     fn drop(&mut self) {
         #[cfg(test)]
         if seeded(Defect::SkipTheDrain) {
+            self.drop_groups();
             return self.flights.drain().for_each(Flight::free);
         }
         self.quiesce();
+        self.drop_groups();
         for flight in self.flights.drain() {
             if !flight.in_kernel() {
                 flight.free();

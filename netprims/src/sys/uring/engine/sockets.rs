@@ -3,7 +3,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use socket2::SockRef;
 
-use super::Engine;
+use super::{Engine, NotQueued};
 use crate::sys::uring::kernel::{Kernel, Target};
 use crate::sys::uring::slab::Key;
 
@@ -12,6 +12,8 @@ pub(super) struct Socket {
     fd: OwnedFd,
     /// It refused a zero-copy send.
     pub(super) plain_only: bool,
+    /// What is received from it. One at a time: of two, nobody could tell which bytes come first.
+    pub(super) receive: Option<Key>,
 }
 
 impl<K: Kernel> Engine<K> {
@@ -20,6 +22,7 @@ impl<K: Kernel> Engine<K> {
         let socket = Socket {
             fd,
             plain_only: false,
+            receive: None,
         };
         self.sockets
             .insert_growing(socket)
@@ -27,9 +30,16 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Gives a socket back. What is held and queued is handed to the kernel first, because it needs the socket, and a
-    /// queued request names the descriptor by its number.
+    /// queued request names the descriptor by its number. What is received from it is cancelled: a request that goes on
+    /// would keep the connection open.
     pub(crate) fn remove(&mut self, socket: Key) -> io::Result<Option<OwnedFd>> {
         self.queue_held()?;
+        let receive = self.sockets.find(socket).and_then(|socket| socket.receive);
+        match receive.map(|receive| self.cancel_receive(receive)) {
+            Some(Err(NotQueued::Enter(error))) => return Err(error),
+            Some(Err(NotQueued::Full)) => return Err(io::Error::from_raw_os_error(libc::EBUSY)),
+            _ => {}
+        }
         if self.kernel.queued() > 0 {
             self.kernel.enter(None)?;
         }
@@ -50,6 +60,12 @@ impl Socket {
     /// which `remove` sees to; dropping the engine hands over or discards the queue, with the ring, before it closes any.
     pub(super) fn target(&self) -> Target {
         Target::Descriptor(self.fd.as_raw_fd())
+    }
+
+    /// `SOCK_STREAM` and the like. What is no socket says so when it is received from.
+    pub(super) fn kind(&self) -> i32 {
+        let kind = SockRef::from(&self.fd).r#type();
+        kind.map_or(libc::SOCK_STREAM, i32::from)
     }
 
     /// Keeps the close from waiting until the peer has taken everything. A linger of zero is the wish to reset the

@@ -30,6 +30,12 @@ pub(super) fn entry(request: &Request, reports_usage: bool) -> squeue::Entry {
         Operation::Send { address, len, .. } => {
             opcode::Send::new(fd, address, len).flags(FLAGS).build()
         }
+        Operation::Receive { address, len } => opcode::Recv::new(fd, address, len).build(),
+        Operation::ReceiveMultishot {
+            group,
+            is_bundle: true,
+        } => opcode::RecvMultiBundle::new(fd, group).build(),
+        Operation::ReceiveMultishot { group, .. } => opcode::RecvMulti::new(fd, group).build(),
         Operation::Shutdown { how } => opcode::Shutdown::new(fd, how).build(),
         Operation::Cancel { user_data } => opcode::AsyncCancel::new(user_data).build(),
     }

@@ -32,6 +32,8 @@ pub(crate) struct Setup {
     pub(crate) zero_copy: bool,
     /// `IORING_SEND_ZC_REPORT_USAGE` (Linux 6.2, and 6.1 as it is maintained).
     pub(crate) usage: bool,
+    /// `IORING_FEAT_RECVSEND_BUNDLE` (Linux 6.10).
+    pub(crate) bundles: bool,
 }
 
 /// Which call refused a ring, and how.
@@ -43,6 +45,9 @@ pub(crate) struct Refused {
 
 /// Fixed buffers a ring has room for. Each pool is one.
 pub(super) const BUFFERS: u16 = 64;
+
+/// `IOU_PBUF_RING_INC` (Linux 6.12). Source: `include/uapi/linux/io_uring.h`.
+const INCREMENTAL: u16 = 2;
 
 /// How long a probe of a request that fails at once may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
@@ -72,6 +77,7 @@ impl Live {
             deferred,
             zero_copy: false,
             usage: false,
+            bundles: ring.params().is_feature_recvsend_bundle(),
         };
         let mut live = Self { ring, home, setup };
         live.setup.usage = live.knows_send_zc(REPORT_USAGE).map_err(in_enter)?;
@@ -175,7 +181,8 @@ fn build(requests: u32, deferred: bool) -> io::Result<IoUring> {
 }
 
 // SAFETY: completions come from the completion queue, which the io-uring crate reads and advances, so each is returned
-// once; `completion` copies its fields. A request uses its memory as its operation says: a send only reads it. The kernel
+// once; `completion` copies its fields. A request uses its memory as its operation says: a send only reads it, a receive
+// writes its own, or buffers that its group shows, and each byte before the completion that tells of it. The kernel
 // posts a plain send's one completion after it has copied the bytes; it reads them by their address, and does so no more. It
 // posts a zero-copy send's notification when the last packet that refers to the pages is freed, and its only completion,
 // if there is none to follow, when no packet does.
@@ -269,6 +276,35 @@ unsafe impl Kernel for Live {
                 .submitter()
                 .register_buffers_update(u32::from(buffer), &range, None)
         }
+    }
+
+    unsafe fn register_group(
+        &mut self,
+        group: u16,
+        ring: *mut u8,
+        places: u16,
+        is_incremental: bool,
+    ) -> io::Result<()> {
+        self.at_home()?;
+        let flags = if is_incremental { INCREMENTAL } else { 0 };
+        let address = u64::try_from(ring.expose_provenance())
+            .map_err(|_| io::Error::from_raw_os_error(libc::EFAULT))?;
+        // SAFETY: the ring is mapped (the caller's promise), and the kernel pins its pages in the call; what it shows
+        // may be written for as long as the caller says.
+        unsafe {
+            self.ring
+                .submitter()
+                .register_buf_ring_with_flags(address, places, group, flags)
+        }
+    }
+
+    fn unregister_group(&mut self, group: u16) -> io::Result<()> {
+        self.at_home()?;
+        self.ring.submitter().unregister_buf_ring(group)
+    }
+
+    fn receives_bundles(&self) -> bool {
+        self.setup.bundles
     }
 
     fn sends_zero_copy(&self) -> bool {

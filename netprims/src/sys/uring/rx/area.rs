@@ -92,11 +92,6 @@ impl Area {
         u32::try_from(self.shared.shape.slot_len()).unwrap_or(u32::MAX)
     }
 
-    /// The bytes that are mapped.
-    pub(crate) fn bytes_mapped(&self) -> usize {
-        self.shared.mapping.len()
-    }
-
     /// Where a slot starts; `None` if there is no such slot.
     pub(crate) fn address(&self, slot: u32) -> Option<NonNull<u8>> {
         (slot < self.slots()).then(|| self.shared.start(slot, 0))
@@ -191,7 +186,8 @@ impl Shared {
 }
 
 impl Taken {
-    pub(crate) fn slot(&self) -> u32 {
+    #[cfg(test)]
+    pub(super) fn slot(&self) -> u32 {
         self.slot
     }
 

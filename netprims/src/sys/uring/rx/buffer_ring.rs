@@ -62,6 +62,10 @@ impl BufferRing {
         }))
     }
 
+    pub(crate) fn is_incremental(&self) -> bool {
+        self.filling == Filling::Incremental
+    }
+
     /// For registering: where it starts, and how many places it has.
     pub(crate) fn memory(&self) -> (NonNull<u8>, u16) {
         (self.entries.mapping.base(), self.order.places())

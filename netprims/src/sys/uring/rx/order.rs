@@ -158,13 +158,12 @@ impl Order {
                 Ok(())
             }
             Filling::Bundle if len == 0 => Err(Misfit),
-            Filling::Bundle => self.take_bundle(slot, first.position, len, each),
+            Filling::Bundle => self.take_bundle(first.position, len, each),
         }
     }
 
     fn take_bundle(
         &mut self,
-        slot: u32,
         first: u16,
         len: u32,
         mut each: impl FnMut(Part),
@@ -176,7 +175,7 @@ impl Order {
         let slot_of = |order: &Self, nth: u16| {
             #[cfg(test)]
             if seeded(Defect::BundleByNumber) {
-                let slot = slot + u32::from(nth);
+                let slot = order.shown_at(first)? + u32::from(nth);
                 return order.shown(slot).map(|_| slot);
             }
             order.shown_at(first.wrapping_add(nth))

@@ -1,6 +1,6 @@
 use std::ptr::NonNull;
 
-use super::area::{Area, Piece, Taken};
+use super::area::{Area, Taken};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::{Mapping, Shape};
@@ -69,7 +69,12 @@ impl Slots {
     /// # Safety
     ///
     /// The kernel does not write these bytes any more, unless the slot is released, becomes free and is lent again.
-    pub(super) unsafe fn take(&mut self, slot: u32, offset: u32, len: u32) -> Option<Taken> {
+    pub(in crate::sys::uring) unsafe fn take(
+        &mut self,
+        slot: u32,
+        offset: u32,
+        len: u32,
+    ) -> Option<Taken> {
         let found = self.use_of(slot)?;
         let pieces = found.pieces.checked_add(1)?;
         if !found.is_lent {
@@ -88,7 +93,7 @@ impl Slots {
     /// # Safety
     ///
     /// It has: it writes no byte of it any more.
-    pub(super) unsafe fn release(&mut self, slot: u32) {
+    pub(in crate::sys::uring) unsafe fn release(&mut self, slot: u32) {
         let Some(found) = self.use_of(slot).filter(|found| found.is_lent) else {
             return;
         };
@@ -107,7 +112,7 @@ impl Slots {
     /// # Safety
     ///
     /// As for [`release`](Slots::release), of each.
-    pub(super) unsafe fn release_all(&mut self) {
+    pub(in crate::sys::uring) unsafe fn release_all(&mut self) {
         for slot in 0..self.area.slots() {
             // SAFETY: the caller's promise is for every slot.
             unsafe { self.release(slot) };
@@ -121,12 +126,7 @@ impl Slots {
         }
     }
 
-    /// Lets a claim go to whoever wants to keep it. It comes back by [`collect`](Slots::collect).
-    pub(crate) fn detach(&self, taken: Taken) -> Option<Piece> {
-        self.area.detach(taken)
-    }
-
-    /// Takes what other threads have dropped.
+    /// Takes what was dropped, on whichever thread.
     pub(crate) fn collect(&mut self) {
         let Self {
             area, free, uses, ..
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(slots.free(), 0);
         release(&mut slots, slot);
         assert!(slots.lend().is_none());
-        let kept = slots.detach(second).unwrap();
+        let kept = slots.area().detach(second).unwrap();
         slots.collect();
         assert_eq!(slots.free(), 0);
         std::thread::spawn(move || drop(kept)).join().unwrap();
@@ -252,7 +252,7 @@ mod tests {
         let mut slots = slots(2);
         let (slot, _) = slots.lend().unwrap();
         let kept = take(&mut slots, slot, 0, 1).unwrap();
-        let kept = slots.detach(kept).unwrap();
+        let kept = slots.area().detach(kept).unwrap();
         // SAFETY: there is no kernel in these tests.
         unsafe { slots.release_all() };
         let area = slots.area().clone();
@@ -289,7 +289,7 @@ mod tests {
                         if which % 2 == 0 {
                             slots.give_back(one);
                         } else {
-                            kept.push((one.slot(), slots.detach(one).unwrap()));
+                            kept.push((one.slot(), slots.area().detach(one).unwrap()));
                         }
                     }
                     4 if !kept.is_empty() => {

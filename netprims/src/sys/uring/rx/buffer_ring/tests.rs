@@ -201,7 +201,8 @@ impl Bench {
                 let (taken, from) = self
                     .taken
                     .swap_remove(usize::from(which) % self.taken.len());
-                self.kept.push((self.slots.detach(taken).unwrap(), from));
+                self.kept
+                    .push((self.slots.area().detach(taken).unwrap(), from));
             }
             Op::Drop(which) if !self.kept.is_empty() => {
                 self.kept.swap_remove(usize::from(which) % self.kept.len());
