@@ -5,8 +5,9 @@
 //! | [`FreeAtSend`](Defect::FreeAtSend) | `uring::oracle::a_buffer_is_on_the_wire_as_it_was_sent` |
 //! | [`ReleaseAtFirstCompletion`](Defect::ReleaseAtFirstCompletion) | the same |
 //! | [`SkipTheDrain`](Defect::SkipTheDrain) | `uring::oracle::a_dropped_ring_frees_nothing_the_kernel_reads` |
+//! | the same, for receives | `uring::engine::receive::tests::a_skipped_drain_is_noticed` |
 //! | [`TrustAStaleId`](Defect::TrustAStaleId) | `uring::engine::tests::a_late_notification_does_not_release_the_next_send_in_its_place` |
-//! | [`LendWhatIsRead`](Defect::LendWhatIsRead) | `uring::rx::buffer_ring::tests::a_defect_is_noticed` |
+//! | [`LendWhatIsRead`](Defect::LendWhatIsRead) | `uring::rx::buffer_ring::tests::a_defect_is_noticed`, `uring::receive_oracle::a_defect_is_noticed` |
 //! | [`ReleaseAtFirstPart`](Defect::ReleaseAtFirstPart) | the same |
 //! | [`BundleByNumber`](Defect::BundleByNumber) | the same |
 //! | [`ReturnAtSend`](Defect::ReturnAtSend) | `zerocopy::oracle::a_buffer_is_on_the_wire_as_it_was_sent` |

@@ -17,6 +17,8 @@ mod slab;
 pub(crate) mod fake;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod receive_oracle;
 
 pub use engine::Strays;
 

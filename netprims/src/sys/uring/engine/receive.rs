@@ -354,7 +354,7 @@ impl<K: Kernel> Engine<K> {
         let number = receive.group;
         let is_bundle = receive.way == Way::Multishot { is_bundle: true };
         receive.state = State::Waiting { is_first: false };
-        let errno = result.checked_neg().filter(|errno| *errno > 0);
+        let errno = (result < 0).then(|| result.saturating_neg());
         let end = match errno {
             _ if receive.is_broken => Some(End::Failed(libc::EPROTO)),
             Some(libc::ECANCELED) => Some(End::Cancelled),
@@ -368,6 +368,7 @@ impl<K: Kernel> Engine<K> {
         if let Some(end) = end.or(is_over.then_some(End::Cancelled)) {
             return self.end(key, end);
         }
+        let is_plain = receive.way == Way::Plain;
         let steps_down = matches!(errno, Some(libc::EINVAL | libc::EOPNOTSUPP));
         if steps_down {
             receive.way = Way::Multishot { is_bundle: false };
@@ -385,6 +386,11 @@ impl<K: Kernel> Engine<K> {
                 group.starved.push_back(key);
                 return;
             }
+        }
+        // Who waits for a slot goes first.
+        if is_plain && !group.starved.is_empty() {
+            group.starved.push_back(key);
+            return;
         }
         self.waiting.push_back(key);
     }
@@ -461,3 +467,6 @@ impl Group {
         self.starved.push_back(key);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,7 +149,7 @@ impl Area {
     }
 
     #[cfg(test)]
-    pub(super) fn is_leaked(&self) -> bool {
+    pub(in crate::sys::uring) fn is_leaked(&self) -> bool {
         self.shared.leaked.load(Ordering::Relaxed)
     }
 

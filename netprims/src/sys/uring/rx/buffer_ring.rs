@@ -106,6 +106,12 @@ impl BufferRing {
         self.order.tail()
     }
 
+    /// How many slots are shown.
+    #[cfg(test)]
+    pub(crate) fn shown(&self) -> usize {
+        self.order.len()
+    }
+
     /// Claims what a completion says was received, in its order. False, and nothing claimed, if it fits nothing that was
     /// shown.
     ///

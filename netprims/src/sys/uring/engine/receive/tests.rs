@@ -1,0 +1,589 @@
+//! Receives against a scripted kernel: requests that end early, buffers it cannot have used, and the way out.
+
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use rstest::rstest;
+
+use super::*;
+use crate::sys::defect::{self, Defect};
+use crate::sys::memory::Shape;
+use crate::sys::uring::engine::{Giving, Strays};
+use crate::sys::uring::fake::Fake;
+
+const LEN: u32 = 100;
+
+struct Bench {
+    engine: Engine<Fake>,
+    handle: GroupHandle,
+    socket: Key,
+}
+
+const SINGLE: Giving = Giving::Ring {
+    is_incremental: false,
+    is_bundling: false,
+};
+const BUNDLES: Giving = Giving::Ring {
+    is_incremental: false,
+    is_bundling: true,
+};
+const INCREMENTAL: Giving = Giving::Ring {
+    is_incremental: true,
+    is_bundling: false,
+};
+
+/// A receive from a stream, armed, into so many slots: request 0.
+fn bench(slots: u32, giving: Giving) -> (Bench, Key) {
+    let mut engine = Engine::new(Fake::new(), 8, Duration::from_millis(20));
+    let shape = Shape::new(slots, LEN).unwrap();
+    let handle = engine.group(shape, giving).unwrap().unwrap();
+    let socket = engine.add(UnixStream::pair().unwrap().0.into()).unwrap();
+    let mut bench = Bench {
+        engine,
+        handle,
+        socket,
+    };
+    let key = bench.engine.receive(socket, &bench.handle).unwrap();
+    bench.engine.enter(None).unwrap();
+    assert_eq!(bench.pushed(), 1);
+    (bench, key)
+}
+
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Chunk(Key, usize),
+    End(Key, End),
+}
+
+impl Bench {
+    fn kernel(&mut self) -> &mut Fake {
+        self.engine.kernel_mut()
+    }
+
+    fn pushed(&mut self) -> usize {
+        self.kernel().pushed.len()
+    }
+
+    fn next(&mut self) -> Option<Seen> {
+        match self.engine.next()? {
+            Outcome::Received { key } => Some(Seen::Chunk(key, self.engine.loan().bytes().len())),
+            Outcome::ReceiveEnded { key, end } => Some(Seen::End(key, end)),
+            _ => panic!("something else"),
+        }
+    }
+
+    fn all(&mut self) -> Vec<Seen> {
+        std::iter::from_fn(|| self.next()).collect()
+    }
+
+    fn enter(&mut self) {
+        self.engine.enter(None).unwrap();
+    }
+
+    fn duplicates(&self) -> u64 {
+        let strays = self.engine.strays();
+        assert_eq!((strays.late, strays.unknown), (0, 0));
+        strays.duplicate
+    }
+
+    /// Slots that are neither free nor shown: those that are lost, once everything was told.
+    fn lost(&mut self) -> usize {
+        self.enter();
+        let (_, group) = self.engine.group_of(&self.handle).unwrap();
+        let total = usize::try_from(group.slots.area().slots()).unwrap();
+        let shown = group.ring.as_ref().map_or(0, |ring| ring.shown());
+        total - shown - group.slots.free()
+    }
+}
+
+/// What comes of a request that is over: what is told, and whether it is made anew.
+#[rstest]
+#[case::data(7, Some(0), vec![7], None, true)]
+#[case::interrupted(-libc::EINTR, None, vec![], None, true)]
+#[case::closed(0, None, vec![], Some(End::Closed), false)]
+#[case::closed_with_a_buffer(0, Some(0), vec![], Some(End::Closed), false)]
+#[case::reset(-libc::ECONNRESET, None, vec![], Some(End::Failed(libc::ECONNRESET)), false)]
+#[case::reset_with_a_buffer(-libc::ECONNRESET, Some(0), vec![], Some(End::Failed(libc::ECONNRESET)), false)]
+#[case::no_memory(-libc::ENOMEM, None, vec![], Some(End::Failed(libc::ENOMEM)), false)]
+#[case::cancelled(-libc::ECANCELED, None, vec![], Some(End::Cancelled), false)]
+#[case::unknown_to_the_kernel(-libc::EINVAL, None, vec![], Some(End::Failed(libc::EINVAL)), false)]
+#[case::data_without_a_buffer(7, None, vec![], Some(End::Failed(libc::EPROTO)), false)]
+#[case::no_such_buffer(7, Some(9), vec![], Some(End::Failed(libc::EPROTO)), false)]
+#[case::longer_than_a_slot(101, Some(0), vec![], Some(End::Failed(libc::EPROTO)), false)]
+#[case::least_result(i32::MIN, None, vec![], Some(End::Failed(i32::MAX)), false)]
+fn a_request_that_is_over(
+    #[case] result: i32,
+    #[case] buffer: Option<u16>,
+    #[case] chunks: Vec<usize>,
+    #[case] end: Option<End>,
+    #[case] goes_on: bool,
+) {
+    let (mut bench, key) = bench(4, SINGLE);
+    let user_data = key.to_bits();
+    bench.kernel().posted.push_back(Completion {
+        user_data,
+        result,
+        buffer,
+        ..Completion::default()
+    });
+    let mut want: Vec<_> = chunks
+        .into_iter()
+        .map(|len| Seen::Chunk(key, len))
+        .collect();
+    want.extend(end.map(|end| Seen::End(key, end)));
+    assert_eq!(bench.all(), want);
+    bench.enter();
+    assert_eq!(bench.pushed(), if goes_on { 2 } else { 1 });
+    assert_eq!(bench.engine.in_flight(), goes_on.into());
+    let is_misfit = end == Some(End::Failed(libc::EPROTO));
+    assert_eq!(bench.duplicates(), is_misfit.into());
+    assert_eq!(bench.lost(), 0);
+    let rearmed = bench.handle.counters().rearmed.count();
+    assert_eq!(rearmed, goes_on.into());
+}
+
+#[test]
+fn a_request_that_goes_on_tells_chunk_after_chunk() {
+    let (mut bench, key) = bench(4, SINGLE);
+    for round in 0..20_u16 {
+        bench
+            .kernel()
+            .fill(0, 10 + i32::from(round), round % 4, true);
+        assert_eq!(
+            bench.next(),
+            Some(Seen::Chunk(key, 10 + usize::from(round)))
+        );
+        assert_eq!(bench.next(), None);
+        bench.enter();
+    }
+    assert_eq!(
+        (bench.pushed(), bench.duplicates(), bench.lost()),
+        (1, 0, 0)
+    );
+    let counters = bench.handle.counters();
+    assert_eq!((counters.chunks.count(), counters.rearmed.count()), (20, 0));
+}
+
+#[test]
+fn a_bundle_is_told_slot_by_slot_in_the_order_shown() {
+    let (mut bench, key) = bench(4, BUNDLES);
+    bench.kernel().fill(0, 250, 1, true);
+    assert_eq!(bench.next(), Some(Seen::Chunk(key, 100)));
+    let kept = bench.engine.loan().detach().unwrap();
+    assert_eq!(bench.next(), Some(Seen::Chunk(key, 100)));
+    bench.kernel().fill(0, 1, 0, true);
+    assert_eq!(bench.all(), [Seen::Chunk(key, 50), Seen::Chunk(key, 1)]);
+    assert_eq!(bench.lost(), 1, "what is kept is missing");
+    drop(kept);
+    assert_eq!(bench.lost(), 0);
+}
+
+#[test]
+fn a_bundle_of_nothing_leaves_the_buffer_to_the_kernel() {
+    let (mut bench, key) = bench(4, BUNDLES);
+    bench.kernel().fill(0, 0, 0, false);
+    assert_eq!(bench.all(), [Seen::End(key, End::Closed)]);
+    assert_eq!((bench.duplicates(), bench.lost()), (0, 0));
+}
+
+#[test]
+fn a_socket_that_refuses_bundles_does_without() {
+    let (mut bench, _) = bench(4, BUNDLES);
+    bench.kernel().result(0, -libc::EINVAL, false);
+    assert_eq!(bench.all(), []);
+    bench.enter();
+    let again = bench.kernel().pushed[1].operation;
+    assert!(
+        matches!(
+            again,
+            Operation::ReceiveMultishot {
+                is_bundle: false,
+                ..
+            }
+        ),
+        "{again:?}"
+    );
+    let counters = bench.handle.counters();
+    assert_eq!(
+        (counters.stepped_down.count(), counters.rearmed.count()),
+        (1, 0)
+    );
+}
+
+#[test]
+fn a_slot_that_is_filled_bit_by_bit_is_shown_again_when_it_is_full() {
+    let (mut bench, key) = bench(1, INCREMENTAL);
+    let mut fill = |result, buffer_more| {
+        let user_data = key.to_bits();
+        bench.kernel().posted.push_back(Completion {
+            user_data,
+            result,
+            more: true,
+            buffer: Some(0),
+            buffer_more,
+            ..Completion::default()
+        });
+        assert_eq!(bench.all().len(), 1);
+        bench.enter();
+        bench.engine.groups[0]
+            .as_ref()
+            .unwrap()
+            .ring
+            .as_ref()
+            .unwrap()
+            .tail()
+    };
+    assert_eq!(fill(40, true), 1);
+    assert_eq!(fill(40, true), 1);
+    assert_eq!(fill(20, false), 2, "shown again");
+}
+
+#[test]
+fn a_starved_receive_waits_for_a_slot() {
+    let (mut bench, key) = bench(1, SINGLE);
+    bench.kernel().fill(0, 10, 0, true);
+    assert_eq!(bench.next(), Some(Seen::Chunk(key, 10)));
+    let kept = bench.engine.loan().detach().unwrap();
+    bench.kernel().result(0, -libc::ENOBUFS, false);
+    assert_eq!(bench.all(), []);
+    bench.enter();
+    assert_eq!(bench.pushed(), 1, "there is nothing to receive into");
+    assert!(bench.engine.is_starved());
+    drop(kept);
+    bench.enter();
+    assert_eq!(bench.pushed(), 2);
+    assert!(!bench.engine.is_starved());
+    let counters = bench.handle.counters();
+    assert_eq!((counters.starved.count(), counters.rearmed.count()), (1, 1));
+}
+
+#[test]
+fn a_receive_that_starved_before_slots_came_back_tries_at_once() {
+    let (mut bench, key) = bench(1, SINGLE);
+    bench.kernel().fill(0, 10, 0, true);
+    assert_eq!(bench.all(), [Seen::Chunk(key, 10)]);
+    // Shown again, while the kernel's answer is on its way.
+    bench.enter();
+    bench.kernel().result(0, -libc::ENOBUFS, false);
+    assert_eq!(bench.all(), []);
+    bench.enter();
+    assert_eq!(bench.pushed(), 2);
+    // And not over and over: nothing was shown since.
+    bench.kernel().result(1, -libc::ENOBUFS, false);
+    assert_eq!(bench.all(), []);
+    bench.enter();
+    assert_eq!(bench.pushed(), 2);
+}
+
+/// What a kernel says that has lost its way, and where it said it.
+#[rstest]
+#[case::a_buffer_twice(1)]
+#[case::no_such_buffer(9)]
+fn a_buffer_that_cannot_be_breaks_the_receive(#[case] buffer: u16) {
+    let (mut bench, key) = bench(4, SINGLE);
+    bench.kernel().fill(0, 10, 1, true);
+    bench.kernel().fill(0, 10, buffer, true);
+    // Bytes are missing before these.
+    bench.kernel().fill(0, 10, 2, true);
+    assert_eq!(bench.all(), [Seen::Chunk(key, 10)]);
+    let cancel = bench.kernel().pushed.last().unwrap().operation;
+    assert!(matches!(cancel, Operation::Cancel { .. }), "{cancel:?}");
+    assert_eq!(bench.pushed(), 2, "asked once");
+    bench.kernel().result(0, -libc::ECANCELED, false);
+    let end = End::Failed(libc::EPROTO);
+    assert_eq!(bench.all(), [Seen::End(key, end)]);
+    assert_eq!((bench.duplicates(), bench.lost()), (1, 0));
+}
+
+#[test]
+fn what_comes_late_or_unasked_is_counted_and_takes_nothing() {
+    let (mut bench, key) = bench(4, SINGLE);
+    bench.kernel().notify(0, 0);
+    assert_eq!((bench.all(), bench.duplicates()), (vec![], 1));
+    bench.kernel().result(0, 0, false);
+    bench.kernel().fill(0, 10, 0, true);
+    bench.kernel().result(0, 0, false);
+    assert_eq!(bench.next(), Some(Seen::End(key, End::Closed)));
+    assert_eq!(bench.all(), []);
+    let late = 2;
+    let strays = bench.engine.strays();
+    assert_eq!(
+        strays,
+        Strays {
+            late,
+            duplicate: 1,
+            unknown: 0
+        }
+    );
+    assert_eq!(bench.lost(), 0);
+}
+
+#[test]
+fn a_plain_receive_holds_a_slot_for_each_request() {
+    let (mut bench, key) = bench(2, Giving::OneByOne);
+    bench.kernel().result(0, 30, false);
+    assert_eq!(bench.next(), Some(Seen::Chunk(key, 30)));
+    bench.enter();
+    let slots = [0, 1].map(|nth| match bench.kernel().pushed[nth].operation {
+        Operation::Receive { address, len: LEN } => address,
+        other => panic!("{other:?}"),
+    });
+    assert_ne!(slots[0], slots[1], "the first is read");
+    bench.kernel().result(1, 0, false);
+    assert_eq!(bench.all(), [Seen::End(key, End::Closed)]);
+    assert_eq!((bench.duplicates(), bench.lost()), (0, 0));
+    assert_eq!(bench.handle.counters().rearmed.count(), 0, "it always is");
+}
+
+#[rstest]
+#[case::longer_than_the_slot(101, None, false, End::Failed(libc::EPROTO))]
+#[case::out_of_a_buffer(10, Some(0), false, End::Failed(libc::EPROTO))]
+#[case::no_buffers_to_choose_from(-libc::ENOBUFS, None, false, End::Failed(libc::ENOBUFS))]
+#[case::unknown_to_the_kernel(-libc::EINVAL, None, false, End::Failed(libc::EINVAL))]
+fn a_plain_receive_ends(
+    #[case] result: i32,
+    #[case] buffer: Option<u16>,
+    #[case] more: bool,
+    #[case] end: End,
+) {
+    let (mut bench, key) = bench(1, Giving::OneByOne);
+    let user_data = key.to_bits();
+    bench.kernel().posted.push_back(Completion {
+        user_data,
+        result,
+        more,
+        buffer,
+        ..Completion::default()
+    });
+    assert_eq!(bench.all(), [Seen::End(key, end)]);
+    // Of a request with a buffer of the ring's choosing nobody knows which slot it wrote.
+    assert_eq!(bench.lost(), usize::from(buffer.is_some()));
+}
+
+#[test]
+fn plain_receives_share_their_slots_in_turn() {
+    let (mut bench, first) = bench(1, Giving::OneByOne);
+    let others = [(); 3].map(|()| {
+        let near = UnixStream::pair().unwrap().0;
+        let socket = bench.engine.add(near.into()).unwrap();
+        bench.engine.receive(socket, &bench.handle).unwrap()
+    });
+    bench.enter();
+    assert_eq!(bench.pushed(), 1);
+    assert_eq!(bench.handle.counters().starved.count(), 3);
+    let mut order = vec![first];
+    for nth in 0..4 {
+        bench.kernel().result(nth, 10, false);
+        assert_eq!(bench.all(), [Seen::Chunk(order[nth], 10)]);
+        bench.enter();
+        let user_data = bench.kernel().pushed.last().unwrap().user_data;
+        order.push(Key::from_bits(user_data));
+        assert_eq!(bench.pushed(), nth + 2, "one slot, one request");
+    }
+    assert_eq!(order[1..4], others);
+    assert_eq!(order[4], first);
+}
+
+#[test]
+fn an_empty_datagram_is_an_empty_chunk() {
+    for giving in [SINGLE, BUNDLES, Giving::OneByOne] {
+        let (mut bench, _) = bench(2, giving);
+        let near = UnixDatagram::pair().unwrap().0;
+        let socket = bench.engine.add(near.into()).unwrap();
+        let key = bench.engine.receive(socket, &bench.handle).unwrap();
+        bench.enter();
+        bench.kernel().result(1, 0, false);
+        assert_eq!(bench.next(), Some(Seen::Chunk(key, 0)));
+        assert!(bench.engine.loan().detach().is_none());
+        bench.enter();
+        assert_eq!(bench.pushed(), 3, "it goes on");
+        let is_bundle = |operation| {
+            matches!(
+                operation,
+                Operation::ReceiveMultishot {
+                    is_bundle: true,
+                    ..
+                }
+            )
+        };
+        assert!(!is_bundle(bench.kernel().pushed[1].operation));
+    }
+}
+
+#[test]
+fn a_queue_that_is_full_delays_a_receive() {
+    let (mut bench, key) = bench(2, SINGLE);
+    bench.kernel().fill(0, 10, 0, false);
+    assert_eq!(bench.all(), [Seen::Chunk(key, 10)]);
+    bench.kernel().room = 0;
+    let error = bench.engine.enter(None).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EBUSY));
+    bench.kernel().room = 1;
+    bench.enter();
+    assert_eq!(bench.pushed(), 2);
+}
+
+#[test]
+fn a_plain_receive_that_was_not_queued_holds_no_slot() {
+    let mut engine = Engine::new(Fake::new(), 8, Duration::from_millis(20));
+    let handle = engine.group(Shape::new(1, LEN).unwrap(), Giving::OneByOne);
+    let handle = handle.unwrap().unwrap();
+    let socket = engine.add(UnixStream::pair().unwrap().0.into()).unwrap();
+    let key = engine.receive(socket, &handle).unwrap();
+    engine.kernel_mut().room = 0;
+    for _ in 0..3 {
+        assert!(engine.enter(None).is_err());
+    }
+    engine.kernel_mut().room = 1;
+    engine.enter(None).unwrap();
+    assert_eq!(engine.kernel_mut().pushed[0].user_data, key.to_bits());
+}
+
+#[test]
+fn cancelling_what_the_kernel_does_not_have_ends_it_at_once() {
+    let (mut bench, key) = bench(1, SINGLE);
+    bench.kernel().result(0, -libc::ENOBUFS, false);
+    assert_eq!(bench.all(), []);
+    bench.engine.cancel(key).unwrap();
+    // Asked twice, ended once.
+    bench.engine.cancel(key).unwrap();
+    assert_eq!(bench.all(), [Seen::End(key, End::Cancelled)]);
+    assert_eq!(bench.pushed(), 1);
+    assert!(bench.engine.receive(bench.socket, &bench.handle).is_ok());
+}
+
+#[test]
+fn what_comes_before_the_cancelling_is_told() {
+    let (mut bench, key) = bench(2, SINGLE);
+    bench.engine.cancel(key).unwrap();
+    bench.kernel().fill(0, 10, 0, true);
+    bench.kernel().fill(0, 20, 1, false);
+    let end = Seen::End(key, End::Cancelled);
+    assert_eq!(
+        bench.all(),
+        [Seen::Chunk(key, 10), Seen::Chunk(key, 20), end]
+    );
+    bench.enter();
+    assert_eq!(bench.pushed(), 2, "the receive and the cancelling");
+}
+
+#[test]
+fn a_removed_socket_is_not_received_from_again() {
+    let (mut bench, key) = bench(2, SINGLE);
+    assert!(bench.engine.remove(bench.socket).unwrap().is_some());
+    bench.kernel().fill(0, 10, 0, false);
+    let end = Seen::End(key, End::Cancelled);
+    assert_eq!(bench.all(), [Seen::Chunk(key, 10), end]);
+    assert_eq!(bench.engine.in_flight(), 0);
+}
+
+#[test]
+fn a_group_is_let_go_when_neither_handle_nor_receive_is_left() {
+    let (mut bench, key) = bench(2, SINGLE);
+    let shape = Shape::new(2, LEN).unwrap();
+    let other = |bench: &mut Bench| {
+        drop(bench.engine.group(shape, SINGLE).unwrap());
+        std::mem::take(&mut bench.kernel().groups)
+    };
+    assert_eq!(other(&mut bench), [(0, Some(2)), (1, Some(2))]);
+    let area = bench.handle.area().clone();
+    let elsewhere = bench.engine.group(shape, SINGLE).unwrap().unwrap();
+    assert_eq!(other(&mut bench), [(1, None), (1, Some(2)), (2, Some(2))]);
+    bench.handle = elsewhere;
+    assert_eq!(
+        other(&mut bench),
+        [(2, None), (2, Some(2))],
+        "a receive takes from it"
+    );
+    bench.kernel().result(0, 0, false);
+    assert_eq!(bench.all(), [Seen::End(key, End::Closed)]);
+    assert_eq!(other(&mut bench), [(0, None), (2, None), (0, Some(2))]);
+    assert!(!area.is_leaked());
+}
+
+#[test]
+fn a_group_the_kernel_does_not_forget_is_kept() {
+    let (mut bench, _) = bench(2, SINGLE);
+    let shape = Shape::new(2, LEN).unwrap();
+    let dead = bench.engine.group(shape, SINGLE).unwrap().unwrap();
+    let area = dead.area().clone();
+    drop(dead);
+    bench.enter();
+    let refused = || Err(io::Error::from_raw_os_error(libc::ENOENT));
+    bench.kernel().group_results.push_back(refused());
+    assert!(bench.engine.group(shape, SINGLE).is_err());
+    // It is tried again, and in the end leaked.
+    bench.kernel().group_results.extend([refused(), refused()]);
+    drop(bench);
+    assert!(area.is_leaked());
+}
+
+/// What becomes of the memory of a receive in flight when the engine goes.
+#[rstest]
+#[case::the_kernel_lets_go(Some(-libc::ECANCELED), false)]
+#[case::the_end_came_first(Some(0), false)]
+#[case::the_kernel_is_silent(None, true)]
+fn going_away(
+    #[values(SINGLE, BUNDLES, INCREMENTAL, Giving::OneByOne)] giving: Giving,
+    #[case] answer: Option<i32>,
+    #[case] is_leaked: bool,
+) {
+    let (mut bench, _) = bench(2, giving);
+    if let Some(result) = answer {
+        bench.kernel().result(0, result, false);
+    }
+    let area = bench.handle.area().clone();
+    drop(bench);
+    assert_eq!(area.is_leaked(), is_leaked);
+}
+
+#[test]
+fn a_skipped_drain_is_noticed() {
+    let drop_in_flight = || {
+        let (bench, _) = bench(2, Giving::OneByOne);
+        let area = bench.handle.area().clone();
+        drop(bench);
+        area.is_leaked()
+    };
+    assert!(drop_in_flight());
+    assert!(!defect::with(Some(Defect::SkipTheDrain), drop_in_flight));
+}
+
+#[test]
+fn going_away_with_data_untold_leaks_nothing() {
+    let (mut bench, key) = bench(4, BUNDLES);
+    bench.kernel().fill(0, 350, 0, true);
+    assert_eq!(bench.next(), Some(Seen::Chunk(key, 100)));
+    let kept = bench.engine.loan().detach();
+    bench.kernel().fill(0, 10, 3, false);
+    let area = bench.handle.area().clone();
+    drop(bench);
+    assert!(!area.is_leaked());
+    assert_eq!(kept.unwrap().bytes(), [0; 100]);
+}
+
+#[test]
+fn a_panic_on_the_way_out_leaks_what_the_kernel_writes() {
+    let (mut bench, _) = bench(2, SINGLE);
+    bench.kernel().enter_panics = true;
+    let area = bench.handle.area().clone();
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(bench))).is_err());
+    assert!(area.is_leaked());
+}
+
+#[test]
+fn another_engines_pool_is_refused() {
+    let (mut bench, _) = bench(2, SINGLE);
+    let mut other = Engine::new(Fake::new(), 8, Duration::from_millis(20));
+    let handle = other.group(Shape::new(2, LEN).unwrap(), SINGLE);
+    let handle = handle.unwrap().unwrap();
+    let socket = bench
+        .engine
+        .add(UnixStream::pair().unwrap().0.into())
+        .unwrap();
+    let refused = bench.engine.receive(socket, &handle);
+    assert!(matches!(refused, Err(NotQueued::ForeignPool)));
+    let refused = bench.engine.receive(bench.socket, &bench.handle);
+    assert!(matches!(refused, Err(NotQueued::Receiving)));
+}
