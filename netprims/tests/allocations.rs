@@ -72,6 +72,55 @@ fn sending_allocates_nothing() {
     }
 }
 
+#[cfg(feature = "ring")]
+#[test]
+fn receiving_allocates_nothing() {
+    use netprims::ring::{Event, Ring, Rung, RxBuf, RxPlan, Wait};
+
+    let plan = RxPlan::new(8, 512);
+    let plans = [
+        plan.clone().at_most(Rung::Plain),
+        plan.clone().bundles(false),
+        plan.clone(),
+        plan.incremental(true),
+    ];
+    for plan in plans {
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut ring = Ring::builder().in_flight(4).build().unwrap();
+        let pool = ring.rx_pool(&plan).unwrap();
+        let socket = ring.add(near).unwrap();
+        ring.receive(socket, &pool).unwrap();
+        let mut kept: Vec<RxBuf> = Vec::with_capacity(16);
+        let bytes = [7; 6000];
+
+        let before = allocations();
+        let mut received = 0;
+        for round in 0..1000 {
+            // In some rounds all slots are kept until the ring is starved.
+            let most = if round % 3 == 0 { 16 } else { 2 };
+            (&far).write_all(&bytes).unwrap();
+            let want = received + bytes.len();
+            while received < want {
+                let wait = Wait::AtMost(Duration::from_secs(60));
+                let told = ring.poll(if kept.len() < 8 { wait } else { Wait::No }, |event| {
+                    if let Event::Received { chunk, .. } = event {
+                        received += chunk.len();
+                        if kept.len() < most {
+                            kept.push(chunk.detach());
+                        }
+                    }
+                });
+                if told.unwrap() == 0 {
+                    kept.clear();
+                }
+            }
+            kept.clear();
+        }
+        assert_eq!(allocations() - before, 0, "{plan:?}");
+        assert!(pool.stats().starved > 0, "{plan:?}: {:?}", pool.stats());
+    }
+}
+
 #[test]
 fn relaying_and_asking_allocate_nothing() {
     let pair = || UnixStream::pair().unwrap();

@@ -18,6 +18,9 @@ fn misuse_does_not_compile() {
         cases.compile_fail("tests/ui/buffer_touched_after_send.rs");
         cases.compile_fail("tests/ui/buffer_sent_twice.rs");
         cases.compile_fail("tests/ui/ring_polled_from_its_handler.rs");
+        cases.compile_fail("tests/ui/chunk_kept_past_its_handler.rs");
+        cases.compile_fail("tests/ui/chunk_outlives_its_ring.rs");
+        cases.pass("tests/ui/chunk_*_ok.rs");
         cases.pass("tests/ui/ring_*_ok.rs");
         cases.pass("tests/ui/buffer_*_ok.rs");
     }
