@@ -88,6 +88,14 @@ impl<K: Kernel> Core<K> {
                     result,
                 }
             }
+            Outcome::Accepted { key, fd } => Event::Accepted {
+                ticket: Ticket(key.to_bits()),
+                fd,
+            },
+            Outcome::AcceptEnded { key, errno } => Event::AcceptEnded {
+                ticket: Ticket(key.to_bits()),
+                error: io::Error::from_raw_os_error(errno),
+            },
             Outcome::ShutDown { key, result } => Event::ShutDown {
                 ticket: Ticket(key.to_bits()),
                 result: result.map_err(io::Error::from_raw_os_error),

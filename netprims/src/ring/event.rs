@@ -1,6 +1,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::{TxBuf, Usage};
@@ -36,6 +37,24 @@ pub enum Event<'a> {
         buf: TxBuf,
         /// What became of the bytes that were taken.
         usage: Usage,
+    },
+    /// A connection has come to an [`accept`](super::Ring::accept), which goes on.
+    #[non_exhaustive]
+    Accepted {
+        /// Which accept.
+        ticket: Ticket,
+        /// The connection: close-on-exec and blocking. Dropping it closes it.
+        fd: OwnedFd,
+    },
+    /// An [`accept`](super::Ring::accept) is over: this is its last event.
+    #[non_exhaustive]
+    AcceptEnded {
+        /// Which accept.
+        ticket: Ticket,
+        /// Why: `ECANCELED` when it was [cancelled](super::Ring::cancel); `EMFILE` and `ENFILE` when no descriptor is
+        /// left, `ENOBUFS` and `ENOMEM` when memory is; `EINVAL` when the socket does not listen, `EOPNOTSUPP` when it
+        /// cannot, `ENOTSOCK` when it is none.
+        error: io::Error,
     },
     /// A [`shutdown`](super::Ring::shutdown) is done.
     #[non_exhaustive]

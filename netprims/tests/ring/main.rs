@@ -2,6 +2,7 @@
 #![cfg(feature = "ring")]
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
+mod accepting;
 mod control;
 mod going_away;
 mod refusing;

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::kernel::{Completion, Kernel, Operation, QueueFull, Request, Wait};
@@ -64,6 +65,11 @@ impl Fake {
         });
     }
 
+    /// Posts what the `nth` request, an accept, has accepted.
+    pub(crate) fn accepted(&mut self, nth: usize, fd: OwnedFd, more: bool) {
+        self.result(nth, fd.into_raw_fd(), more);
+    }
+
     /// Posts the notification of the `nth` request.
     pub(crate) fn notify(&mut self, nth: usize, result: i32) {
         let user_data = self.pushed[nth].user_data;
@@ -76,7 +82,8 @@ impl Fake {
     }
 }
 
-// SAFETY: it touches no memory at all, so whatever a script makes it say, no memory is read after it was given back.
+// SAFETY: it touches no memory at all, so whatever a script makes it say, no memory is read after it was given back. What a
+// script posts as accepted it has given up (`accepted`).
 unsafe impl Kernel for Fake {
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
         if self.queued == self.room {

@@ -10,7 +10,8 @@ use std::time::Duration;
 ///
 /// - return from [`completion`](Kernel::completion) only what the kernel posted, unchanged, each completion once;
 /// - after the last completion of a request, which is the one without `more`, let nobody use the request's memory;
-/// - touch the memory of a request only in the way its operation says.
+/// - touch the memory of a request only in the way its operation says;
+/// - give as the result of an accept that succeeded a descriptor that is open and that nobody owns.
 pub(crate) unsafe trait Kernel {
     /// Queues a request; the kernel sees it at the next [`enter`](Kernel::enter).
     ///
@@ -78,6 +79,8 @@ pub(crate) enum Operation {
         buffer: u16,
         zero_copy: bool,
     },
+    /// accept(2), again and again until the completion without `more`. Uses no memory.
+    Accept,
     /// shutdown(2). Uses no memory.
     Shutdown { how: i32 },
     /// Gives up the request of this user data. Uses no memory.

@@ -99,7 +99,7 @@ impl Watch {
                         scribble(&self.file, &slot);
                         self.released.push(slot);
                     }
-                    Outcome::ShutDown { .. } => panic!("nothing was shut down"),
+                    _ => panic!("nothing but sends was queued"),
                 }
             }
         }

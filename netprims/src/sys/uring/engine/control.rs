@@ -18,6 +18,9 @@ impl<K: Kernel> Engine<K> {
     /// quicker. What the asking itself comes to is not told.
     pub(crate) fn cancel(&mut self, key: Key) -> Result<(), NotQueued> {
         self.flights.find(key).ok_or(NotQueued::UnknownRequest)?;
+        if self.give_up_accept(key) {
+            return Ok(());
+        }
         let request = Request {
             user_data: Key::OF_NOBODY,
             target: Target::Ring,

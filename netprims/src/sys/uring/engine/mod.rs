@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,13 @@ use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::{Slot, WeakPool};
 use crate::sys::usage::Usage;
 
+mod accept;
 mod control;
 mod pools;
 mod send;
 mod sockets;
 
+use accept::Accept;
 use control::Control;
 use send::Send;
 use sockets::Socket;
@@ -38,6 +41,8 @@ pub(crate) struct Engine<K: Kernel> {
     /// Sends that were refused without copying and wait to be queued plainly, in the order they were sent. Has room for
     /// all that can be in flight.
     held: VecDeque<Key>,
+    /// Accepts that the kernel has ended and that are not queued again yet, or that will not be. Has room as `held` has.
+    unarmed: VecDeque<Key>,
     strays: Strays,
     drain_limit: Duration,
     closing: bool,
@@ -46,6 +51,7 @@ pub(crate) struct Engine<K: Kernel> {
 /// A request and what it owns, from when it is queued to its last event.
 enum Flight {
     Send(Send),
+    Accept(Accept),
     Control(Control),
 }
 
@@ -61,6 +67,14 @@ pub(crate) enum Outcome {
         len: u32,
         bytes: u32,
         usage: Usage,
+    },
+    Accepted {
+        key: Key,
+        fd: OwnedFd,
+    },
+    AcceptEnded {
+        key: Key,
+        errno: i32,
     },
     ShutDown {
         key: Key,
@@ -106,6 +120,7 @@ impl<K: Kernel> Engine<K> {
             pools: Vec::new(),
             told: None,
             held: VecDeque::with_capacity(usize::try_from(in_flight).unwrap_or(0)),
+            unarmed: VecDeque::with_capacity(usize::try_from(in_flight).unwrap_or(0)),
             strays: Strays::default(),
             drain_limit: drain_limit.min(LONGEST_DRAIN),
             closing: false,
@@ -125,6 +140,9 @@ impl<K: Kernel> Engine<K> {
     /// Hands the queue to the kernel and waits as told.
     pub(crate) fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
         self.queue_held()?;
+        self.arm_again()?;
+        // An accept that is over is told without waiting for something else.
+        let wait = wait.filter(|_| !self.is_an_accept_over());
         self.kernel.enter(wait)
     }
 
@@ -134,6 +152,9 @@ impl<K: Kernel> Engine<K> {
             if let Some(outcome) = self.release(key) {
                 return Some(outcome);
             }
+        }
+        if let Some(outcome) = self.accept_that_is_over() {
+            return Some(outcome);
         }
         loop {
             let completion = self.kernel.completion()?;
@@ -163,6 +184,7 @@ impl<K: Kernel> Engine<K> {
         };
         match self.flights.find_mut(key) {
             Ok(Flight::Send(_)) => self.send_completed(key, completion),
+            Ok(Flight::Accept(_)) => self.accept_completed(key, completion),
             Ok(Flight::Control(_)) => self.control_completed(key, completion),
             Err(Missing::Late) => {
                 self.strays.late += 1;
@@ -244,6 +266,7 @@ impl Flight {
     fn in_kernel(&self) -> bool {
         match self {
             Self::Send(send) => send.in_kernel(),
+            Self::Accept(accept) => accept.in_kernel(),
             // It leaves the table with its last completion.
             Self::Control(_) => true,
         }
@@ -253,7 +276,7 @@ impl Flight {
     fn free(self) {
         match self {
             Self::Send(send) => drop(send.take_back()),
-            Self::Control(_) => {}
+            Self::Accept(_) | Self::Control(_) => {}
         }
     }
 }

@@ -30,6 +30,7 @@ impl<K: Kernel> Engine<K> {
     /// queued request names the descriptor by its number.
     pub(crate) fn remove(&mut self, socket: Key) -> io::Result<Option<OwnedFd>> {
         self.queue_held()?;
+        self.arm_again()?;
         if self.kernel.queued() > 0 {
             self.kernel.enter(None)?;
         }

@@ -12,6 +12,8 @@ use crate::sys::memory::{Pool, Shape, leaked_bytes};
 
 const COPIED: i32 = i32::MIN;
 
+mod accept;
+
 struct Bench {
     engine: Engine<Fake>,
     pool: Pool,

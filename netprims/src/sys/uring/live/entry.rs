@@ -30,6 +30,9 @@ pub(super) fn entry(request: &Request, reports_usage: bool) -> squeue::Entry {
         Operation::Send { address, len, .. } => {
             opcode::Send::new(fd, address, len).flags(FLAGS).build()
         }
+        Operation::Accept => opcode::AcceptMulti::new(fd)
+            .flags(libc::SOCK_CLOEXEC)
+            .build(),
         Operation::Shutdown { how } => opcode::Shutdown::new(fd, how).build(),
         Operation::Cancel { user_data } => opcode::AsyncCancel::new(user_data).build(),
     }

@@ -178,7 +178,8 @@ fn build(requests: u32, deferred: bool) -> io::Result<IoUring> {
 // once; `completion` copies its fields. A request uses its memory as its operation says: a send only reads it. The kernel
 // posts a plain send's one completion after it has copied the bytes; it reads them by their address, and does so no more. It
 // posts a zero-copy send's notification when the last packet that refers to the pages is freed, and its only completion,
-// if there is none to follow, when no packet does.
+// if there is none to follow, when no packet does. An accept installs a new descriptor for each result and tells its number
+// to nobody else.
 unsafe impl Kernel for Live {
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
         self.at_home().map_err(|_| QueueFull)?;
