@@ -68,6 +68,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod auto;
 mod builder;
 mod capabilities;
 mod control;
@@ -83,6 +84,7 @@ mod totals;
 
 pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
 pub use crate::sys::uring::Strays;
+pub use auto::AutoPolicy;
 pub use builder::RingBuilder;
 pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
