@@ -80,6 +80,7 @@ mod refusal;
     reason = "the folder's main type has its own file"
 )]
 mod ring;
+mod shortage;
 mod totals;
 
 pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
@@ -90,4 +91,5 @@ pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
 pub use refusal::Refusal;
 pub use ring::Ring;
+pub use shortage::Shortage;
 pub use totals::Totals;
