@@ -68,6 +68,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod auto;
 mod builder;
 mod capabilities;
 mod control;
@@ -79,13 +80,16 @@ mod refusal;
     reason = "the folder's main type has its own file"
 )]
 mod ring;
+mod shortage;
 mod totals;
 
 pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
 pub use crate::sys::uring::Strays;
+pub use auto::AutoPolicy;
 pub use builder::RingBuilder;
 pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
 pub use refusal::Refusal;
 pub use ring::Ring;
+pub use shortage::Shortage;
 pub use totals::Totals;
