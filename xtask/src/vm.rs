@@ -359,6 +359,12 @@ fn command(kernel: &Kernel, folder: &Path, terminal: Terminal) -> Command {
         command.args(["-netdev", &format!("user,id=n{id},restrict=on")]);
         command.args(["-device", &format!("igb,bus=rp{id},netdev=n{id},mac={mac}")]);
     }
+    // Two NICs, back to back: a hub delivers to whoever else is on it.
+    for (id, mac) in [("2", "52:54:00:12:34:9a"), ("3", "52:54:00:12:34:9b")] {
+        command.args(["-netdev", &format!("hubport,id=n{id},hubid=0")]);
+        let nic = format!("virtio-net-pci,netdev=n{id},mac={mac},romfile=");
+        command.args(["-device", &nic]);
+    }
     if terminal == Terminal::Attached {
         command.args(["-chardev", &format!("socket,id=tty,path={}", at("tty"))]);
         command.args(["-device", "virtconsole,chardev=tty"]);
