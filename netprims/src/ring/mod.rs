@@ -86,7 +86,7 @@ mod totals;
 pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
 pub use crate::sys::uring::Strays;
 pub use auto::AutoPolicy;
-pub use builder::RingBuilder;
+pub use builder::{BusyPoll, RingBuilder, SqPoll};
 pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
 pub use refusal::Refusal;

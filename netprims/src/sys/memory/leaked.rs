@@ -8,6 +8,6 @@ pub(crate) fn leaked_bytes() -> u64 {
 }
 
 /// Counts a mapping that stays for good.
-pub(super) fn count(bytes: usize) {
+pub(crate) fn count(bytes: usize) {
     LEAKED.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
 }

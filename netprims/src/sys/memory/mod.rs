@@ -8,6 +8,8 @@ mod page;
 mod pool;
 mod process;
 
+#[cfg(feature = "ring")]
+pub(crate) use leaked::count as count_leaked;
 pub(crate) use leaked::leaked_bytes;
 pub(crate) use lent::Lent;
 pub(crate) use mapping::Mapping;

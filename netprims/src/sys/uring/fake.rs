@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::kernel::{Completion, Kernel, Operation, QueueFull, Request, Wait};
@@ -22,6 +22,10 @@ pub(crate) struct Fake {
     pub(crate) cancelled: usize,
     /// Buffers that were registered, with their length, and those that were unregistered, with `None`, in order.
     pub(crate) registered: Vec<(u16, Option<usize>)>,
+    /// Files that were put into the table, and places that were freed, in order.
+    pub(crate) files: Vec<(u32, Option<RawFd>)>,
+    /// What `set_file` answers; afterwards, `Ok`.
+    pub(crate) file_results: VecDeque<io::Result<()>>,
     /// Every `enter` panics.
     pub(crate) enter_panics: bool,
     pub(crate) zero_copy: bool,
@@ -38,6 +42,8 @@ impl Fake {
             entered: Vec::new(),
             cancelled: 0,
             registered: Vec::new(),
+            files: Vec::new(),
+            file_results: VecDeque::new(),
             enter_panics: false,
             zero_copy: true,
         }
@@ -94,6 +100,15 @@ unsafe impl Kernel for Fake {
         Ok(())
     }
 
+    unsafe fn push_both(&mut self, request: &Request, limit: &Request) -> Result<(), QueueFull> {
+        if self.room - self.queued < 2 {
+            return Err(QueueFull);
+        }
+        self.queued += 2;
+        self.pushed.extend([*request, *limit]);
+        Ok(())
+    }
+
     fn queued(&mut self) -> usize {
         self.queued
     }
@@ -126,6 +141,15 @@ unsafe impl Kernel for Fake {
     unsafe fn register(&mut self, buffer: u16, _: *mut u8, len: usize) -> io::Result<()> {
         self.registered.push((buffer, Some(len)));
         Ok(())
+    }
+
+    fn register_files(&mut self, _: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_file(&mut self, place: u32, fd: Option<RawFd>) -> io::Result<()> {
+        self.files.push((place, fd));
+        self.file_results.pop_front().unwrap_or(Ok(()))
     }
 
     fn sends_zero_copy(&self) -> bool {

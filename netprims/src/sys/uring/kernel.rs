@@ -2,6 +2,9 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
+use io_uring::types::Timespec;
+use socket2::SockAddr;
+
 /// The kernel's side of a ring.
 ///
 /// # Safety
@@ -22,12 +25,24 @@ pub(crate) unsafe trait Kernel {
     /// of its target stays open.
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull>;
 
+    /// Queues a request and, behind it, its linked timeout: both or neither.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push`](Kernel::push), for both.
+    unsafe fn push_both(&mut self, request: &Request, limit: &Request) -> Result<(), QueueFull>;
+
     /// Requests queued that no `enter` has taken.
     fn queued(&mut self) -> usize;
 
     /// Hands the queue to the kernel, lets it post what it has ready and, with a wait, blocks until a completion is there
     /// or the time is over.
     fn enter(&mut self, wait: Option<Wait>) -> io::Result<()>;
+
+    /// Hands the queue to the kernel and waits, where somebody else takes it, for at most the limit until it is taken.
+    fn hand_over(&mut self, _limit: Duration) -> io::Result<()> {
+        self.enter(None)
+    }
 
     /// Takes the next completion.
     fn completion(&mut self) -> Option<Completion>;
@@ -45,6 +60,12 @@ pub(crate) unsafe trait Kernel {
     ///
     /// The range is mapped and readable and writable, and no byte of it is used but through requests and by its owner.
     unsafe fn register(&mut self, buffer: u16, address: *mut u8, len: usize) -> io::Result<()>;
+
+    /// Makes a table of registered files with this many places, all free.
+    fn register_files(&mut self, places: u32) -> io::Result<()>;
+
+    /// Puts a file into a place of that table, or frees the place.
+    fn set_file(&mut self, place: u32, fd: Option<RawFd>) -> io::Result<()>;
 
     /// Whether it knows zero-copy sends.
     fn sends_zero_copy(&self) -> bool;
@@ -67,6 +88,8 @@ pub(crate) enum Target {
     /// The ring itself.
     Ring,
     Descriptor(RawFd),
+    /// A place in the table of registered files.
+    Registered(u32),
 }
 
 /// What a request does.
@@ -83,8 +106,16 @@ pub(crate) enum Operation {
     Accept,
     /// shutdown(2). Uses no memory.
     Shutdown { how: i32 },
+    /// connect(2). Reads `len` bytes of the address.
+    Connect { address: *const SockAddr, len: u32 },
+    /// Completes after a time, with `ETIME`. Reads the time.
+    Timeout { after: *const Timespec },
+    /// Cancels the request before it after a time. Reads the time.
+    Limit { after: *const Timespec },
     /// Gives up the request of this user data. Uses no memory.
     Cancel { user_data: u64 },
+    /// Gives up all requests about the target. Uses no memory.
+    CancelAll,
 }
 
 /// How long to block.
@@ -92,6 +123,12 @@ pub(crate) enum Operation {
 pub(crate) enum Wait {
     AtMost(Duration),
     Forever,
+    /// Until there are so many completions, or one and this time is over, or at most for the limit.
+    Gather {
+        completions: u32,
+        within: Duration,
+        limit: Duration,
+    },
 }
 
 /// What the kernel says about a request.

@@ -20,5 +20,5 @@ pub use engine::Strays;
 
 pub(crate) use engine::{Engine, LONGEST_DRAIN, NotQueued, Outcome};
 pub(crate) use kernel::{Kernel, Wait};
-pub(crate) use live::{Live, Refused, Setup, answer_to_nothing};
+pub(crate) use live::{Capable, Live, QueueThread, Refused, Setup, answer_to_nothing};
 pub(crate) use slab::Key;

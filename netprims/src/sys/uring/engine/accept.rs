@@ -123,6 +123,17 @@ impl<K: Kernel> Engine<K> {
         is_unarmed
     }
 
+    /// Ends the accepts of a listener that the kernel does not have.
+    pub(super) fn give_up_accepts_of(&mut self, listener: Key) {
+        for nth in 0..self.unarmed.len() {
+            let key = self.unarmed.get(nth).copied();
+            let is_of = |accept: &mut Accept| accept.listener == listener;
+            if let Some(key) = key.filter(|key| self.accept_mut(*key).is_some_and(is_of)) {
+                self.give_up_accept(key);
+            }
+        }
+    }
+
     pub(super) fn is_an_accept_over(&self) -> bool {
         self.unarmed.iter().any(|key| self.over(*key).is_some())
     }

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
+use io_uring::types::Timespec;
+use socket2::SockAddr;
+
 use super::slab::{Key, Missing, Slab};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
@@ -12,13 +15,20 @@ use crate::sys::memory::{Slot, WeakPool};
 use crate::sys::usage::Usage;
 
 mod accept;
+mod arguments;
+mod connect;
 mod control;
+mod files;
+mod limit;
 mod pools;
 mod send;
 mod sockets;
 
 use accept::Accept;
+use arguments::Arguments;
+use connect::Connect;
 use control::Control;
+use files::Files;
 use send::Send;
 use sockets::Socket;
 
@@ -34,6 +44,10 @@ pub(crate) struct Engine<K: Kernel> {
     id: u64,
     flights: Slab<Flight>,
     sockets: Slab<Socket>,
+    files: Files,
+    /// What requests in flight point to. Freed when nothing is in the kernel, else leaked.
+    addresses: Arguments<SockAddr>,
+    times: Arguments<Timespec>,
     /// The pools by the number of their fixed buffer; `None` for a number that is free.
     pools: Vec<Option<WeakPool>>,
     /// A send whose result was told and whose release is next.
@@ -52,6 +66,7 @@ pub(crate) struct Engine<K: Kernel> {
 enum Flight {
     Send(Send),
     Accept(Accept),
+    Connect(Connect),
     Control(Control),
 }
 
@@ -76,7 +91,15 @@ pub(crate) enum Outcome {
         key: Key,
         errno: i32,
     },
+    Connected {
+        key: Key,
+        result: Result<(), i32>,
+    },
     ShutDown {
+        key: Key,
+        result: Result<(), i32>,
+    },
+    TimedOut {
         key: Key,
         result: Result<(), i32>,
     },
@@ -108,6 +131,9 @@ pub struct Strays {
 /// The longest a ring may take to drain.
 pub(crate) const LONGEST_DRAIN: Duration = Duration::from_secs(60 * 60);
 
+/// How long a thread of the kernel's may take to take the queue.
+const TAKING: Duration = Duration::from_secs(1);
+
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl<K: Kernel> Engine<K> {
@@ -117,6 +143,9 @@ impl<K: Kernel> Engine<K> {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             flights: Slab::new(in_flight),
             sockets: Slab::new(0),
+            files: Files::none(),
+            addresses: Arguments::new(in_flight),
+            times: Arguments::new(in_flight),
             pools: Vec::new(),
             told: None,
             held: VecDeque::with_capacity(usize::try_from(in_flight).unwrap_or(0)),
@@ -125,6 +154,10 @@ impl<K: Kernel> Engine<K> {
             drain_limit: drain_limit.min(LONGEST_DRAIN),
             closing: false,
         }
+    }
+
+    pub(crate) fn kernel(&self) -> &K {
+        &self.kernel
     }
 
     #[cfg(test)]
@@ -175,6 +208,9 @@ impl<K: Kernel> Engine<K> {
         if completion.user_data == Key::OF_NOBODY {
             return None;
         }
+        if let Some(key) = Key::from_limit_bits(completion.user_data) {
+            return self.limit_completed(key, completion);
+        }
         let key = Key::from_bits(completion.user_data);
         #[cfg(test)]
         let key = if seeded(Defect::TrustAStaleId) {
@@ -185,16 +221,27 @@ impl<K: Kernel> Engine<K> {
         match self.flights.find_mut(key) {
             Ok(Flight::Send(_)) => self.send_completed(key, completion),
             Ok(Flight::Accept(_)) => self.accept_completed(key, completion),
+            Ok(Flight::Connect(_)) => self.connect_completed(key, completion),
             Ok(Flight::Control(_)) => self.control_completed(key, completion),
-            Err(Missing::Late) => {
-                self.strays.late += 1;
-                None
-            }
-            Err(Missing::Unknown) => {
-                self.strays.unknown += 1;
-                None
-            }
+            Err(missing) => self.stray(missing),
         }
+    }
+
+    /// What the completion of a linked timeout means for the request it limits.
+    fn limit_completed(&mut self, key: Key, completion: &Completion) -> Option<Outcome> {
+        match self.flights.find_mut(key) {
+            Ok(Flight::Connect(_)) => self.connect_limit_completed(key, completion),
+            Ok(_) => self.stray(Missing::Unknown),
+            Err(missing) => self.stray(missing),
+        }
+    }
+
+    fn stray(&mut self, missing: Missing) -> Option<Outcome> {
+        match missing {
+            Missing::Late => self.strays.late += 1,
+            Missing::Unknown => self.strays.unknown += 1,
+        }
+        None
     }
 
     /// Requests in flight, until their last event was told.
@@ -216,9 +263,24 @@ impl<K: Kernel> Engine<K> {
         let Err(QueueFull) = (unsafe { self.kernel.push(request) }) else {
             return Ok(());
         };
-        self.kernel.enter(None).map_err(NotQueued::Enter)?;
+        self.kernel.hand_over(TAKING).map_err(NotQueued::Enter)?;
         // SAFETY: the caller's promise; nothing has changed but the length of the queue.
         unsafe { self.kernel.push(request) }.map_err(|QueueFull| NotQueued::Full)
+    }
+
+    /// Queues a request and its linked timeout, making room in the queue if need be.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Kernel::push_both`], if the answer is `Ok`.
+    unsafe fn queue_both(&mut self, request: &Request, limit: &Request) -> Result<(), NotQueued> {
+        // SAFETY: the caller's promise.
+        let Err(QueueFull) = (unsafe { self.kernel.push_both(request, limit) }) else {
+            return Ok(());
+        };
+        self.kernel.hand_over(TAKING).map_err(NotQueued::Enter)?;
+        // SAFETY: the caller's promise; nothing has changed but the length of the queue.
+        unsafe { self.kernel.push_both(request, limit) }.map_err(|QueueFull| NotQueued::Full)
     }
 
     /// Ends what is in flight, for at most the drain limit.
@@ -226,7 +288,7 @@ impl<K: Kernel> Engine<K> {
         self.closing = true;
         let start = Instant::now();
         // Errors here leave requests in flight, and what those own is leaked.
-        let _ = self.kernel.enter(None);
+        let _ = self.kernel.hand_over(self.drain_limit);
         self.absorb();
         if self.in_kernel() == 0 {
             return;
@@ -268,7 +330,7 @@ impl Flight {
             Self::Send(send) => send.in_kernel(),
             Self::Accept(accept) => accept.in_kernel(),
             // It leaves the table with its last completion.
-            Self::Control(_) => true,
+            Self::Connect(_) | Self::Control(_) => true,
         }
     }
 
@@ -276,7 +338,7 @@ impl Flight {
     fn free(self) {
         match self {
             Self::Send(send) => drop(send.take_back()),
-            Self::Accept(_) | Self::Control(_) => {}
+            Self::Accept(_) | Self::Connect(_) | Self::Control(_) => {}
         }
     }
 }
@@ -290,6 +352,10 @@ impl<K: Kernel> Drop for Engine<K> {
             return self.flights.drain().for_each(Flight::free);
         }
         self.quiesce();
+        if self.in_kernel() == 0 {
+            self.addresses.free();
+            self.times.free();
+        }
         for flight in self.flights.drain() {
             if !flight.in_kernel() {
                 flight.free();

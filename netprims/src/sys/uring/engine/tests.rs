@@ -13,6 +13,7 @@ use crate::sys::memory::{Pool, Shape, leaked_bytes};
 const COPIED: i32 = i32::MIN;
 
 mod accept;
+mod connect;
 
 struct Bench {
     engine: Engine<Fake>,
