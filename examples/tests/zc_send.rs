@@ -8,6 +8,8 @@ use std::thread;
 mod container;
 
 const EPERM: u16 = 1;
+/// What a kernel says to a flag it does not know.
+const EINVAL: u16 = 22;
 const ENOSYS: u16 = 38;
 
 fn zc_send(arguments: &[&str]) -> Command {
@@ -33,17 +35,23 @@ fn last(lines: &[String]) -> &str {
     lines.last().map_or("", String::as_str)
 }
 
-/// Runs it in a container whose filter answers with `errno`.
+/// Runs it where every call of io_uring is answered with `errno`.
 fn contained(errno: u16, arguments: &[&str]) -> Vec<String> {
     let lines = said(&container::run(errno, zc_send(arguments)));
     let path = path(&lines);
-    let answer = match errno {
-        EPERM => "io_uring_setup: Operation not permitted (os error 1): a seccomp filter",
-        _ => "io_uring_setup: Function not implemented (os error 38): a seccomp filter",
+    let (answer, remedy) = match errno {
+        EPERM => (
+            "Operation not permitted (os error 1): a seccomp filter",
+            "allow io_uring_setup",
+        ),
+        ENOSYS => (
+            "Function not implemented (os error 38): a seccomp filter",
+            "allow io_uring_setup",
+        ),
+        _ => ("Invalid argument (os error 22)", "it takes Linux 6.0"),
     };
-    let start = format!("epoll, since io_uring is refused: {answer}");
-    assert!(path.starts_with(&start), "{path}");
-    assert!(path.contains("allow io_uring_setup"), "{path}");
+    let start = format!("epoll, since io_uring is refused: io_uring_setup: {answer}");
+    assert!(path.starts_with(&start) && path.contains(remedy), "{path}");
     lines
 }
 
@@ -70,7 +78,12 @@ fn reader() -> (String, thread::JoinHandle<Vec<u8>>) {
 
 #[test]
 fn in_a_container_that_refuses_a_ring_every_byte_goes_over_epoll() {
-    for (errno, plain) in [(EPERM, false), (ENOSYS, false), (EPERM, true)] {
+    for (errno, plain) in [
+        (EPERM, false),
+        (ENOSYS, false),
+        (EINVAL, false),
+        (EPERM, true),
+    ] {
         let (at, reader) = reader();
         let mut arguments = vec!["--connect", &at, "--count", "300", "--size", "50001"];
         arguments.extend(plain.then_some("--plain"));
