@@ -100,6 +100,16 @@ pub enum Error {
     #[error("no such request in this ring: its last event was told, or it is another ring's")]
     UnknownRequest,
 
+    /// The pool to receive into is another ring's.
+    #[cfg(feature = "ring")]
+    #[error("the pool to receive into belongs to another ring")]
+    ForeignPool,
+
+    /// The socket is received from already. Of two receives, nobody could tell whose bytes come first.
+    #[cfg(feature = "ring")]
+    #[error("the ring receives from this socket already: cancel that first")]
+    AlreadyReceiving,
+
     /// The buffer is from another ring's pool.
     #[cfg(feature = "ring")]
     #[error("the buffer belongs to another ring's pool")]

@@ -1,9 +1,12 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Event, Ticket, Totals, TxBuf, Wait};
+use super::{Chunk, Event, ReceiveEnd, Ticket, Totals, TxBuf, Wait};
 use crate::sys::uring::{self, Engine, Kernel, Outcome};
 use crate::{Error, Result};
+
+/// How long to sleep while a receive waits for a slot: nothing wakes the ring when another thread drops one.
+const STARVED: Duration = Duration::from_millis(2);
 
 /// What a ring does with its engine, whichever kernel it runs on.
 pub(super) struct Core<K: Kernel> {
@@ -72,12 +75,15 @@ impl<K: Kernel> Core<K> {
 
     /// How to block now; `None` once the time is over, and where waiting would never end.
     fn blocking(&self, wait: Wait, deadline: Option<Instant>) -> Option<uring::Wait> {
+        let is_starved = self.engine.is_starved();
         match (wait, deadline) {
             (Wait::No, _) => None,
+            (_, None) if is_starved => Some(uring::Wait::AtMost(STARVED)),
             (_, None) => (self.engine.in_flight() > 0).then_some(uring::Wait::Forever),
             (_, Some(deadline)) => {
                 let left = deadline.saturating_duration_since(Instant::now());
-                (left > Duration::ZERO).then_some(uring::Wait::AtMost(left))
+                let nap = if is_starved { left.min(STARVED) } else { left };
+                (left > Duration::ZERO).then_some(uring::Wait::AtMost(nap))
             }
         }
     }
@@ -91,8 +97,8 @@ impl<K: Kernel> Core<K> {
         }
     }
 
-    /// Tells what has happened. One completion is taken at a time, and a send stays in the engine until it is told, so a
-    /// panicking handler loses nothing but the event it was given.
+    /// Tells what has happened. One completion is taken at a time, and what it brought stays in the engine until it is
+    /// told, so a panicking handler loses nothing but the event it was given.
     fn deliver(&mut self, handler: &mut impl FnMut(Event<'_>)) -> usize {
         let mut events = 0;
         while let Some(outcome) = self.engine.next() {
@@ -103,8 +109,16 @@ impl<K: Kernel> Core<K> {
         events
     }
 
-    fn event(&mut self, outcome: Outcome) -> Event<'static> {
+    fn event(&mut self, outcome: Outcome) -> Event<'_> {
         match outcome {
+            Outcome::Received { key } => Event::Received {
+                ticket: Ticket(key.to_bits()),
+                chunk: Chunk::new(self.engine.loan()),
+            },
+            Outcome::ReceiveEnded { key, end } => Event::ReceiveEnded {
+                ticket: Ticket(key.to_bits()),
+                end: ReceiveEnd::from(end),
+            },
             Outcome::Sent { key, result } => {
                 let result = result
                     .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))

@@ -1,16 +1,14 @@
-use std::convert::Infallible;
 use std::io;
-use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use super::{TxBuf, Usage};
+use super::{Chunk, ReceiveEnd, TxBuf, Usage};
 use crate::sys::uring::Key;
 
 /// What [`Ring::poll`](super::Ring::poll) tells its handler.
 ///
-/// The lifetime is that of what an event lends to its handler. The events of a send lend nothing: their parts may be
-/// kept.
+/// The lifetime is that of what an event lends to its handler: the bytes of a [`Chunk`]. The parts of the other events may
+/// be kept.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -81,9 +79,23 @@ pub enum Event<'a> {
         /// `ENOTCONN` if there is no connection, `ENOTSOCK` if it is no socket.
         result: io::Result<()>,
     },
-    /// No event has it; it gives the lifetime its place.
-    #[doc(hidden)]
-    Never(Infallible, PhantomData<&'a [u8]>),
+    /// A receive brought bytes; of a datagram socket, a datagram. Comes again and again, until `ReceiveEnded` of the
+    /// same ticket.
+    #[non_exhaustive]
+    Received {
+        /// Which receive.
+        ticket: Ticket,
+        /// The bytes, for as long as the handler runs. [`detach`](Chunk::detach) keeps them.
+        chunk: Chunk<'a>,
+    },
+    /// A receive is over: its last event.
+    #[non_exhaustive]
+    ReceiveEnded {
+        /// Which.
+        ticket: Ticket,
+        /// Why.
+        end: ReceiveEnd,
+    },
 }
 
 /// Names one request of its ring, from the call that queued it to its last event. The ring does not use it again for at

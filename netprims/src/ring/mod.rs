@@ -30,6 +30,13 @@
 //! send buffer has room, also when the socket refuses to send without copying and the ring sends them again. One that
 //! finds no room waits, and what is queued behind it may pass it: who needs the order waits for `Sent` here too.
 //!
+//! # Receiving
+//!
+//! [`Ring::rx_pool`] maps memory to receive into, and [`RxPool::report`] says on which rung of the ladder, and why not on a
+//! higher one. [`Ring::receive`] then goes on until the socket ends: [`Event::Received`] lends its bytes to the handler,
+//! and [`Chunk::detach`] keeps them. The ring makes the kernel's requests anew when they end, and waits for memory when
+//! there is none: [`RxStats`] counts it.
+//!
 //! # Kernels
 //!
 //! Linux 6.0 or newer. The usage report of zero-copy sends needs 6.2 or a maintained 6.1 (before, it is
@@ -74,6 +81,7 @@ mod capabilities;
 mod control;
 mod core;
 mod event;
+mod receive;
 mod refusal;
 #[expect(
     clippy::module_inception,
@@ -89,6 +97,9 @@ pub use auto::AutoPolicy;
 pub use builder::{BusyPoll, RingBuilder, SqPoll};
 pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
+pub use receive::{
+    Chunk, Declined, ReceiveEnd, Rung, RxBuf, RxPlan, RxPool, RxReport, RxStats, Wanted, WhyNot,
+};
 pub use refusal::Refusal;
 pub use ring::Ring;
 pub use shortage::Shortage;

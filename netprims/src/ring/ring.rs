@@ -118,7 +118,8 @@ impl Ring {
     }
 
     /// Takes a socket back. Sends in flight on it go on and tell their events; sends that are queued are handed to the
-    /// kernel first. One that the socket then refuses to send without copying fails with `ECANCELED`.
+    /// kernel first. One that the socket then refuses to send without copying fails with `ECANCELED`. What is received from
+    /// it is cancelled, or its connection would stay open; the next polls tell the end.
     ///
     /// # Errors
     ///
@@ -235,6 +236,13 @@ pub(super) fn not_queued(error: NotQueued) -> Error {
         NotQueued::UnknownSocket => Error::UnknownSocket,
         NotQueued::UnknownRequest => Error::UnknownRequest,
         NotQueued::ForeignSlot => Error::ForeignBuffer,
+        NotQueued::ForeignPool => Error::ForeignPool,
+        NotQueued::Receiving => Error::AlreadyReceiving,
+        NotQueued::WouldCut => Error::InvalidValue {
+            option: "incremental",
+            value: "a pool for a socket that is no stream".to_owned(),
+            reason: "the rest of a slot may be too short for a datagram, which would be cut",
+        },
         NotQueued::Enter(error) => Error::system("io_uring_enter", "ring", error),
     }
 }

@@ -6,6 +6,9 @@
 //! | [`ReleaseAtFirstCompletion`](Defect::ReleaseAtFirstCompletion) | the same |
 //! | [`SkipTheDrain`](Defect::SkipTheDrain) | `uring::oracle::a_dropped_ring_frees_nothing_the_kernel_reads` |
 //! | [`TrustAStaleId`](Defect::TrustAStaleId) | `uring::engine::tests::a_late_notification_does_not_release_the_next_send_in_its_place` |
+//! | [`LendWhatIsRead`](Defect::LendWhatIsRead) | `uring::rx::buffer_ring::tests::a_defect_is_noticed` |
+//! | [`ReleaseAtFirstPart`](Defect::ReleaseAtFirstPart) | the same |
+//! | [`BundleByNumber`](Defect::BundleByNumber) | the same |
 //! | [`ReturnAtSend`](Defect::ReturnAtSend) | `zerocopy::oracle::a_buffer_is_on_the_wire_as_it_was_sent` |
 //! | [`FreeAtClose`](Defect::FreeAtClose) | `zerocopy::oracle::a_closed_socket_has_what_was_sent` |
 //! | [`ReleaseUpToTheLast`](Defect::ReleaseUpToTheLast) | `zerocopy::engine::tests::a_defect_is_noticed` |
@@ -29,6 +32,15 @@ pub(crate) enum Defect {
     /// A completion is matched by its place in the table alone.
     #[cfg(feature = "ring")]
     TrustAStaleId,
+    /// A slot is received into again while what was received into it is read.
+    #[cfg(feature = "ring")]
+    LendWhatIsRead,
+    /// The first completion of an incremental buffer is taken for its last.
+    #[cfg(feature = "ring")]
+    ReleaseAtFirstPart,
+    /// A bundle is looked for in the slots whose numbers follow, not in those that the kernel was shown next.
+    #[cfg(feature = "ring")]
+    BundleByNumber,
     /// A buffer is given back when the socket has taken it.
     ReturnAtSend,
     /// A socket that is closed gives back what the kernel reads, as it is.

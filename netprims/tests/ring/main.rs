@@ -7,6 +7,8 @@ mod choosing;
 mod connecting;
 mod control;
 mod going_away;
+mod receive_lifetimes;
+mod receiving;
 mod refusing;
 mod sending;
 

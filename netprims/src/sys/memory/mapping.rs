@@ -108,9 +108,10 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: the range is this mapping and mapped (invariant). No reference into it is left: they come only from
-        // slots, and each slot keeps the owner of the mapping alive. The kernel does not read it by address any more
-        // (plain sends do that; zero-copy sends use pinned pages): while it may, the slot is in a `Lent`, which keeps
-        // the owner of the mapping alive too, for good if the kernel never lets go.
+        // slots and from pieces of what was received, and each of those keeps the owner of the mapping alive. The kernel
+        // does not use it by address any more. It reads so in plain sends (zero-copy sends use pinned pages): while it
+        // may, the slot is in a `Lent`, which keeps the owner of the mapping alive too, for good if the kernel never lets
+        // go. It writes so in receives: while it may, the slot is lent in a `Slots`, which does the same.
         let unmapped = unsafe { munmap(self.base.cast(), self.len.get()) };
         // The kernel may lack the memory to split an area (ENOMEM). The range stays mapped then, and nobody uses it.
         if unmapped.is_err() {

@@ -106,12 +106,28 @@ impl Shape {
     }
 
     /// The shape with no more slots than fit this many bytes.
-    fn within(self, bytes: usize) -> Self {
+    pub(crate) fn within(self, bytes: usize) -> Self {
         let room = u32::try_from(bytes / self.stride).unwrap_or(u32::MAX);
         Self {
             slots: self.slots.min(room),
             ..self
         }
+    }
+
+    #[cfg(feature = "ring")]
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    #[cfg(feature = "ring")]
+    pub(crate) fn slot_len(&self) -> usize {
+        self.slot_len
+    }
+
+    /// From one slot's start to the next one's.
+    #[cfg(feature = "ring")]
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
     }
 
     /// The bytes all slots take. It does not overflow: `new` has tried.

@@ -29,6 +29,12 @@ pub(crate) struct Fake {
     /// Every `enter` panics.
     pub(crate) enter_panics: bool,
     pub(crate) zero_copy: bool,
+    /// Groups of provided buffers that were registered, with their places, and those that were unregistered, with
+    /// `None`, in order.
+    pub(crate) groups: Vec<(u16, Option<u16>)>,
+    /// What registering and unregistering a group answers; afterwards, `Ok`.
+    pub(crate) group_results: VecDeque<io::Result<()>>,
+    pub(crate) bundles: bool,
 }
 
 impl Fake {
@@ -46,6 +52,9 @@ impl Fake {
             file_results: VecDeque::new(),
             enter_panics: false,
             zero_copy: true,
+            groups: Vec::new(),
+            group_results: VecDeque::new(),
+            bundles: true,
         }
     }
 
@@ -74,6 +83,18 @@ impl Fake {
     /// Posts what the `nth` request, an accept, has accepted.
     pub(crate) fn accepted(&mut self, nth: usize, fd: OwnedFd, more: bool) {
         self.result(nth, fd.into_raw_fd(), more);
+    }
+
+    /// Posts a completion of the `nth` request that names a provided buffer.
+    pub(crate) fn fill(&mut self, nth: usize, result: i32, buffer: u16, more: bool) {
+        let user_data = self.pushed[nth].user_data;
+        self.posted.push_back(Completion {
+            user_data,
+            result,
+            more,
+            buffer: Some(buffer),
+            ..Completion::default()
+        });
     }
 
     /// Posts the notification of the `nth` request.
@@ -150,6 +171,28 @@ unsafe impl Kernel for Fake {
     fn set_file(&mut self, place: u32, fd: Option<RawFd>) -> io::Result<()> {
         self.files.push((place, fd));
         self.file_results.pop_front().unwrap_or(Ok(()))
+    }
+
+    unsafe fn register_group(
+        &mut self,
+        group: u16,
+        _: *mut u8,
+        places: u16,
+        _: bool,
+    ) -> io::Result<()> {
+        self.group_results.pop_front().unwrap_or(Ok(()))?;
+        self.groups.push((group, Some(places)));
+        Ok(())
+    }
+
+    fn unregister_group(&mut self, group: u16) -> io::Result<()> {
+        self.group_results.pop_front().unwrap_or(Ok(()))?;
+        self.groups.push((group, None));
+        Ok(())
+    }
+
+    fn receives_bundles(&self) -> bool {
+        self.bundles
     }
 
     fn sends_zero_copy(&self) -> bool {

@@ -67,6 +67,29 @@ pub(crate) unsafe trait Kernel {
     /// Puts a file into a place of that table, or frees the place.
     fn set_file(&mut self, place: u32, fd: Option<RawFd>) -> io::Result<()>;
 
+    /// Makes a ring of provided buffers a group that requests can name. The kernel pins the ring's own memory, and reads
+    /// what it shows, until the group is unregistered or the ring is closed.
+    ///
+    /// # Safety
+    ///
+    /// `ring` is the start of a page-aligned mapping of `places` entries of `struct io_uring_buf`, with a tail that shows
+    /// none yet. Whatever it will show is a buffer that stays mapped, and that nobody uses, from then on until a
+    /// completion of a request that names the group gives it up; or until the group is unregistered and every request
+    /// that names it had its last completion.
+    unsafe fn register_group(
+        &mut self,
+        group: u16,
+        ring: *mut u8,
+        places: u16,
+        is_incremental: bool,
+    ) -> io::Result<()>;
+
+    /// Forgets a group of provided buffers.
+    fn unregister_group(&mut self, group: u16) -> io::Result<()>;
+
+    /// Whether one receive may fill several provided buffers.
+    fn receives_bundles(&self) -> bool;
+
     /// Whether it knows zero-copy sends.
     fn sends_zero_copy(&self) -> bool;
 
@@ -104,6 +127,11 @@ pub(crate) enum Operation {
     },
     /// accept(2), again and again until the completion without `more`. Uses no memory.
     Accept,
+    /// Writes up to `len` bytes at `address`.
+    Receive { address: *mut u8, len: u32 },
+    /// Receives again and again into the buffers that the group shows, each time into one of them, or as a bundle into as
+    /// many as there are bytes for.
+    ReceiveMultishot { group: u16, is_bundle: bool },
     /// shutdown(2). Uses no memory.
     Shutdown { how: i32 },
     /// connect(2). Reads `len` bytes of the address.

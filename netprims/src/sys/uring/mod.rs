@@ -2,6 +2,7 @@
 //!
 //! - `kernel`: the seam, an unsafe trait; `live` implements it with io_uring, `fake` with a test's script.
 //! - `lifecycle`: what a completion means for a send, as a pure function.
+//! - `rx`: memory that is received into, and how the kernel is shown it.
 //! - `slab`: the table that late completions cannot confuse.
 //! - `engine`: owns the sockets, the slots in flight and the kernel.
 
@@ -9,6 +10,7 @@ mod engine;
 mod kernel;
 mod lifecycle;
 mod live;
+mod rx;
 mod slab;
 
 #[cfg(test)]
@@ -18,7 +20,10 @@ mod oracle;
 
 pub use engine::Strays;
 
-pub(crate) use engine::{Engine, LONGEST_DRAIN, NotQueued, Outcome};
+pub(crate) use engine::{
+    End, Engine, Giving, GroupHandle, LONGEST_DRAIN, Loan, NotQueued, Outcome,
+};
 pub(crate) use kernel::{Kernel, Wait};
 pub(crate) use live::{Capable, Live, QueueThread, Refused, Setup, answer_to_nothing};
+pub(crate) use rx::{Counters, MOST_PLACES, Piece};
 pub(crate) use slab::Key;

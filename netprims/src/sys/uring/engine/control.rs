@@ -72,7 +72,9 @@ impl<K: Kernel> Engine<K> {
         // names.
         unsafe { self.queue(&request) }?;
         self.give_up_accepts_of(socket);
-        Ok(())
+        // One that waits for its next request is not with the kernel, and must not be queued again.
+        let receive = self.sockets.find(socket).and_then(|socket| socket.receive);
+        receive.map_or(Ok(()), |receive| self.cancel_receive(receive))
     }
 
     fn target(&self, socket: Key) -> Result<Target, NotQueued> {
@@ -83,10 +85,21 @@ impl<K: Kernel> Engine<K> {
     /// Asks the kernel to give up a request in flight, which then ends as if it had failed with `ECANCELED`, unless it was
     /// quicker. What the asking itself comes to is not told.
     pub(crate) fn cancel(&mut self, key: Key) -> Result<(), NotQueued> {
-        self.flights.find(key).ok_or(NotQueued::UnknownRequest)?;
-        if self.give_up_accept(key) {
-            return Ok(());
+        match self.flights.find(key) {
+            Some(Flight::Receive(_)) => self.cancel_receive(key),
+            Some(Flight::Accept(_)) => {
+                if self.give_up_accept(key) {
+                    return Ok(());
+                }
+                self.queue_cancel(key)
+            }
+            Some(_) => self.queue_cancel(key),
+            None => Err(NotQueued::UnknownRequest),
         }
+    }
+
+    /// Queues the request to give up another.
+    pub(super) fn queue_cancel(&mut self, key: Key) -> Result<(), NotQueued> {
         let request = Request {
             user_data: Key::OF_NOBODY,
             target: Target::Ring,

@@ -19,8 +19,10 @@ mod arguments;
 mod connect;
 mod control;
 mod files;
+mod groups;
 mod limit;
 mod pools;
+mod receive;
 mod send;
 mod sockets;
 
@@ -29,6 +31,10 @@ use arguments::Arguments;
 use connect::Connect;
 use control::Control;
 use files::Files;
+use groups::Group;
+pub(crate) use groups::{Giving, GroupHandle};
+use receive::{Arrived, Receive, Told};
+pub(crate) use receive::{End, Loan};
 use send::Send;
 use sockets::Socket;
 
@@ -37,7 +43,8 @@ use sockets::Socket;
 /// # Invariants
 ///
 /// Memory that the kernel may use is owned by a flight, and taken out only of one that is not `in_kernel`: after its last
-/// completion, or when nothing of it was queued. Every other end of a flight leaks the memory.
+/// completion, or when nothing of it was queued. Every other end of a flight leaks the memory. What receives write is
+/// owned by `groups`, and leaked while a flight that may write it is `in_kernel`.
 /// A descriptor that a queued request names is in `sockets`.
 pub(crate) struct Engine<K: Kernel> {
     kernel: K,
@@ -57,6 +64,15 @@ pub(crate) struct Engine<K: Kernel> {
     held: VecDeque<Key>,
     /// Accepts that the kernel has ended and that are not queued again yet, or that will not be. Has room as `held` has.
     unarmed: VecDeque<Key>,
+    /// Memory to receive into, by the number of its group; `None` for a number that is free.
+    groups: Vec<Option<Group>>,
+    /// Receives whose next request is to be queued. Has room for all there can be, as `ended` has.
+    waiting: VecDeque<Key>,
+    /// Receives whose end is to be told.
+    ended: VecDeque<Key>,
+    arrived: Arrived,
+    lent_out: Option<Told>,
+    most_in_flight: usize,
     strays: Strays,
     drain_limit: Duration,
     closing: bool,
@@ -67,6 +83,7 @@ enum Flight {
     Send(Send),
     Accept(Accept),
     Connect(Connect),
+    Receive(Receive),
     Control(Control),
 }
 
@@ -95,6 +112,14 @@ pub(crate) enum Outcome {
         key: Key,
         result: Result<(), i32>,
     },
+    /// The bytes are lent by [`loan`](Engine::loan) until the next outcome is asked for.
+    Received {
+        key: Key,
+    },
+    ReceiveEnded {
+        key: Key,
+        end: End,
+    },
     ShutDown {
         key: Key,
         result: Result<(), i32>,
@@ -111,6 +136,11 @@ pub(crate) enum NotQueued {
     UnknownSocket,
     UnknownRequest,
     ForeignSlot,
+    ForeignPool,
+    /// The socket is received from already.
+    Receiving,
+    /// What is received would be cut to the rest of a slot.
+    WouldCut,
     Full,
     Enter(io::Error),
 }
@@ -138,6 +168,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl<K: Kernel> Engine<K> {
     pub(crate) fn new(kernel: K, in_flight: u32, drain_limit: Duration) -> Self {
+        let most_in_flight = usize::try_from(in_flight).unwrap_or(0);
         Self {
             kernel,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
@@ -148,8 +179,14 @@ impl<K: Kernel> Engine<K> {
             times: Arguments::new(in_flight),
             pools: Vec::new(),
             told: None,
-            held: VecDeque::with_capacity(usize::try_from(in_flight).unwrap_or(0)),
-            unarmed: VecDeque::with_capacity(usize::try_from(in_flight).unwrap_or(0)),
+            held: VecDeque::with_capacity(most_in_flight),
+            unarmed: VecDeque::with_capacity(most_in_flight),
+            groups: Vec::new(),
+            waiting: VecDeque::with_capacity(most_in_flight),
+            ended: VecDeque::with_capacity(most_in_flight),
+            arrived: Arrived::new(),
+            lent_out: None,
+            most_in_flight,
             strays: Strays::default(),
             drain_limit: drain_limit.min(LONGEST_DRAIN),
             closing: false,
@@ -174,6 +211,8 @@ impl<K: Kernel> Engine<K> {
     pub(crate) fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
         self.queue_held()?;
         self.arm_again()?;
+        self.offer_slots();
+        self.arm()?;
         // An accept that is over is told without waiting for something else.
         let wait = wait.filter(|_| !self.is_an_accept_over());
         self.kernel.enter(wait)
@@ -181,6 +220,7 @@ impl<K: Kernel> Engine<K> {
 
     /// The next thing that happened, from the completions the kernel has posted.
     pub(crate) fn next(&mut self) -> Option<Outcome> {
+        self.settle();
         if let Some(key) = self.told.take() {
             if let Some(outcome) = self.release(key) {
                 return Some(outcome);
@@ -190,6 +230,9 @@ impl<K: Kernel> Engine<K> {
             return Some(outcome);
         }
         loop {
+            if let Some(outcome) = self.next_received() {
+                return Some(outcome);
+            }
             let completion = self.kernel.completion()?;
             #[cfg(test)]
             let completion = Completion {
@@ -222,6 +265,10 @@ impl<K: Kernel> Engine<K> {
             Ok(Flight::Send(_)) => self.send_completed(key, completion),
             Ok(Flight::Accept(_)) => self.accept_completed(key, completion),
             Ok(Flight::Connect(_)) => self.connect_completed(key, completion),
+            Ok(Flight::Receive(_)) => {
+                self.receive_completed(key, completion);
+                None
+            }
             Ok(Flight::Control(_)) => self.control_completed(key, completion),
             Err(missing) => self.stray(missing),
         }
@@ -329,6 +376,7 @@ impl Flight {
         match self {
             Self::Send(send) => send.in_kernel(),
             Self::Accept(accept) => accept.in_kernel(),
+            Self::Receive(receive) => receive.in_kernel(),
             // It leaves the table with its last completion.
             Self::Connect(_) | Self::Control(_) => true,
         }
@@ -338,7 +386,8 @@ impl Flight {
     fn free(self) {
         match self {
             Self::Send(send) => drop(send.take_back()),
-            Self::Accept(_) | Self::Connect(_) | Self::Control(_) => {}
+            // What a receive writes is its group's.
+            Self::Receive(_) | Self::Accept(_) | Self::Connect(_) | Self::Control(_) => {}
         }
     }
 }
@@ -349,6 +398,7 @@ impl<K: Kernel> Drop for Engine<K> {
     fn drop(&mut self) {
         #[cfg(test)]
         if seeded(Defect::SkipTheDrain) {
+            self.drop_groups();
             return self.flights.drain().for_each(Flight::free);
         }
         self.quiesce();
@@ -356,6 +406,7 @@ impl<K: Kernel> Drop for Engine<K> {
             self.addresses.free();
             self.times.free();
         }
+        self.drop_groups();
         for flight in self.flights.drain() {
             if !flight.in_kernel() {
                 flight.free();

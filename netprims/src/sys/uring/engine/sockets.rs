@@ -3,7 +3,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use socket2::SockRef;
 
-use super::{Engine, TAKING};
+use super::{Engine, NotQueued, TAKING};
 use crate::sys::uring::kernel::{Kernel, Target};
 use crate::sys::uring::slab::Key;
 
@@ -14,6 +14,8 @@ pub(super) struct Socket {
     place: Option<u32>,
     /// It refused a zero-copy send.
     pub(super) plain_only: bool,
+    /// What is received from it. One at a time: of two, nobody could tell which bytes come first.
+    pub(super) receive: Option<Key>,
 }
 
 impl<K: Kernel> Engine<K> {
@@ -24,6 +26,7 @@ impl<K: Kernel> Engine<K> {
             fd,
             place,
             plain_only: false,
+            receive: None,
         };
         self.sockets.insert_growing(socket).map_err(|socket| {
             if let Some(place) = socket.place {
@@ -34,10 +37,17 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Gives a socket back. What is held and queued is handed to the kernel first, because it needs the socket, and a
-    /// queued request names the descriptor by its number.
+    /// queued request names the descriptor by its number. What is received from it is cancelled: a request that goes on
+    /// would keep the connection open.
     pub(crate) fn remove(&mut self, socket: Key) -> io::Result<Option<OwnedFd>> {
         self.queue_held()?;
         self.arm_again()?;
+        let receive = self.sockets.find(socket).and_then(|socket| socket.receive);
+        match receive.map(|receive| self.cancel_receive(receive)) {
+            Some(Err(NotQueued::Enter(error))) => return Err(error),
+            Some(Err(NotQueued::Full)) => return Err(io::Error::from_raw_os_error(libc::EBUSY)),
+            _ => {}
+        }
         if self.kernel.queued() > 0 {
             self.kernel.hand_over(TAKING)?;
         }
@@ -74,6 +84,12 @@ impl Socket {
             Some(place) => Target::Registered(place),
             None => Target::Descriptor(self.fd.as_raw_fd()),
         }
+    }
+
+    /// `SOCK_STREAM` and the like. What is no socket says so when it is received from.
+    pub(super) fn kind(&self) -> i32 {
+        let kind = SockRef::from(&self.fd).r#type();
+        kind.map_or(libc::SOCK_STREAM, i32::from)
     }
 
     /// Keeps the close from waiting until the peer has taken everything. A linger of zero is the wish to reset the

@@ -53,6 +53,12 @@ fn of_fd(fd: Fd, operation: Operation, reports_usage: bool) -> squeue::Entry {
         Operation::Connect { address, len } => {
             opcode::Connect::new(fd, address.cast(), len).build()
         }
+        Operation::Receive { address, len } => opcode::Recv::new(fd, address, len).build(),
+        Operation::ReceiveMultishot {
+            group,
+            is_bundle: true,
+        } => opcode::RecvMultiBundle::new(fd, group).build(),
+        Operation::ReceiveMultishot { group, .. } => opcode::RecvMulti::new(fd, group).build(),
         Operation::Shutdown { how } => opcode::Shutdown::new(fd, how).build(),
         Operation::Timeout { after } => opcode::Timeout::new(after).build(),
         Operation::Limit { after } => opcode::LinkTimeout::new(after).build(),

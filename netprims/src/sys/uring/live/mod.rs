@@ -40,6 +40,8 @@ pub(crate) struct Setup {
     pub(crate) zero_copy: bool,
     /// `IORING_SEND_ZC_REPORT_USAGE` (Linux 6.2, and 6.1 as it is maintained).
     pub(crate) usage: bool,
+    /// `IORING_FEAT_RECVSEND_BUNDLE` (Linux 6.10).
+    pub(crate) bundles: bool,
 }
 
 /// A thread of the kernel's that takes the queue.
@@ -62,6 +64,9 @@ pub(super) const BUFFERS: u16 = 64;
 
 /// How long the thread that takes the queue is left alone before the queue is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_micros(20);
+
+/// `IOU_PBUF_RING_INC` (Linux 6.12). Source: `include/uapi/linux/io_uring.h`.
+const INCREMENTAL: u16 = 2;
 
 /// How long a probe of a request that fails at once may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
@@ -100,6 +105,7 @@ impl Live {
             gathers: ring.params().is_feature_min_timeout(),
             zero_copy: false,
             usage: false,
+            bundles: ring.params().is_feature_recvsend_bundle(),
         };
         let busy_polls = false;
         let mut live = Self {
@@ -271,7 +277,8 @@ impl Drop for Live {
 }
 
 // SAFETY: completions come from the completion queue, which the io-uring crate reads and advances, so each is returned
-// once; `completion` copies its fields. A request uses its memory as its operation says: a send only reads it. The kernel
+// once; `completion` copies its fields. A request uses its memory as its operation says: a send only reads it, a receive
+// writes its own, or buffers that its group shows, and each byte before the completion that tells of it. The kernel
 // posts a plain send's one completion after it has copied the bytes; it reads them by their address, and does so no more. It
 // posts a zero-copy send's notification when the last packet that refers to the pages is freed, and its only completion,
 // if there is none to follow, when no packet does. An accept installs a new descriptor for each result and tells its number
@@ -401,6 +408,35 @@ unsafe impl Kernel for Live {
             .submitter()
             .register_files_update(place, &files)
             .map(drop)
+    }
+
+    unsafe fn register_group(
+        &mut self,
+        group: u16,
+        ring: *mut u8,
+        places: u16,
+        is_incremental: bool,
+    ) -> io::Result<()> {
+        self.at_home()?;
+        let flags = if is_incremental { INCREMENTAL } else { 0 };
+        let address = u64::try_from(ring.expose_provenance())
+            .map_err(|_| io::Error::from_raw_os_error(libc::EFAULT))?;
+        // SAFETY: the ring is mapped (the caller's promise), and the kernel pins its pages in the call; what it shows
+        // may be written for as long as the caller says.
+        unsafe {
+            self.ring
+                .submitter()
+                .register_buf_ring_with_flags(address, places, group, flags)
+        }
+    }
+
+    fn unregister_group(&mut self, group: u16) -> io::Result<()> {
+        self.at_home()?;
+        self.ring.submitter().unregister_buf_ring(group)
+    }
+
+    fn receives_bundles(&self) -> bool {
+        self.setup.bundles
     }
 
     fn sends_zero_copy(&self) -> bool {

@@ -1,0 +1,82 @@
+use crate::sys::memory::Shape;
+use crate::sys::uring::MOST_PLACES;
+use crate::{Error, Result};
+
+/// How a ring receives: a ladder. Higher is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Rung {
+    /// Every request names a slot and receives once (`IORING_OP_RECV`). A socket that is received from holds a slot
+    /// also while nothing comes: with more sockets than slots, some wait.
+    Plain,
+    /// A request receives again and again, and takes slots as it needs them from a ring that the kernel reads (Linux
+    /// 6.0).
+    Multishot,
+    /// A network card writes into the slots.
+    ZeroCopy,
+}
+
+/// What a pool to receive into should be.
+#[derive(Clone, Debug)]
+pub struct RxPlan {
+    pub(super) slots: u32,
+    pub(super) slot_len: u32,
+    pub(super) has_bundles: bool,
+    pub(super) is_incremental: bool,
+    pub(super) at_most: Rung,
+}
+
+impl RxPlan {
+    /// `slots` slots of `slot_len` bytes each, on the highest rung that the kernel has, with bundles, not incremental.
+    ///
+    /// A slot takes one chunk, and is free again when that has been handled. A datagram that is longer than a slot is cut,
+    /// as recv(2) does.
+    pub const fn new(slots: u32, slot_len: u32) -> Self {
+        Self {
+            slots,
+            slot_len,
+            has_bundles: true,
+            is_incremental: false,
+            at_most: Rung::ZeroCopy,
+        }
+    }
+
+    /// Whether one completion may fill several slots (Linux 6.10): fewer completions where many bytes come at once.
+    /// Default: yes, where the kernel can. Only for stream sockets; a datagram is one chunk.
+    #[doc(alias = "IORING_RECVSEND_BUNDLE")]
+    pub const fn bundles(mut self, bundles: bool) -> Self {
+        self.has_bundles = bundles;
+        self
+    }
+
+    /// Whether the kernel goes on filling a slot until it is full, each time with a chunk of its own (Linux 6.12): large
+    /// slots then serve small chunks. Default: no. There are no bundles with it, and only stream sockets can be received
+    /// from, since the rest of a slot might be too short for a datagram.
+    ///
+    /// A slot is free again when all its chunks have been handled: one that is kept keeps the whole slot.
+    #[doc(alias = "IOU_PBUF_RING_INC")]
+    pub const fn incremental(mut self, incremental: bool) -> Self {
+        self.is_incremental = incremental;
+        self
+    }
+
+    /// No higher rung than this. Default: the highest.
+    pub const fn at_most(mut self, rung: Rung) -> Self {
+        self.at_most = rung;
+        self
+    }
+
+    pub(super) fn shape(&self) -> Result<Shape> {
+        let invalid = || Error::InvalidValue {
+            option: "RxPlan",
+            value: format!("{} slots of {} bytes", self.slots, self.slot_len),
+            reason: "a pool has 1 to 32768 slots of at least a byte that fit the address space",
+        };
+        if self.slots > u32::from(MOST_PLACES) {
+            return Err(invalid());
+        }
+        Shape::new(self.slots, self.slot_len).ok_or_else(invalid)
+    }
+}

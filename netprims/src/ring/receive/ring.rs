@@ -1,0 +1,150 @@
+use std::io;
+
+use super::{Rung, RxPlan, RxPool, RxReport, Wanted, WhyNot};
+use crate::ring::ring::not_queued;
+use crate::ring::{Ring, Socket, Ticket};
+use crate::sys::memory::Shape;
+use crate::sys::uring::{Giving, GroupHandle};
+use crate::{Error, Result};
+
+/// Receiving.
+impl Ring {
+    /// Maps memory to receive into, and finds the highest rung for it that the plan allows and the kernel has:
+    /// [`RxPool::report`] says which, and why not a higher one. A ring can have 64 such pools at a time.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::InvalidValue`]: no slots, more than 32 768, empty slots, more than an address space, or a 65th pool.
+    /// - [`Error::System`]: `ENOMEM` when memory or address space is short.
+    ///
+    /// Source: io_uring_register(2), `IORING_REGISTER_PBUF_RING` (Linux 5.19).
+    #[doc(alias = "IORING_REGISTER_PBUF_RING")]
+    pub fn rx_pool(&mut self, plan: &RxPlan) -> Result<RxPool> {
+        let shape = plan.shape()?;
+        let mut report = RxReport::new();
+        report.decline(Wanted::ZeroCopy, WhyNot::NotAsked);
+        let shown = if plan.at_most >= Rung::Multishot {
+            self.shown_pool(plan, shape, &mut report)?
+        } else {
+            report.decline(Wanted::Multishot, WhyNot::NotAsked);
+            None
+        };
+        let handle = match shown {
+            Some(handle) => handle,
+            None => {
+                for what in [Wanted::Bundles, Wanted::Incremental] {
+                    report.decline(what, WhyNot::NotOnThisRung);
+                }
+                let group = self.core.engine.group(shape, Giving::OneByOne);
+                self.in_range(plan, group.map_err(|error| no_memory(shape, error))?)?
+            }
+        };
+        Ok(RxPool::new(handle, report))
+    }
+
+    /// A pool on the multishot rung; `None`, and why in the report, if the kernel refuses.
+    fn shown_pool(
+        &mut self,
+        plan: &RxPlan,
+        shape: Shape,
+        report: &mut RxReport,
+    ) -> Result<Option<GroupHandle>> {
+        let wants_bundles = plan.has_bundles && !plan.is_incremental;
+        if plan.is_incremental {
+            let giving = Giving::Ring {
+                is_incremental: true,
+                is_bundling: false,
+            };
+            match self.core.engine.group(shape, giving) {
+                Ok(group) => {
+                    report.rung = Rung::Multishot;
+                    report.incremental = true;
+                    report.decline(Wanted::Bundles, WhyNot::NotAsked);
+                    return self.in_range(plan, group).map(Some);
+                }
+                // The one errno for a flag that is not known.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                    let needs = "Linux 6.12";
+                    report.decline(Wanted::Incremental, WhyNot::KernelTooOld { needs });
+                }
+                Err(error) => report.decline(Wanted::Incremental, refused(&error)),
+            }
+        }
+        let giving = Giving::Ring {
+            is_incremental: false,
+            is_bundling: plan.has_bundles,
+        };
+        let group = match self.core.engine.group(shape, giving) {
+            Ok(group) => self.in_range(plan, group)?,
+            Err(error) => {
+                report.declined.clear();
+                report.decline(Wanted::ZeroCopy, WhyNot::NotAsked);
+                report.decline(Wanted::Multishot, refused(&error));
+                return Ok(None);
+            }
+        };
+        report.rung = Rung::Multishot;
+        report.bundles = plan.has_bundles && self.capabilities().bundles;
+        if !report.bundles {
+            let needs = "Linux 6.10";
+            let why = if wants_bundles {
+                WhyNot::KernelTooOld { needs }
+            } else {
+                WhyNot::NotAsked
+            };
+            report.decline(Wanted::Bundles, why);
+        }
+        if !plan.is_incremental {
+            report.decline(Wanted::Incremental, WhyNot::NotAsked);
+        }
+        Ok(Some(group))
+    }
+
+    fn in_range(&self, plan: &RxPlan, group: Option<GroupHandle>) -> Result<GroupHandle> {
+        group.ok_or_else(|| Error::InvalidValue {
+            option: "rx_pool",
+            value: format!("{} slots of {} bytes", plan.slots, plan.slot_len),
+            reason: "the ring has 64 pools to receive into already; drop one",
+        })
+    }
+
+    /// Receives from a socket, from the next [`poll`](Ring::poll) on: [`Event::Received`](super::super::Event::Received)
+    /// again and again, and at the end one [`Event::ReceiveEnded`](super::super::Event::ReceiveEnded). Allocates nothing
+    /// and takes no lock.
+    ///
+    /// It goes on when the kernel ends a request (a full completion queue, a signal), and when the pool has no slot: it then
+    /// waits for one. [`cancel`](Ring::cancel) ends it, and so does [`remove`](Ring::remove) of its socket. A datagram
+    /// socket has no end of its own, and tells an empty datagram as an empty chunk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RingFull`], [`Error::UnknownSocket`], [`Error::ForeignPool`] if the pool is another ring's,
+    /// [`Error::AlreadyReceiving`], and [`Error::InvalidValue`] for a datagram socket and an
+    /// [incremental](RxPlan::incremental) pool. What goes wrong later is told by the last event.
+    ///
+    /// Source: io_uring_enter(2), `IORING_OP_RECV`.
+    #[doc(alias = "IORING_OP_RECV")]
+    #[doc(alias = "IORING_RECV_MULTISHOT")]
+    pub fn receive(&mut self, socket: Socket, pool: &RxPool) -> Result<Ticket> {
+        if socket.ring != self.id {
+            return Err(Error::UnknownSocket);
+        }
+        let received = self.core.engine.receive(socket.key, &pool.handle);
+        received
+            .map(|key| Ticket(key.to_bits()))
+            .map_err(not_queued)
+    }
+}
+
+fn refused(error: &io::Error) -> WhyNot {
+    WhyNot::Refused {
+        operation: "io_uring_register",
+        errno: error.raw_os_error().unwrap_or(libc::EIO),
+        advice: "on ENOMEM take fewer slots, or raise RLIMIT_MEMLOCK",
+    }
+}
+
+fn no_memory(shape: Shape, error: io::Error) -> Error {
+    let object = format!("a pool of {} bytes to receive into", shape.bytes());
+    Error::system("mmap", object, error)
+}

@@ -1,0 +1,463 @@
+use std::collections::VecDeque;
+use std::io;
+
+use super::groups::{Group, GroupHandle};
+use super::{Engine, Flight, NotQueued, Outcome};
+use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request};
+use crate::sys::uring::rx::{Area, Filled, Piece, Taken};
+use crate::sys::uring::slab::Key;
+
+/// A receive: it goes on, over as many requests as that takes, until its socket or its user ends it.
+pub(super) struct Receive {
+    group: u16,
+    socket: Key,
+    way: Way,
+    /// An end of the stream is told by a completion of no bytes; otherwise that is an empty datagram.
+    ends_with_nothing: bool,
+    state: State,
+    /// Its user wants no more.
+    is_cancelled: bool,
+    /// The kernel named a buffer that it did not have: bytes are lost, so it must not go on.
+    is_broken: bool,
+}
+
+/// How the requests receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Multishot { is_bundle: bool },
+    Plain,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// To be queued.
+    Waiting { is_first: bool },
+    /// The kernel has it, or will at the next enter. `shown` is how far the ring of buffers was then, `slot` what the
+    /// request names instead.
+    Armed { shown: u16, slot: Option<u32> },
+    /// It has ended, which is told next.
+    Ended(End),
+}
+
+/// Why a receive is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The peer will send no more.
+    Closed,
+    Cancelled,
+    Failed(i32),
+}
+
+/// What a completion brought and was not told yet. There is one at a time.
+pub(super) struct Arrived {
+    key: Option<Key>,
+    group: u16,
+    /// Of each chunk, its claim; an empty datagram has none.
+    chunks: VecDeque<Option<Taken>>,
+}
+
+/// The chunk that was told last.
+pub(super) struct Told {
+    group: u16,
+    taken: Option<Taken>,
+}
+
+/// The chunk that was told last, for its receiver. What is not [detached](Loan::detach) goes back when the engine is asked
+/// for the next outcome.
+#[derive(Debug)]
+pub(crate) struct Loan<'a> {
+    area: Option<&'a Area>,
+    taken: Option<&'a mut Option<Taken>>,
+}
+
+impl Loan<'_> {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let taken = self.taken.as_deref().and_then(Option::as_ref);
+        match (self.area, taken) {
+            (Some(area), Some(taken)) => area.bytes(taken),
+            _ => &[],
+        }
+    }
+
+    /// The bytes as a value of their own; `None` if there are none.
+    pub(crate) fn detach(self) -> Option<Piece> {
+        self.area?.detach(self.taken?.take()?)
+    }
+}
+
+impl Arrived {
+    pub(super) fn new() -> Self {
+        Self {
+            key: None,
+            group: 0,
+            chunks: VecDeque::new(),
+        }
+    }
+
+    /// Makes room for as many chunks as a group has slots.
+    pub(super) fn reserve(&mut self, slots: u32) {
+        let slots = usize::try_from(slots).unwrap_or(0);
+        self.chunks.reserve(slots.saturating_sub(self.chunks.len()));
+    }
+}
+
+impl Receive {
+    pub(super) fn in_kernel(&self) -> bool {
+        matches!(self.state, State::Armed { .. })
+    }
+
+    /// Whether the kernel may write slots of the group for it.
+    pub(super) fn takes_from(&self, group: u16) -> bool {
+        self.in_kernel() && self.group == group
+    }
+}
+
+impl<K: Kernel> Engine<K> {
+    /// Begins to receive from a socket. Its first request is queued by the next [`enter`](Engine::enter).
+    pub(crate) fn receive(&mut self, socket: Key, handle: &GroupHandle) -> Result<Key, NotQueued> {
+        let (number, group) = self.group_of(handle).ok_or(NotQueued::ForeignPool)?;
+        let is_incremental = group.ring.as_ref().map(|ring| ring.is_incremental());
+        let is_bundling = group.is_bundling;
+        let target = self.sockets.find(socket);
+        let target = target.ok_or(NotQueued::UnknownSocket)?;
+        if target.receive.is_some() {
+            return Err(NotQueued::Receiving);
+        }
+        let kind = target.kind();
+        let way = match is_incremental {
+            // The rest of a buffer may be too short for the next datagram, which would be cut.
+            Some(true) if kind != libc::SOCK_STREAM => return Err(NotQueued::WouldCut),
+            // A datagram in several chunks would be several datagrams.
+            Some(_) => Way::Multishot {
+                is_bundle: is_bundling && kind == libc::SOCK_STREAM,
+            },
+            None => Way::Plain,
+        };
+        let vacancy = self.flights.vacancy().ok_or(NotQueued::Full)?;
+        let key = vacancy.fill(Flight::Receive(Receive {
+            group: number,
+            socket,
+            way,
+            ends_with_nothing: kind != libc::SOCK_DGRAM,
+            state: State::Waiting { is_first: true },
+            is_cancelled: false,
+            is_broken: false,
+        }));
+        if let Ok(socket) = self.sockets.find_mut(socket) {
+            socket.receive = Some(key);
+        }
+        if let Some(group) = self.group_mut(number) {
+            group.users += 1;
+        }
+        self.waiting.push_back(key);
+        Ok(key)
+    }
+
+    /// Ends a receive: at once if the kernel does not have it, else with its last completion.
+    pub(super) fn cancel_receive(&mut self, key: Key) -> Result<(), NotQueued> {
+        let receive = self.receive_mut(key).ok_or(NotQueued::UnknownRequest)?;
+        match receive.state {
+            State::Armed { .. } => {
+                receive.is_cancelled = true;
+                self.queue_cancel(key)
+            }
+            State::Waiting { .. } => {
+                let group = receive.group;
+                self.waiting.retain(|waiting| *waiting != key);
+                if let Some(group) = self.group_mut(group) {
+                    group.starved.retain(|starved| *starved != key);
+                }
+                self.end(key, End::Cancelled);
+                Ok(())
+            }
+            State::Ended(_) => Ok(()),
+        }
+    }
+
+    /// Queues a request for every receive that waits for one. What the kernel does not take now stays waiting.
+    pub(super) fn arm(&mut self) -> io::Result<()> {
+        while let Some(key) = self.waiting.front().copied() {
+            if let Err(error) = self.arm_one(key) {
+                return Err(match error {
+                    NotQueued::Enter(error) => error,
+                    _ => io::Error::from_raw_os_error(libc::EBUSY),
+                });
+            }
+            self.waiting.pop_front();
+        }
+        Ok(())
+    }
+
+    fn arm_one(&mut self, key: Key) -> Result<(), NotQueued> {
+        let Some(Flight::Receive(receive)) = self.flights.find(key) else {
+            return Ok(());
+        };
+        let State::Waiting { is_first } = receive.state else {
+            return Ok(());
+        };
+        let (number, way) = (receive.group, receive.way);
+        let Some(target) = self
+            .sockets
+            .find(receive.socket)
+            .map(|socket| socket.target())
+        else {
+            self.end(key, End::Cancelled);
+            return Ok(());
+        };
+        let Some(group) = self.group_mut(number) else {
+            return Ok(());
+        };
+        let (operation, slot) = match way {
+            Way::Multishot { is_bundle } => {
+                let group = number;
+                (Operation::ReceiveMultishot { group, is_bundle }, None)
+            }
+            Way::Plain => {
+                let Some((slot, address)) = group.slots.lend() else {
+                    group.starve(key);
+                    return Ok(());
+                };
+                let len = group.slots.area().slot_len();
+                let address = address.as_ptr();
+                (Operation::Receive { address, len }, Some(slot))
+            }
+        };
+        let shown = group.ring.as_ref().map_or(0, |ring| ring.tail());
+        let request = Request {
+            user_data: key.to_bits(),
+            target,
+            operation,
+        };
+        // SAFETY: a plain receive writes a slot of `len` bytes that is lent, so that it is mapped and nobody reads it. It
+        // is released when the request's completion has come, or below; if none ever does, the slots it is one of
+        // stay mapped for good. A multishot receive names no memory: its group shows lent slots alone. The descriptor is
+        // in `sockets`, which closes none that a queued request names.
+        let queued = unsafe { self.queue(&request) };
+        match queued {
+            Ok(()) => {
+                let receive = self.receive_mut(key).ok_or(NotQueued::UnknownRequest)?;
+                receive.state = State::Armed { shown, slot };
+                if let (Some(group), false, Way::Multishot { .. }) =
+                    (self.group_mut(number), is_first, way)
+                {
+                    group.counters.rearmed.add(1);
+                }
+            }
+            Err(_) => {
+                if let (Some(group), Some(slot)) = (self.group_mut(number), slot) {
+                    // SAFETY: the kernel has not seen the request that names it.
+                    unsafe { group.slots.release(slot) };
+                }
+            }
+        }
+        queued
+    }
+
+    pub(super) fn receive_completed(&mut self, key: Key, completion: &Completion) {
+        let Some(receive) = self.receive_mut(key) else {
+            return;
+        };
+        let State::Armed { shown, slot } = receive.state else {
+            self.strays.duplicate += 1;
+            return;
+        };
+        if completion.notification || (receive.way == Way::Plain && completion.more) {
+            self.strays.duplicate += 1;
+            return;
+        }
+        let (number, way) = (receive.group, receive.way);
+        let is_misfit = !self.take(key, number, way, slot, completion);
+        self.strays.duplicate += u64::from(is_misfit);
+        let Some(receive) = self.receive_mut(key) else {
+            return;
+        };
+        receive.is_broken |= is_misfit;
+        if !completion.more {
+            self.request_ended(key, shown, completion.result);
+        } else if is_misfit && !receive.is_cancelled {
+            receive.is_cancelled = true;
+            // If it cannot be queued, the receive goes on to be broken, and tells nothing more.
+            let _ = self.queue_cancel(key);
+        }
+    }
+
+    /// Claims what a completion says was received. False if it says what cannot be.
+    fn take(
+        &mut self,
+        key: Key,
+        number: u16,
+        way: Way,
+        slot: Option<u32>,
+        completion: &Completion,
+    ) -> bool {
+        let is_broken = self
+            .receive_mut(key)
+            .is_none_or(|receive| receive.is_broken);
+        let ends_with_nothing = self
+            .receive_mut(key)
+            .is_none_or(|receive| receive.ends_with_nothing);
+        let len = u32::try_from(completion.result).unwrap_or(0);
+        let Self {
+            groups, arrived, ..
+        } = self;
+        let group = groups.get_mut(usize::from(number)).and_then(Option::as_mut);
+        let Some(Group { slots, ring, .. }) = group else {
+            return false;
+        };
+        arrived.key = Some(key);
+        arrived.group = number;
+        if completion.result == 0 && !ends_with_nothing {
+            arrived.chunks.push_back(None);
+        }
+        let each = |taken: Taken| arrived.chunks.push_back(Some(taken));
+        let fits = match (way, slot, completion.buffer) {
+            (Way::Plain, Some(slot), None) => {
+                // SAFETY: the completion is the request's only one: the kernel wrote so many bytes of the slot it names,
+                // and writes no more.
+                let fits = len == 0 || unsafe { slots.take(slot, 0, len) }.map(each).is_some();
+                // SAFETY: as above.
+                unsafe { slots.release(slot) };
+                fits
+            }
+            // Whether a bundle of nothing took the buffer it names is not known: it stays shown, and is lost if so.
+            (Way::Multishot { is_bundle: true }, _, Some(_)) if len == 0 => true,
+            (Way::Multishot { is_bundle }, _, Some(buffer)) => {
+                let filled = Filled {
+                    buffer,
+                    len,
+                    has_more: completion.buffer_more,
+                    is_bundle,
+                };
+                let ring = ring.as_mut();
+                // SAFETY: the kernel posted this completion, and the engine takes each once. It is of a request that
+                // names this group, whose ring this is.
+                ring.is_some_and(|ring| unsafe { ring.take(slots, filled, each) })
+            }
+            (Way::Multishot { .. }, _, None) => len == 0,
+            (Way::Plain, ..) => false,
+        };
+        if is_broken {
+            // Bytes before these are lost.
+            while let Some(chunk) = arrived.chunks.pop_front() {
+                chunk.into_iter().for_each(|taken| slots.give_back(taken));
+            }
+        }
+        fits
+    }
+
+    /// What follows when a receive's request is over.
+    fn request_ended(&mut self, key: Key, shown: u16, result: i32) {
+        let is_closing = self.closing;
+        let Some(receive) = self.receive_mut(key) else {
+            return;
+        };
+        let number = receive.group;
+        let is_bundle = receive.way == Way::Multishot { is_bundle: true };
+        receive.state = State::Waiting { is_first: false };
+        let errno = result.checked_neg().filter(|errno| *errno > 0);
+        let end = match errno {
+            _ if receive.is_broken => Some(End::Failed(libc::EPROTO)),
+            Some(libc::ECANCELED) => Some(End::Cancelled),
+            None if result == 0 && receive.ends_with_nothing => Some(End::Closed),
+            Some(libc::ENOBUFS) if receive.way != Way::Plain => None,
+            Some(libc::EINTR) | None => None,
+            Some(libc::EINVAL | libc::EOPNOTSUPP) if is_bundle => None,
+            Some(errno) => Some(End::Failed(errno)),
+        };
+        let is_over = is_closing || receive.is_cancelled;
+        if let Some(end) = end.or(is_over.then_some(End::Cancelled)) {
+            return self.end(key, end);
+        }
+        let steps_down = matches!(errno, Some(libc::EINVAL | libc::EOPNOTSUPP));
+        if steps_down {
+            receive.way = Way::Multishot { is_bundle: false };
+            receive.state = State::Waiting { is_first: true };
+        }
+        let Some(group) = self.group_mut(number) else {
+            return;
+        };
+        group.counters.stepped_down.add(steps_down.into());
+        let has_shown = group.ring.as_ref().map(|ring| ring.tail());
+        if errno == Some(libc::ENOBUFS) {
+            group.counters.starved.add(1);
+            // What was shown since may be left. If nothing was, trying again would come to the same.
+            if has_shown == Some(shown) {
+                group.starved.push_back(key);
+                return;
+            }
+        }
+        self.waiting.push_back(key);
+    }
+
+    fn end(&mut self, key: Key, end: End) {
+        if let Some(receive) = self.receive_mut(key) {
+            receive.state = State::Ended(end);
+            self.ended.push_back(key);
+        }
+    }
+
+    /// The next chunk, or the next end.
+    pub(super) fn next_received(&mut self) -> Option<Outcome> {
+        if let Some(taken) = self.arrived.chunks.pop_front() {
+            let (group, key) = (self.arrived.group, self.arrived.key?);
+            let len = taken.as_ref().map_or(0, Taken::len);
+            if let Some(group) = self.group_mut(group) {
+                group.counters.chunks.add(1);
+                group.counters.bytes.add(len.into());
+            }
+            self.lent_out = Some(Told { group, taken });
+            return Some(Outcome::Received { key });
+        }
+        let key = self.ended.pop_front()?;
+        let Some(Flight::Receive(receive)) = self.flights.remove(key) else {
+            return None;
+        };
+        if let Ok(socket) = self.sockets.find_mut(receive.socket) {
+            socket.receive = None;
+        }
+        if let Some(group) = self.group_mut(receive.group) {
+            group.users -= 1;
+        }
+        match receive.state {
+            State::Ended(end) => Some(Outcome::ReceiveEnded { key, end }),
+            // Not reached: only what has ended is in `ended`.
+            _ => None,
+        }
+    }
+
+    /// The chunk that was told last.
+    pub(crate) fn loan(&mut self) -> Loan<'_> {
+        let told = self.lent_out.as_mut();
+        let number = told.as_ref().map(|told| usize::from(told.group));
+        let group = number.and_then(|number| self.groups.get(number)?.as_ref());
+        Loan {
+            area: group.map(|group| group.slots.area()),
+            taken: told.map(|told| &mut told.taken),
+        }
+    }
+
+    /// Takes back the chunk that was told last, if nobody keeps it.
+    pub(super) fn settle(&mut self) {
+        let Some(Told { group, taken }) = self.lent_out.take() else {
+            return;
+        };
+        if let (Some(group), Some(taken)) = (self.group_mut(group), taken) {
+            group.slots.give_back(taken);
+        }
+    }
+
+    fn receive_mut(&mut self, key: Key) -> Option<&mut Receive> {
+        match self.flights.find_mut(key) {
+            Ok(Flight::Receive(receive)) => Some(receive),
+            _ => None,
+        }
+    }
+}
+
+impl Group {
+    /// A receive finds no free slot.
+    fn starve(&mut self, key: Key) {
+        self.counters.starved.add(1);
+        self.starved.push_back(key);
+    }
+}

@@ -1,0 +1,306 @@
+use std::fmt;
+use std::mem;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use super::returns::Returns;
+use crate::sys::memory::{Mapping, Shape, count_leaked};
+
+/// Memory that the kernel receives into: one mapping, divided into equal slots. Cloning shares it; it is unmapped when
+/// the last clone and the last [`Piece`] are gone.
+///
+/// What is in it is read through claims alone: a [`Taken`], which the ring holds and lends to its handler, or a
+/// [`Piece`], which somebody keeps. Who makes a claim promises that its bytes stay as they are until it has come back
+/// ([`claim`](Area::claim)); everything else here is safe because of that.
+#[derive(Clone, Debug)]
+pub(crate) struct Area {
+    shared: Arc<Shared>,
+}
+
+/// # Invariants
+///
+/// `mapping.len() >= shape.bytes()`.
+#[derive(Debug)]
+struct Shared {
+    id: u64,
+    mapping: Mapping,
+    shape: Shape,
+    returns: Returns,
+    /// Pieces that are out.
+    outstanding: AtomicU32,
+    leaked: AtomicBool,
+}
+
+/// A claim to bytes of one slot, held by the ring: no atomic is touched when it is made or given back.
+///
+/// Whoever forgets it loses the slot: it counts as read for ever.
+///
+/// # Invariants
+///
+/// Nobody writes `len` bytes from `offset` of `slot` in the area named `area` while this exists. They lie in the slot.
+#[derive(Debug)]
+#[must_use = "a claim that is not given back loses the slot"]
+pub(crate) struct Taken {
+    area: u64,
+    slot: u32,
+    offset: u32,
+    len: u32,
+}
+
+/// A claim to bytes of one slot that may go to any thread and outlive the ring. Dropping it tells the ring, without a
+/// lock.
+///
+/// # Invariants
+///
+/// Nobody writes the bytes of `taken`, which is one of `shared`, while this exists.
+pub(crate) struct Piece {
+    shared: Arc<Shared>,
+    taken: Taken,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+impl Area {
+    /// Divides a mapping, into fewer slots than the shape has if it is too small for all.
+    pub(crate) fn new(mapping: Mapping, shape: Shape) -> Self {
+        let shape = shape.within(mapping.len());
+        let shared = Shared {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            mapping,
+            shape,
+            returns: Returns::new(shape.slots()),
+            outstanding: AtomicU32::new(0),
+            leaked: AtomicBool::new(false),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Tells this area from every other in the process.
+    pub(crate) fn id(&self) -> u64 {
+        self.shared.id
+    }
+
+    pub(crate) fn slots(&self) -> u32 {
+        self.shared.shape.slots()
+    }
+
+    pub(crate) fn slot_len(&self) -> u32 {
+        // A shape's length comes from a u32.
+        u32::try_from(self.shared.shape.slot_len()).unwrap_or(u32::MAX)
+    }
+
+    /// Where a slot starts; `None` if there is no such slot.
+    pub(crate) fn address(&self, slot: u32) -> Option<NonNull<u8>> {
+        (slot < self.slots()).then(|| self.shared.start(slot, 0))
+    }
+
+    /// Claims bytes that were received. `None` if they do not lie in a slot.
+    ///
+    /// # Safety
+    ///
+    /// Nobody writes these bytes any more until as many pieces of the slot came back as were claimed: by
+    /// [`give_back`](Area::give_back), or told by [`collect`](Area::collect).
+    pub(super) unsafe fn claim(&self, slot: u32, offset: u32, len: u32) -> Option<Taken> {
+        let end = offset.checked_add(len)?;
+        (slot < self.slots() && end <= self.slot_len()).then_some(Taken {
+            area: self.id(),
+            slot,
+            offset,
+            len,
+        })
+    }
+
+    /// What a claim is to; nothing if it is another area's.
+    pub(crate) fn bytes(&self, taken: &Taken) -> &[u8] {
+        if taken.area != self.id() {
+            return &[];
+        }
+        self.shared.bytes(taken)
+    }
+
+    /// Ends a claim, and names the slot; `None` if it is another area's, whose slot is lost.
+    pub(super) fn give_back(&self, taken: Taken) -> Option<u32> {
+        (taken.area == self.id()).then_some(taken.slot)
+    }
+
+    /// Lets a claim outlive the ring; `None` if it is another area's, whose slot is lost.
+    pub(crate) fn detach(&self, taken: Taken) -> Option<Piece> {
+        if taken.area != self.id() {
+            return None;
+        }
+        self.shared.outstanding.fetch_add(1, Ordering::Relaxed);
+        Some(Piece {
+            shared: Arc::clone(&self.shared),
+            taken,
+        })
+    }
+
+    /// Tells each slot of which pieces were dropped since the last time, and how many.
+    pub(super) fn collect(&self, each: impl FnMut(u32, u32)) {
+        self.shared.returns.collect(each);
+    }
+
+    /// Pieces that are out: kept by somebody, or forgotten.
+    pub(crate) fn outstanding(&self) -> u32 {
+        self.shared.outstanding.load(Ordering::Relaxed)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_leaked(&self) -> bool {
+        self.shared.leaked.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the memory mapped for good, counted, because the kernel may still write it.
+    pub(super) fn leak(&self) {
+        if !self.shared.leaked.swap(true, Ordering::Relaxed) {
+            count_leaked(self.shared.mapping.len());
+            mem::forget(Arc::clone(&self.shared));
+        }
+    }
+}
+
+impl Shared {
+    fn bytes(&self, taken: &Taken) -> &[u8] {
+        let len = usize::try_from(taken.len).unwrap_or(0);
+        let start = self.start(taken.slot, taken.offset);
+        // SAFETY: the bytes lie in a slot of this area (the callers compare the area, and the rest is an invariant of
+        // `Taken`), so they are mapped and initialised: mapped memory is zeroed or written. `self` owns the mapping, which
+        // therefore stays for the borrow. Nobody writes them while the claim exists (its invariant), and it is
+        // borrowed for as long.
+        unsafe { std::slice::from_raw_parts(start.as_ptr(), len) }
+    }
+
+    /// The place of a byte; of the area's first one if there is no such place.
+    fn start(&self, slot: u32, offset: u32) -> NonNull<u8> {
+        let at = |slot: u32| usize::try_from(slot).ok()?.checked_mul(self.shape.stride());
+        let place = at(slot)
+            .and_then(|start| start.checked_add(usize::try_from(offset).ok()?))
+            .filter(|place| *place <= self.mapping.len());
+        // SAFETY: the place is inside the one mapping that `base` starts, or right behind it, and is below isize::MAX
+        // because mmap gives no larger mapping.
+        unsafe { self.mapping.base().add(place.unwrap_or(0)) }
+    }
+}
+
+impl Taken {
+    #[cfg(test)]
+    pub(super) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+}
+
+impl Piece {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.shared.bytes(&self.taken)
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        // Counted before the slot can be received into again, or the count of a pool in use could pass through zero.
+        self.shared.outstanding.fetch_sub(1, Ordering::Relaxed);
+        self.shared.returns.push(self.taken.slot);
+    }
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Piece")
+            .field("slot", &self.taken.slot)
+            .field("offset", &self.taken.offset)
+            .field("len", &self.taken.len)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn area(slots: u32, slot_len: u32) -> Area {
+        let shape = Shape::new(slots, slot_len).unwrap();
+        Area::new(Mapping::anonymous(shape.bytes()).unwrap(), shape)
+    }
+
+    fn claim(area: &Area, slot: u32, offset: u32, len: u32) -> Option<Taken> {
+        // SAFETY: no kernel and nobody else writes an area of these tests.
+        unsafe { area.claim(slot, offset, len) }
+    }
+
+    #[rstest]
+    #[case::all(0, 0, 100, true)]
+    #[case::nothing_at_the_end(1, 100, 0, true)]
+    #[case::too_long(0, 0, 101, false)]
+    #[case::behind_the_end(0, 101, 0, false)]
+    #[case::over_the_end(0, 60, 41, false)]
+    #[case::no_such_slot(2, 0, 1, false)]
+    #[case::around_the_numbers(0, u32::MAX, 2, false)]
+    fn a_claim_lies_in_a_slot(
+        #[case] slot: u32,
+        #[case] offset: u32,
+        #[case] len: u32,
+        #[case] is_one: bool,
+    ) {
+        let area = area(2, 100);
+        let taken = claim(&area, slot, offset, len);
+        assert_eq!(taken.is_some(), is_one);
+        if let Some(taken) = taken {
+            assert_eq!(area.bytes(&taken).len(), usize::try_from(len).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_piece_outlives_its_area_on_another_thread() {
+        let area = area(1, 16);
+        let piece = area.detach(claim(&area, 0, 2, 3).unwrap()).unwrap();
+        drop(area);
+        std::thread::spawn(move || assert_eq!(piece.bytes(), [0; 3]))
+            .join()
+            .unwrap();
+    }
+
+    #[test]
+    fn pieces_are_out_until_they_are_dropped() {
+        let area = area(2, 16);
+        let [first, second, forgotten] = [(0, 0), (0, 8), (1, 0)]
+            .map(|(slot, offset)| area.detach(claim(&area, slot, offset, 8).unwrap()).unwrap());
+        assert_eq!(area.outstanding(), 3);
+        drop((first, second));
+        mem::forget(forgotten);
+        assert_eq!(area.outstanding(), 1, "a forgotten piece is out for good");
+        let mut back = Vec::new();
+        area.collect(|slot, pieces| back.push((slot, pieces)));
+        assert_eq!(back, [(0, 2)]);
+    }
+
+    #[test]
+    fn another_areas_claim_is_to_nothing() {
+        let (area, other) = (area(1, 16), area(1, 16));
+        let taken = claim(&other, 0, 0, 16).unwrap();
+        assert!(area.bytes(&taken).is_empty());
+        assert!(area.detach(taken).is_none());
+        assert!(area.give_back(claim(&other, 0, 0, 16).unwrap()).is_none());
+        assert_eq!(area.outstanding(), 0);
+    }
+
+    #[test]
+    fn leaking_counts_the_mapping_once_and_keeps_it() {
+        let area = area(2, 4096);
+        let before = crate::sys::memory::leaked_bytes();
+        area.leak();
+        area.leak();
+        // Other tests of this process leak too, so this is a lower bound.
+        assert!(crate::sys::memory::leaked_bytes() - before >= 8192);
+        let shared = Arc::downgrade(&area.shared);
+        drop(area);
+        assert_eq!(shared.strong_count(), 1, "kept, and once");
+    }
+}

@@ -1,0 +1,32 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What became of a pool's receives so far. The ring counts, and anybody may look.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Chunks that were told.
+    pub(crate) chunks: Counter,
+    /// Their bytes.
+    pub(crate) bytes: Counter,
+    /// Receives that found no free slot.
+    pub(crate) starved: Counter,
+    /// Requests that ended without ending their receive, and were made again.
+    pub(crate) rearmed: Counter,
+    /// Receives that went on in a simpler way than the pool's, which their socket refused.
+    pub(crate) stepped_down: Counter,
+}
+
+/// A number that one thread counts up.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Only the ring counts: there is no other writer whose count could be lost between the load and the store.
+    pub(in crate::sys::uring) fn add(&self, more: u64) {
+        let count = self.0.load(Ordering::Relaxed).wrapping_add(more);
+        self.0.store(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
