@@ -73,15 +73,23 @@ fn zc_send(lab: &Lab, arguments: &str) -> String {
     said.lines().last().unwrap_or_default().to_owned()
 }
 
-/// What a user without privilege gets to read, and whether the program succeeded.
+/// What nobody gets to read, and whether the program succeeded.
 fn zc_send_unprivileged(lab: &Lab, before: &str, arguments: &[&str]) -> (bool, String) {
+    let line = format!("{before} exec setpriv {NOBODY} \"$@\"");
+    zc_send_by(lab, &line, arguments)
+}
+
+/// As whom setpriv(1) runs a program.
+const NOBODY: &str = "--reuid=65534 --clear-groups";
+const ROOT: &str = "--reuid=0";
+/// Nobody, but of the group 4711.
+const MEMBER: &str = "--reuid=65534 --groups=4711";
+
+/// What a line of the shell, which runs what is behind it, makes it say, and whether it succeeded.
+fn zc_send_by(lab: &Lab, line: &str, arguments: &[&str]) -> (bool, String) {
     let program = lab.program("zc_send");
     let output = Command::new("sh")
-        .args([
-            "-c",
-            &format!("{before} exec setpriv --reuid=65534 --clear-groups \"$@\""),
-            "sh",
-        ])
+        .args(["-c", line, "sh"])
         .arg(program)
         .args(arguments)
         .env("RUST_BACKTRACE", "0")
@@ -278,12 +286,8 @@ fn the_example_tells_zero_copied_from_copied() {
 #[test]
 fn io_uring_that_is_disabled_is_told_by_its_sysctl() {
     gate(|lab| {
-        if Sysctl::new("kernel.io_uring_disabled")
-            .read()
-            .unwrap()
-            .is_none()
-        {
-            return lab.skip("kernel.io_uring_disabled came with Linux 6.6");
+        if !has_io_uring_disabled(lab) {
+            return drop(Ring::builder().build().unwrap());
         }
         let _disabled = Changed::to("kernel.io_uring_disabled", "2");
         let error = Ring::builder().build().map(drop).unwrap_err();
@@ -301,6 +305,50 @@ fn io_uring_that_is_disabled_is_told_by_its_sysctl() {
             error.to_string().contains("kernel.io_uring_disabled is 2"),
             "{error}"
         );
+    });
+}
+
+/// It came with Linux 6.6, and with it the refusal.
+fn has_io_uring_disabled(lab: &Lab) -> bool {
+    let disabled = Sysctl::new("kernel.io_uring_disabled")
+        .read()
+        .expect("a sysctl");
+    assert_eq!(disabled.is_none(), lab.release().starts_with("6.1."));
+    disabled.is_some()
+}
+
+#[test]
+fn the_example_goes_over_epoll_for_those_whom_the_sysctl_shuts_out() {
+    gate(|lab| {
+        let path = |user: &str| {
+            let line = format!("exec setpriv {user} \"$@\"");
+            let (succeeded, text) = zc_send_by(lab, &line, &["--count", "5"]);
+            assert!(succeeded, "{text}");
+            let all = "zc_send: tcp sends=5 bytes=300000 zero_copied=0 copied=300000 not_sent=0";
+            assert_eq!(text.lines().last(), Some(all));
+            let mut lines = text.lines().filter_map(|line| line.strip_prefix("path: "));
+            lines.next().expect(&text).to_owned()
+        };
+        if !has_io_uring_disabled(lab) {
+            return assert_eq!(path(NOBODY), "io_uring");
+        }
+        let _group = Changed::to("kernel.io_uring_group", "4711");
+        for (value, shut_out, let_in) in [
+            ("0", &[][..], &[ROOT, MEMBER, NOBODY][..]),
+            ("1", &[NOBODY], &[ROOT, MEMBER]),
+            ("2", &[ROOT, MEMBER, NOBODY], &[]),
+        ] {
+            let _disabled = Changed::to("kernel.io_uring_disabled", value);
+            for user in let_in {
+                assert_eq!(path(user), "io_uring", "{user} at {value}");
+            }
+            let why = format!("kernel.io_uring_disabled is {value}; set it to 0");
+            for user in shut_out {
+                let path = path(user);
+                let is_told = path.starts_with("epoll, since io_uring is refused");
+                assert!(is_told && path.contains(&why), "{user} at {value}: {path}");
+            }
+        }
     });
 }
 

@@ -14,11 +14,12 @@ use port::EventPort;
 use tests::Machine;
 
 fn main() {
-    let mut events = match EventPort::open() {
+    let events = match EventPort::open() {
         Ok(events) => events,
         Err(error) => return eprintln!("lab: {error:#}"),
     };
-    let why = match work(&mut events) {
+    events.keep_alive();
+    let why = match work(&events) {
         Ok(()) => None,
         Err(error) => Some(format!("{error:#}")),
     };
@@ -28,7 +29,7 @@ fn main() {
     events.send(&Event::Done);
 }
 
-fn work(events: &mut EventPort) -> Result<()> {
+fn work(events: &EventPort) -> Result<()> {
     let path = format!("{SHARE}/job.json");
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
     let job: Job = serde_json::from_str(&text).context("understand the job")?;

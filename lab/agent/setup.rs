@@ -41,6 +41,17 @@ pub(crate) fn prepare(job: &Job) -> Result<Vec<String>> {
     if pfs < 2 {
         missing.push(format!("igb ({pfs} of 2 PFs)"));
     }
+    let pair = fs::read_dir("/sys/bus/virtio/drivers/virtio_net")
+        .map(|entries| {
+            entries
+                .flatten()
+                .filter(|e| e.path().join("net").exists())
+                .count()
+        })
+        .unwrap_or(0);
+    if pair < 2 {
+        missing.push(format!("virtio-net ({pair} of 2 NICs)"));
+    }
     Ok(missing)
 }
 

@@ -9,5 +9,6 @@ mod protocol;
 
 pub use census::{Census, Difference};
 pub use protocol::{
-    Event, FULL_ENV, GateReport, Harness, Job, REPORT_ENV, SHARE, TestCase, Verdict, Work,
+    Event, FULL_ENV, GateReport, HEARTBEAT, Harness, Job, REPORT_ENV, SHARE, TestCase, Verdict,
+    Work,
 };

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where the writable folder shared with the host is mounted in the guest.
 pub const SHARE: &str = "/run/lab";
@@ -9,6 +10,9 @@ pub const REPORT_ENV: &str = "LAB_REPORT";
 
 /// Set for a test's process when the run is one of full volume (`cargo xtask test --full`).
 pub const FULL_ENV: &str = "LAB_FULL";
+
+/// How often the guest gives a sign of life.
+pub const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// What one boot of the guest is for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -95,6 +99,8 @@ pub enum Event {
         /// Fatal lines the kernel's log held by then.
         log: Vec<String>,
     },
+    /// A sign of life: one every [`HEARTBEAT`], whatever else happens.
+    Alive,
     /// A test begins.
     Started {
         /// Its [`TestCase::id`].

@@ -22,6 +22,8 @@ pub(crate) enum Capability {
     NetAdmin = 12,
     NetRaw = 13,
     #[cfg(feature = "ring")]
+    IpcLock = 14,
+    #[cfg(feature = "ring")]
     SysAdmin = 21,
 }
 

@@ -37,6 +37,24 @@ fn a_seccomp_filter_is_named(#[case] call: i64, #[case] name: &str, #[case] errn
     Ring::builder().build().unwrap();
 }
 
+/// What a kernel before 6.0 says to a flag it does not know, or to a call.
+#[rstest]
+#[case::flags(libc::SYS_io_uring_setup, "io_uring_setup")]
+#[case::calls(libc::SYS_io_uring_register, "io_uring_register")]
+fn an_old_kernel_is_told_from_a_filter(#[case] call: i64, #[case] name: &str) {
+    let refused = std::thread::spawn(move || {
+        refuse(call, 22).unwrap();
+        Ring::builder().build().map(drop)
+    });
+    let error = refused.join().unwrap().unwrap_err();
+    let Error::RingRefused { operation, refusal } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(*operation, name);
+    assert!(matches!(refusal, Refusal::KernelTooOld { .. }), "{error}");
+    assert!(error.to_string().contains("it takes Linux 6.0"), "{error}");
+}
+
 #[test]
 fn a_poll_with_nothing_to_do_does_not_enter_the_kernel() {
     let thread = std::thread::spawn(|| {

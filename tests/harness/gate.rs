@@ -1,4 +1,4 @@
-use crate::{Igb, Netdevsim, Rxe};
+use crate::{Igb, Netdevsim, Rxe, VirtioPair};
 use lab::{Census, FULL_ENV, GateReport, REPORT_ENV};
 use std::cell::RefCell;
 use std::env;
@@ -112,6 +112,11 @@ impl Lab {
     /// The two igb PFs.
     pub fn igb(&self) -> Igb {
         Igb::find()
+    }
+
+    /// The two virtio-net NICs, back to back, each in a network namespace of its own.
+    pub fn virtio_pair(&self) -> VirtioPair {
+        VirtioPair::part()
     }
 }
 

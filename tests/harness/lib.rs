@@ -15,8 +15,10 @@ mod gate;
 mod igb;
 mod netdevsim;
 mod rxe;
+mod virtio_pair;
 
 pub use gate::{Lab, gate};
 pub use igb::{Igb, IgbPf};
 pub use netdevsim::Netdevsim;
 pub use rxe::Rxe;
+pub use virtio_pair::{VirtioNic, VirtioPair};

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 /// What the agent needs beyond a test's own deadline to kill it and say so.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// How a guest that says nothing any more is told.
-const STALLED: &str = "the guest stopped answering";
+/// How a guest that says nothing any more is told, and one that gives no sign of life.
+const SILENT: &str = "the guest stopped answering";
+const STALLED: &str = "the guest stalled";
 
 /// How one test ended.
 #[derive(Debug, Clone)]
@@ -150,10 +151,8 @@ fn listen(
             Message::Event(Event::Broken { why }) => (why, false),
             Message::Event(other) => bail!("the guest said {other:?} among its tests"),
             Message::Gone(why) => (why, false),
-            Message::Silent => match guest.complaint() {
-                Some(line) => (format!("{STALLED}, after {line:?}"), false),
-                None => (format!("{STALLED}: {}", guest.console_end()), true),
-            },
+            Message::Silent => of_silence(guest, SILENT),
+            Message::Stalled(_) => of_silence(guest, STALLED),
         };
         // The test that ran is to blame; between tests it is the one before, which has a verdict.
         let outcome = match (running, &last) {
@@ -169,6 +168,14 @@ fn listen(
         }
         each(outcome)?;
         return Ok(Ended::Told);
+    }
+}
+
+/// Why nothing more came, and whether that may be an accident.
+fn of_silence(guest: &impl Guest, what: &str) -> (String, bool) {
+    match guest.complaint() {
+        Some(line) => (format!("{what}, after {line:?}"), false),
+        None => (format!("{what}: {}", guest.console_end()), true),
     }
 }
 

@@ -166,7 +166,7 @@ fn announce(up: &Up) {
 }
 
 /// Waits for the command's or the shell's end.
-fn finish(vm: &mut Vm, deadline: Instant) -> Result<i32> {
+pub(crate) fn finish(vm: &mut Vm, deadline: Instant) -> Result<i32> {
     let mut code = None;
     let mut deadline = deadline;
     loop {
@@ -176,7 +176,9 @@ fn finish(vm: &mut Vm, deadline: Instant) -> Result<i32> {
                 // Its output may still be on its way; the guest's end comes after it.
                 deadline = Instant::now() + Duration::from_secs(20);
             }
-            (Message::Gone(_) | Message::Silent, Some(code)) => return Ok(code),
+            (Message::Gone(_) | Message::Silent | Message::Stalled(_), Some(code)) => {
+                return Ok(code);
+            }
             (Message::Event(Event::Broken { why }), _) => {
                 bail!("the guest cannot do its job: {why}")
             }
@@ -186,6 +188,11 @@ fn finish(vm: &mut Vm, deadline: Instant) -> Result<i32> {
             (Message::Event(_), _) => {}
             (Message::Gone(why), None) => bail!("{why}"),
             (Message::Silent, None) => bail!("the guest ran over its time and was stopped"),
+            (Message::Stalled(time), None) => bail!(
+                "the guest stalled, no sign of life for {} s: {}",
+                time.as_secs(),
+                vm.console_end()
+            ),
         }
     }
 }

@@ -1,7 +1,12 @@
 //! The lab's test of itself: seeded faults, and the verdict each must get.
 
 use crate::guests::Outcome;
-use lab::Verdict;
+use crate::lab::{BOOT, Lab, finish};
+use crate::vm::{Output, Terminal};
+use anyhow::Result;
+use lab::{Verdict, Work};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// The test target whose faults run in a process each, under the harness's gate.
 const ITSELF: &str = "lab_itself";
@@ -181,4 +186,37 @@ pub(crate) fn judge(outcomes: &[Outcome]) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// What came of a guest that stalls.
+pub(crate) enum Stall {
+    /// It was found out, in these words.
+    Noticed(String),
+    /// It was not; what was seen instead.
+    Missed(String),
+}
+
+/// Boots a guest whose agent is stopped: as seen from here, one that stalls as a whole.
+pub(crate) fn stall(lab: &Lab) -> Result<Stall> {
+    // Only a lab that does not notice gets that far.
+    const FAR: Duration = Duration::from_secs(120);
+    // It must come to this anyway: a machine under load may only make it come earlier.
+    const SILENCE: Duration = Duration::from_secs(5);
+    let work = Work::Command {
+        argv: ["sh", "-c", "kill -STOP $PPID; sleep 3600"]
+            .map(str::to_owned)
+            .to_vec(),
+        cwd: PathBuf::from("/"),
+        deadline_s: FAR.as_secs(),
+    };
+    let mut vm = lab.boot(work, Terminal::Detached, Output::Kept)?;
+    vm.wait_up(Instant::now() + BOOT)?;
+    vm.allow_silence(SILENCE);
+    Ok(match finish(&mut vm, Instant::now() + FAR) {
+        Err(error) if error.to_string().contains("no sign of life for 5 s") => {
+            Stall::Noticed(error.to_string())
+        }
+        Err(error) => Stall::Missed(error.to_string()),
+        Ok(code) => Stall::Missed(format!("its command ended with {code}")),
+    })
 }

@@ -7,7 +7,7 @@ use crate::host_tests;
 use crate::lab::{Lab, target_folder};
 use crate::ledger::Ledger;
 use crate::outside;
-use crate::selftest;
+use crate::selftest::{self, Stall};
 use crate::skips::Skips;
 use crate::suite;
 use crate::ui;
@@ -189,12 +189,17 @@ fn lab_itself(lab: &Lab, faults: &[TestCase], skips: &Skips) -> Result<Count> {
         }
         Ok(())
     })?;
-    let wrong = selftest::judge(&outcomes);
+    let mut wrong = selftest::judge(&outcomes);
+    match selftest::stall(lab)? {
+        Stall::Noticed(why) => println!("  found out a guest that stalls: {why}"),
+        Stall::Missed(what) => wrong.push(format!("a guest that stalls was not noticed: {what}")),
+    }
     for line in &wrong {
         println!("  FAILED {line}");
     }
+    let tests = outcomes.len() + 1;
     Ok(Count {
-        passed: outcomes.len().saturating_sub(wrong.len()),
+        passed: tests.saturating_sub(wrong.len()),
         failed: wrong.len(),
         skipped: 0,
         retried,

@@ -1,10 +1,13 @@
 //! One virtual machine: booted, listened to, and gone when dropped.
 
+mod silence;
+
 use crate::interrupt;
 use crate::kernel::{Kernel, Manifest};
 use crate::run;
 use anyhow::{Context, Result, bail};
 use lab::{Event, Job};
+use silence::Silence;
 use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,6 +20,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const MEMORY_MIB: u32 = 2048;
+
+/// How long to wait between two looks at whether there still is a guest to wait for.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What a guest's folder is called, before the process that made it.
 const FOLDER: &str = "netprims-lab-";
@@ -63,8 +69,10 @@ pub(crate) enum Message {
     Event(Event),
     /// The guest is gone; what its console said last, if it said why.
     Gone(String),
-    /// Nothing came before the deadline.
+    /// Nothing came before the deadline but signs of life.
     Silent,
+    /// No sign of life came for this long.
+    Stalled(Duration),
 }
 
 /// A guest that came up.
@@ -110,6 +118,7 @@ pub(crate) struct Vm {
     output: Output,
     captured: Vec<u8>,
     fatal_log: Vec<String>,
+    silence: Silence,
 }
 
 /// Which accelerator QEMU is to use: `$NETPRIMS_LAB_ACCEL`, else software emulation, which works
@@ -170,7 +179,13 @@ impl Vm {
             output,
             captured: Vec::new(),
             fatal_log: job.fatal_log.clone(),
+            silence: Silence::before_the_first_word(),
         })
+    }
+
+    /// Lets the guest go only this long without a sign of life.
+    pub(crate) fn allow_silence(&mut self, allowed: Duration) {
+        self.silence.allow(allowed);
     }
 
     /// The next event, however much output comes in between.
@@ -181,20 +196,26 @@ impl Vm {
             if left.is_zero() {
                 return Ok(Message::Silent);
             }
-            match self
-                .heard
-                .recv_timeout(left.min(Duration::from_millis(200)))
-            {
-                Ok(Heard::Event(event)) => return Ok(Message::Event(event)),
+            let wait = left.min(LOOK);
+            match self.heard.recv_timeout(wait) {
+                Ok(Heard::Event(Event::Alive)) => self.silence.end(),
+                Ok(Heard::Event(event)) => {
+                    self.silence.end();
+                    return Ok(Message::Event(event));
+                }
                 Ok(Heard::Stdout(bytes)) => self.take(&bytes, false)?,
                 Ok(Heard::Stderr(bytes)) => self.take(&bytes, true)?,
                 // Whoever listens to a port is gone only with the guest, all it said taken.
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                Err(error) => {
                     if let Some(status) = self.qemu.try_wait().context("cannot wait for QEMU")? {
-                        if let Ok(Heard::Event(event)) = self.heard.try_recv() {
-                            return Ok(Message::Event(event));
+                        match self.heard.try_recv() {
+                            Ok(Heard::Event(Event::Alive)) => continue,
+                            Ok(Heard::Event(event)) => return Ok(Message::Event(event)),
+                            _ => return Ok(Message::Gone(self.last_words(status))),
                         }
-                        return Ok(Message::Gone(self.last_words(status)));
+                    }
+                    if error == RecvTimeoutError::Timeout && self.silence.goes_on(wait) {
+                        return Ok(Message::Stalled(self.silence.allowed()));
                     }
                 }
             }
@@ -219,6 +240,11 @@ impl Vm {
             Message::Event(other) => bail!("the guest said {other:?} before it was up"),
             Message::Gone(why) => bail!("the guest did not come up: {why}"),
             Message::Silent => bail!("the guest did not come up in time: {}", self.console_end()),
+            Message::Stalled(time) => bail!(
+                "the guest stalled while it came up, no sign of life for {} s: {}",
+                time.as_secs(),
+                self.console_end()
+            ),
         }
     }
 
@@ -358,6 +384,12 @@ fn command(kernel: &Kernel, folder: &Path, terminal: Terminal) -> Command {
         ]);
         command.args(["-netdev", &format!("user,id=n{id},restrict=on")]);
         command.args(["-device", &format!("igb,bus=rp{id},netdev=n{id},mac={mac}")]);
+    }
+    // Two NICs, back to back: a hub delivers to whoever else is on it.
+    for (id, mac) in [("2", "52:54:00:12:34:9a"), ("3", "52:54:00:12:34:9b")] {
+        command.args(["-netdev", &format!("hubport,id=n{id},hubid=0")]);
+        let nic = format!("virtio-net-pci,netdev=n{id},mac={mac},romfile=");
+        command.args(["-device", &nic]);
     }
     if terminal == Terminal::Attached {
         command.args(["-chardev", &format!("socket,id=tty,path={}", at("tty"))]);

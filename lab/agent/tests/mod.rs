@@ -27,7 +27,7 @@ pub(crate) struct Machine<'a> {
     pub(crate) log: &'a mut KernelLog,
     /// Kernel-log fragments that fail the test during which they appear.
     pub(crate) fatal: &'a [String],
-    pub(crate) events: &'a mut EventPort,
+    pub(crate) events: &'a EventPort,
 }
 
 impl Machine<'_> {

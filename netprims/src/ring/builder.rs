@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::{Refusal, Ring};
-use crate::sys::uring::{Engine, LONGEST_DRAIN, Live};
+use crate::sys::uring::{Engine, LONGEST_DRAIN, Live, QueueThread};
 use crate::{Error, Result};
 
 /// Builds a [`Ring`] on the thread that will use it.
@@ -10,6 +10,33 @@ use crate::{Error, Result};
 pub struct RingBuilder {
     in_flight: u32,
     drain_limit: Duration,
+    sqpoll: Option<SqPoll>,
+    busy_poll: Option<BusyPoll>,
+    registered_files: u32,
+}
+
+/// A thread of the kernel's that takes a ring's requests, so that queueing them needs no system call while it is awake.
+///
+/// It uses a CPU for as long as it finds work, and this much longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "IORING_SETUP_SQPOLL")]
+pub struct SqPoll {
+    /// How long it looks for requests before it sleeps; the next poll of the ring wakes it. In whole milliseconds, at least
+    /// one.
+    pub idle: Duration,
+    /// The CPU it stays on, if any.
+    pub cpu: Option<u32>,
+}
+
+/// Busy polling: a wait of the ring looks at the network devices of its sockets instead of sleeping until they interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "NAPI")]
+pub struct BusyPoll {
+    /// How long a wait looks before it sleeps. In whole microseconds.
+    pub time: Duration,
+    /// Keep the device from interrupting as long as it is looked at often enough; see
+    /// [`Tuning::prefer_busy_poll`](crate::tuning::Tuning::prefer_busy_poll).
+    pub prefer: bool,
 }
 
 /// Two completions each, and the kernel's completion queue has at most 65 536 entries.
@@ -21,6 +48,9 @@ impl RingBuilder {
         Self {
             in_flight: 256,
             drain_limit: Duration::from_millis(500),
+            sqpoll: None,
+            busy_poll: None,
+            registered_files: 0,
         }
     }
 
@@ -45,12 +75,47 @@ impl RingBuilder {
         self
     }
 
+    /// Has a thread of the kernel's take the requests. Default: none.
+    ///
+    /// Completions are prepared by that thread, never deferred to the ring's
+    /// ([`Capabilities::deferred_work`](super::Capabilities::deferred_work)). [`Ring::remove`] waits until the thread has
+    /// taken the queue, and fails with `EBUSY` if that takes it more than a second.
+    #[doc(alias = "IORING_SETUP_SQPOLL")]
+    pub const fn sqpoll(mut self, thread: SqPoll) -> Self {
+        self.sqpoll = Some(thread);
+        self
+    }
+
+    /// Busy-polls the network devices of the ring's sockets in its waits. Default: not. Linux 6.9; building the ring fails
+    /// where the kernel cannot. It needs no privilege, and has no effect where a socket's device has no NAPI, such as
+    /// loopback.
+    #[doc(alias = "IORING_REGISTER_NAPI")]
+    pub const fn busy_poll(mut self, busy_poll: BusyPoll) -> Self {
+        self.busy_poll = Some(busy_poll);
+        self
+    }
+
+    /// Makes a table of so many registered files: sockets get a place in it while there is room, which saves each of their
+    /// requests the look-up of a descriptor; those beyond it work as without. Default: 0. At most `RLIMIT_NOFILE`, and
+    /// 1 048 576.
+    ///
+    /// Before Linux 6.13 a socket that was in the table and is [removed](Ring::remove) stays open in the kernel, after its
+    /// descriptor is closed too, until all requests have ended that the ring had in flight on *any* registered socket.
+    #[doc(alias = "IORING_REGISTER_FILES2")]
+    pub const fn registered_files(mut self, files: u32) -> Self {
+        self.registered_files = files;
+        self
+    }
+
     /// Makes the ring.
     ///
     /// # Errors
     ///
     /// - [`Error::InvalidValue`]: more sends in flight than the kernel has room for, or none.
     /// - [`Error::RingRefused`]: io_uring is not to be had, and why.
+    /// - [`Error::System`]: what else was asked for is not to be had: `EINVAL` for a thread on a CPU that is not there or
+    ///   not online, and for busy polling on a kernel without it; `EMFILE` for more registered files than the process may
+    ///   open.
     ///
     /// Source: io_uring_setup(2), io_uring_register(2).
     #[doc(alias = "io_uring_setup")]
@@ -62,14 +127,48 @@ impl RingBuilder {
                 reason: "it must be from 1 to 32768",
             });
         }
-        let kernel = Live::new(self.in_flight).map_err(|refused| {
-            let operation = refused.operation;
-            let refusal = Refusal::of(refused);
-            Error::RingRefused { operation, refusal }
-        })?;
-        let capabilities = kernel.setup().into();
-        let engine = Engine::new(kernel, self.in_flight, self.drain_limit);
-        Ok(Ring::new(Core::new(engine), capabilities))
+        let mut kernel = self.kernel()?;
+        if let Some(BusyPoll { time, prefer }) = self.busy_poll {
+            let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+            kernel.busy_poll(micros, prefer).map_err(|error| {
+                let advice = "it takes Linux 6.9 with CONFIG_NET_RX_BUSY_POLL";
+                Error::advised("io_uring_register", "NAPI busy polling", error, advice)
+            })?;
+        }
+        let mut engine = Engine::new(kernel, self.in_flight, self.drain_limit);
+        if self.registered_files > 0 {
+            let files = self.registered_files;
+            engine.register_files(files).map_err(|error| {
+                let object = format!("a table of {files} files");
+                let advice = "on EMFILE raise RLIMIT_NOFILE, or register fewer";
+                Error::advised("io_uring_register", object, error, advice)
+            })?;
+        }
+        Ok(Ring::new(Core::new(engine)))
+    }
+
+    fn kernel(&self) -> Result<Live> {
+        let thread = self
+            .sqpoll
+            .map(|SqPoll { idle, cpu }| QueueThread { idle, cpu });
+        let refused = match Live::new(self.in_flight, thread) {
+            Ok(kernel) => return Ok(kernel),
+            Err(refused) => refused,
+        };
+        // Without the thread it would do: then it is not io_uring that is refused.
+        if thread.is_some() && Live::new(self.in_flight, None).is_ok() {
+            let advice = "the CPU must be online, and RLIMIT_NPROC allow a thread";
+            let object = "a thread for the queue (SQPOLL)";
+            return Err(Error::advised(
+                refused.operation,
+                object,
+                refused.error,
+                advice,
+            ));
+        }
+        let operation = refused.operation;
+        let refusal = Refusal::of(refused);
+        Err(Error::RingRefused { operation, refusal })
     }
 }
 

@@ -1,6 +1,9 @@
-use crate::sys::uring::Setup;
+use crate::sys::uring::{Capable, Setup};
 
-/// What the kernel offered this ring, found by trying.
+/// What the kernel offers this ring, found by asking and by trying.
+///
+/// Multishot accepts and receives (Linux 5.19 and 6.0), buffer rings (5.19), registered files, linked timeouts and a thread
+/// for the queue are with every kernel on which a ring can be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -12,17 +15,33 @@ pub struct Capabilities {
     /// Completions are prepared on the ring's thread when it polls (`IORING_SETUP_DEFER_TASKRUN`, Linux 6.1). Without,
     /// they interrupt it.
     pub deferred_work: bool,
-    /// Receives that fill several slots with one completion (Linux 6.10).
+    /// The ring has a thread of the kernel's that takes its queue, as was [asked for](super::RingBuilder::sqpoll).
+    pub queue_thread: bool,
+    /// [`Wait::Gather`](super::Wait::Gather) is one call (`IORING_FEAT_MIN_TIMEOUT`, Linux 6.12). Without, it is two.
+    pub gather: bool,
+    /// Zero-copy sends of several pieces (`IORING_OP_SENDMSG_ZC`, Linux 6.1).
+    pub zero_copy_messages: bool,
+    /// Sends and receives that take several buffers at once (`IORING_FEAT_RECVSEND_BUNDLE`, Linux 6.10).
     pub bundles: bool,
+    /// [`RingBuilder::busy_poll`](super::RingBuilder::busy_poll) (`IORING_REGISTER_NAPI`, Linux 6.9, on a kernel with
+    /// `CONFIG_NET_RX_BUSY_POLL`).
+    pub busy_poll: bool,
+    /// Zero-copy receives (`IORING_OP_RECV_ZC`, Linux 6.15). Whether a network device takes part is another question.
+    pub zero_copy_receive: bool,
 }
 
-impl From<Setup> for Capabilities {
-    fn from(setup: Setup) -> Self {
+impl Capabilities {
+    pub(super) fn new(setup: Setup, capable: Capable) -> Self {
         Self {
             zero_copy: setup.zero_copy,
             usage_report: setup.usage,
             deferred_work: setup.deferred,
-            bundles: setup.bundles,
+            queue_thread: setup.queue_thread,
+            gather: setup.gathers,
+            zero_copy_messages: capable.zero_copy_messages,
+            bundles: capable.bundles,
+            busy_poll: capable.busy_poll,
+            zero_copy_receive: capable.zero_copy_receive,
         }
     }
 }

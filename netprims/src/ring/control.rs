@@ -1,11 +1,12 @@
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
 
 use super::ring::not_queued;
 use super::{Ring, Socket, Ticket};
 use crate::sys::uring::Key;
 use crate::{Error, Result};
 
-/// Requests that move no bytes.
+/// Requests about connections rather than their bytes.
 impl Ring {
     /// Queues a shutdown of one or both directions of a connection. The kernel sees it at the next [`poll`](Ring::poll),
     /// and [`Event::ShutDown`](super::Event::ShutDown) tells the result. It does not wait for sends that are in flight:
@@ -29,6 +30,111 @@ impl Ring {
         };
         let queued = self.core.engine.shutdown(socket.key, how);
         queued.map(|key| Ticket(key.to_bits())).map_err(not_queued)
+    }
+
+    /// Accepts connections on a listening socket, one [`Event::Accepted`](super::Event::Accepted) for each, until
+    /// [`Event::AcceptEnded`](super::Event::AcceptEnded). It counts as one request in flight all the while.
+    ///
+    /// The accept waits also where the listener is non-blocking. Connections are close-on-exec and blocking: for use
+    /// outside a ring, set them as that use wants them. Where the kernel ends the accept without an error, which it
+    /// does when completions pile up unpolled, or with `ECONNABORTED`, the ring starts it again.
+    ///
+    /// Any other error ends it. Connections that wait then go on waiting: after `EMFILE` close something, and accept
+    /// again.
+    ///
+    /// Removing the listener does not end the accept; [cancel](Ring::cancel) it. A connection that was accepted and not
+    /// told is closed when the ring is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RingFull`], [`Error::UnknownSocket`], and [`Error::System`] if the full queue could not be handed to the
+    /// kernel.
+    ///
+    /// Source: accept4(2), io_uring_enter(2), `IORING_ACCEPT_MULTISHOT` (Linux 5.19).
+    #[doc(alias = "IORING_OP_ACCEPT")]
+    #[doc(alias = "IORING_ACCEPT_MULTISHOT")]
+    pub fn accept(&mut self, listener: Socket) -> Result<Ticket> {
+        if listener.ring != self.id {
+            return Err(Error::UnknownSocket);
+        }
+        let queued = self.core.engine.accept(listener.key);
+        queued.map(|key| Ticket(key.to_bits())).map_err(not_queued)
+    }
+
+    /// Connects a socket; [`Event::Connected`](super::Event::Connected) tells the result. It waits also where the socket is
+    /// non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RingFull`], [`Error::UnknownSocket`], and [`Error::System`] if the full queue could not be handed to the
+    /// kernel.
+    ///
+    /// Source: connect(2), io_uring_enter(2), `IORING_OP_CONNECT` (Linux 5.5).
+    #[doc(alias = "IORING_OP_CONNECT")]
+    pub fn connect(&mut self, socket: Socket, address: SocketAddr) -> Result<Ticket> {
+        self.connect_for(socket, address, None)
+    }
+
+    /// Like [`connect`](Ring::connect), and is given up with `ETIMEDOUT` after this time. The socket itself goes on trying, as
+    /// it does after a [`cancel`](Ring::cancel): [`remove`](Ring::remove) and close it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`connect`](Ring::connect).
+    ///
+    /// Source: io_uring_enter(2), `IORING_OP_LINK_TIMEOUT` (Linux 5.5).
+    #[doc(alias = "IORING_OP_LINK_TIMEOUT")]
+    pub fn connect_within(
+        &mut self,
+        socket: Socket,
+        address: SocketAddr,
+        limit: Duration,
+    ) -> Result<Ticket> {
+        self.connect_for(socket, address, Some(limit))
+    }
+
+    fn connect_for(
+        &mut self,
+        socket: Socket,
+        address: SocketAddr,
+        within: Option<Duration>,
+    ) -> Result<Ticket> {
+        if socket.ring != self.id {
+            return Err(Error::UnknownSocket);
+        }
+        let engine = &mut self.core.engine;
+        let queued = engine.connect(socket.key, address.into(), within);
+        queued.map(|key| Ticket(key.to_bits())).map_err(not_queued)
+    }
+
+    /// Queues a timeout: [`Event::TimedOut`](super::Event::TimedOut) comes when this time has passed since the kernel has
+    /// seen it, at the next [`poll`](Ring::poll). Times are those of `CLOCK_MONOTONIC`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RingFull`], and [`Error::System`] if the full queue could not be handed to the kernel.
+    ///
+    /// Source: io_uring_enter(2), `IORING_OP_TIMEOUT` (Linux 5.4).
+    #[doc(alias = "IORING_OP_TIMEOUT")]
+    pub fn timeout(&mut self, after: Duration) -> Result<Ticket> {
+        let queued = self.core.engine.timeout(after);
+        queued.map(|key| Ticket(key.to_bits())).map_err(not_queued)
+    }
+
+    /// Asks the kernel to give up all requests about a socket, as [`cancel`](Ring::cancel) does for one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownSocket`], and [`Error::System`] if the full queue could not be handed to the kernel.
+    ///
+    /// Source: io_uring_enter(2), `IORING_ASYNC_CANCEL_FD` (Linux 5.19).
+    #[doc(alias = "IORING_ASYNC_CANCEL_FD")]
+    pub fn cancel_all(&mut self, socket: Socket) -> Result<()> {
+        if socket.ring != self.id {
+            return Err(Error::UnknownSocket);
+        }
+        let cancelled = self.core.engine.cancel_all(socket.key);
+        cancelled.map_err(not_queued)
     }
 
     /// Asks the kernel to give up a request. Its events are told all the same: it ends with the error `ECANCELED`, or as

@@ -5,9 +5,6 @@ use super::{Chunk, Event, ReceiveEnd, Ticket, Totals, TxBuf, Wait};
 use crate::sys::uring::{self, Engine, Kernel, Outcome};
 use crate::{Error, Result};
 
-/// How long to sleep while a receive waits for a slot: nothing wakes the ring when another thread drops one.
-const STARVED: Duration = Duration::from_millis(2);
-
 /// What a ring does with its engine, whichever kernel it runs on.
 pub(super) struct Core<K: Kernel> {
     pub(super) engine: Engine<K>,
@@ -26,15 +23,19 @@ impl<K: Kernel> Core<K> {
     pub(super) fn poll(&mut self, wait: Wait, mut handler: impl FnMut(Event<'_>)) -> Result<usize> {
         let deadline = match wait {
             // A time beyond what an Instant can hold is for ever.
-            Wait::AtMost(limit) => Instant::now().checked_add(limit),
+            Wait::AtMost(limit) | Wait::Gather { limit, .. } => Instant::now().checked_add(limit),
             Wait::No | Wait::Forever => None,
         };
         let mut events = self.deliver(&mut handler);
         loop {
-            let block = if events > 0 {
-                None
-            } else {
-                self.blocking(wait, deadline)
+            let block = match wait {
+                Wait::Gather {
+                    events: enough,
+                    within,
+                    ..
+                } => self.gathering(events, enough, within, deadline),
+                _ if events > 0 => None,
+                _ => self.blocking(wait, deadline),
             };
             let entered = self.enter(block)?;
             events += self.deliver(&mut handler);
@@ -47,17 +48,36 @@ impl<K: Kernel> Core<K> {
         }
     }
 
+    /// How to block now, with so many events told already, until there are enough.
+    fn gathering(
+        &self,
+        told: usize,
+        enough: u32,
+        within: Duration,
+        deadline: Option<Instant>,
+    ) -> Option<uring::Wait> {
+        let left = match deadline {
+            Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+            None => uring::LONGEST_DRAIN,
+        };
+        let missing = enough.saturating_sub(u32::try_from(told).unwrap_or(u32::MAX));
+        let is_over = left.is_zero() || missing == 0 || (told > 0 && self.engine.in_flight() == 0);
+        (!is_over).then_some(uring::Wait::Gather {
+            completions: missing,
+            within,
+            // There is one already: only for more.
+            limit: if told > 0 { within.min(left) } else { left },
+        })
+    }
+
     /// How to block now; `None` once the time is over, and where waiting would never end.
     fn blocking(&self, wait: Wait, deadline: Option<Instant>) -> Option<uring::Wait> {
-        let is_starved = self.engine.is_starved();
         match (wait, deadline) {
             (Wait::No, _) => None,
-            (_, None) if is_starved => Some(uring::Wait::AtMost(STARVED)),
             (_, None) => (self.engine.in_flight() > 0).then_some(uring::Wait::Forever),
             (_, Some(deadline)) => {
                 let left = deadline.saturating_duration_since(Instant::now());
-                let nap = if is_starved { left.min(STARVED) } else { left };
-                (left > Duration::ZERO).then_some(uring::Wait::AtMost(nap))
+                (left > Duration::ZERO).then_some(uring::Wait::AtMost(left))
             }
         }
     }
@@ -102,6 +122,22 @@ impl<K: Kernel> Core<K> {
                     result,
                 }
             }
+            Outcome::Accepted { key, fd } => Event::Accepted {
+                ticket: Ticket(key.to_bits()),
+                fd,
+            },
+            Outcome::AcceptEnded { key, errno } => Event::AcceptEnded {
+                ticket: Ticket(key.to_bits()),
+                error: io::Error::from_raw_os_error(errno),
+            },
+            Outcome::Connected { key, result } => Event::Connected {
+                ticket: Ticket(key.to_bits()),
+                result: result.map_err(io::Error::from_raw_os_error),
+            },
+            Outcome::TimedOut { key, result } => Event::TimedOut {
+                ticket: Ticket(key.to_bits()),
+                result: result.map_err(io::Error::from_raw_os_error),
+            },
             Outcome::ShutDown { key, result } => Event::ShutDown {
                 ticket: Ticket(key.to_bits()),
                 result: result.map_err(io::Error::from_raw_os_error),

@@ -1,4 +1,5 @@
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::{Chunk, ReceiveEnd, TxBuf, Usage};
@@ -34,6 +35,41 @@ pub enum Event<'a> {
         buf: TxBuf,
         /// What became of the bytes that were taken.
         usage: Usage,
+    },
+    /// A connection has come to an [`accept`](super::Ring::accept), which goes on.
+    #[non_exhaustive]
+    Accepted {
+        /// Which accept.
+        ticket: Ticket,
+        /// The connection: close-on-exec and blocking. Dropping it closes it.
+        fd: OwnedFd,
+    },
+    /// An [`accept`](super::Ring::accept) is over: this is its last event.
+    #[non_exhaustive]
+    AcceptEnded {
+        /// Which accept.
+        ticket: Ticket,
+        /// Why: `ECANCELED` when it was [cancelled](super::Ring::cancel); `EMFILE` and `ENFILE` when no descriptor is
+        /// left, `ENOBUFS` and `ENOMEM` when memory is; `EINVAL` when the socket does not listen, `EOPNOTSUPP` when it
+        /// cannot, `ENOTSOCK` when it is none.
+        error: io::Error,
+    },
+    /// A [`connect`](super::Ring::connect) is done.
+    #[non_exhaustive]
+    Connected {
+        /// Which.
+        ticket: Ticket,
+        /// `ECONNREFUSED`, `ENETUNREACH`, …; `ETIMEDOUT` when its time was up, and when TCP has given up; `ECANCELED` when
+        /// it was cancelled.
+        result: io::Result<()>,
+    },
+    /// The time of a [`timeout`](super::Ring::timeout) is over.
+    #[non_exhaustive]
+    TimedOut {
+        /// Which.
+        ticket: Ticket,
+        /// `ECANCELED` when it was cancelled.
+        result: io::Result<()>,
     },
     /// A [`shutdown`](super::Ring::shutdown) is done.
     #[non_exhaustive]
@@ -82,6 +118,20 @@ pub enum Wait {
     No,
     /// At most this long, also when nothing is in flight. A time too long for the clock is for ever.
     AtMost(Duration),
+    /// Until so many events are ready, so that one poll tells many; or until one is and a short time is over; or at most
+    /// for the limit. The kernel counts its completions, of which an event may take more than one. A signal may cut it
+    /// short. [`Capabilities::gather`](super::Capabilities::gather) says what it costs.
+    ///
+    /// Source: io_uring_enter(2), `min_wait_usec`.
+    #[doc(alias = "min_wait_usec")]
+    Gather {
+        /// How many are enough.
+        events: u32,
+        /// How long to wait for more than one; up to 71 minutes.
+        within: Duration,
+        /// How long to wait for one.
+        limit: Duration,
+    },
     /// Until there is one. With nothing in flight there can be none, and the poll returns at once.
     Forever,
 }

@@ -75,6 +75,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod auto;
 mod builder;
 mod capabilities;
 mod control;
@@ -87,11 +88,13 @@ mod refusal;
     reason = "the folder's main type has its own file"
 )]
 mod ring;
+mod shortage;
 mod totals;
 
 pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
 pub use crate::sys::uring::Strays;
-pub use builder::RingBuilder;
+pub use auto::AutoPolicy;
+pub use builder::{BusyPoll, RingBuilder, SqPoll};
 pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
 pub use receive::{
@@ -99,4 +102,5 @@ pub use receive::{
 };
 pub use refusal::Refusal;
 pub use ring::Ring;
+pub use shortage::Shortage;
 pub use totals::Totals;

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::io;
 
+use super::Shortage;
 use crate::caller::{Caller, Capability};
 use crate::sys::uring::{Refused, answer_to_nothing};
 use crate::sysctl::Sysctl;
@@ -32,6 +33,8 @@ pub enum Refusal {
     },
     /// A limit: locked memory, descriptors, or memory itself.
     Limit {
+        /// Which, and so what to raise.
+        shortage: Shortage,
         /// `ENOMEM`, `EMFILE` or `ENFILE`.
         source: io::Error,
     },
@@ -72,7 +75,7 @@ impl Refusal {
             Self::Seccomp { source }
             | Self::Disabled { source, .. }
             | Self::KernelTooOld { source }
-            | Self::Limit { source }
+            | Self::Limit { source, .. }
             | Self::Unclear { source, .. }
             | Self::Other { source } => source,
         }
@@ -92,7 +95,7 @@ impl fmt::Display for Refusal {
                 "kernel.io_uring_disabled is {value}; set it to 0, or to 1 and join the group of kernel.io_uring_group"
             ),
             Self::KernelTooOld { .. } => f.write_str("the kernel's io_uring is missing or too old; it takes Linux 6.0"),
-            Self::Limit { .. } => f.write_str("raise RLIMIT_MEMLOCK or RLIMIT_NOFILE, or ask for fewer entries"),
+            Self::Limit { shortage, .. } => write!(f, "{shortage}"),
             Self::Unclear { unseen, .. } => {
                 write!(
                     f,
@@ -140,7 +143,22 @@ fn classify(refused: Refused, sights: &Sights) -> Refusal {
     let Refused { operation, error } = refused;
     let source = error;
     match (operation, source.raw_os_error()) {
-        (_, Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE)) => Refusal::Limit { source },
+        (_, Some(libc::ENOMEM)) => {
+            // Unless it can be seen not to be the limit, it most likely is.
+            let shortage = match sights.caller.has(Capability::IpcLock) {
+                Some(true) => Shortage::Memory,
+                _ => Shortage::LockedMemory,
+            };
+            Refusal::Limit { shortage, source }
+        }
+        (_, Some(libc::EMFILE)) => {
+            let shortage = Shortage::Descriptors;
+            Refusal::Limit { shortage, source }
+        }
+        (_, Some(libc::ENFILE)) => {
+            let shortage = Shortage::Files;
+            Refusal::Limit { shortage, source }
+        }
         (_, Some(libc::EINVAL)) => Refusal::KernelTooOld { source },
         ("io_uring_setup", Some(libc::EPERM)) => shut_out(source, sights),
         ("io_uring_setup", Some(libc::ENOSYS)) => absent(source, sights),

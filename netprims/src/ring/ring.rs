@@ -1,5 +1,5 @@
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::core::Core;
 use super::{
@@ -27,7 +27,6 @@ use crate::{Error, Result};
 pub struct Ring {
     pub(super) core: Core<Live>,
     pub(super) id: u64,
-    capabilities: Capabilities,
     /// Neither `Send` nor `Sync`.
     _one_thread: [*const (); 0],
 }
@@ -41,19 +40,31 @@ impl Ring {
         RingBuilder::new()
     }
 
-    pub(super) fn new(core: Core<Live>, capabilities: Capabilities) -> Self {
+    pub(super) fn new(core: Core<Live>) -> Self {
         let id = core.engine.id();
         Self {
             core,
             id,
-            capabilities,
             _one_thread: [],
         }
     }
 
-    /// What the kernel offered.
+    /// What the kernel offers. It is asked each time, with two system calls: keep the answer.
     pub fn capabilities(&self) -> Capabilities {
-        self.capabilities
+        let kernel = self.core.engine.kernel();
+        Capabilities::new(kernel.setup(), kernel.capable())
+    }
+
+    /// Whether a socket has a place in the table of [registered files](RingBuilder::registered_files).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownSocket`]: it was removed, or is another ring's.
+    pub fn is_registered(&self, socket: Socket) -> Result<bool> {
+        let known = Some(socket).filter(|socket| socket.ring == self.id);
+        known
+            .and_then(|socket| self.core.engine.is_registered(socket.key))
+            .ok_or(Error::UnknownSocket)
     }
 
     /// Maps memory for `slots` buffers of `slot_len` bytes each and registers it with the ring.
@@ -236,11 +247,26 @@ pub(super) fn not_queued(error: NotQueued) -> Error {
     }
 }
 
+/// For waiting until the ring has something to tell, with poll(2), epoll(7) or an async runtime: it is readable then. After
+/// each [`poll`](Ring::poll) with [`Wait::No`] until it tells nothing, wait again.
+///
+/// The descriptor is for that only. A copy of it keeps the ring's memory pinned after the ring is dropped.
+impl AsFd for Ring {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.core.engine.kernel().fd()
+    }
+}
+
+impl AsRawFd for Ring {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
 impl fmt::Debug for Ring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ring")
             .field("in_flight", &self.in_flight())
-            .field("capabilities", &self.capabilities)
             .field("totals", &self.totals())
             .finish_non_exhaustive()
     }

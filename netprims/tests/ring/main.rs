@@ -2,6 +2,9 @@
 #![cfg(feature = "ring")]
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
+mod accepting;
+mod choosing;
+mod connecting;
 mod control;
 mod going_away;
 mod receive_lifetimes;
@@ -13,11 +16,37 @@ use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use netprims::ring::{Event, Ring, Socket, TxBuf, TxPool, Usage, Wait, ZcPolicy};
+use netprims::ring::{
+    Event, Ring, RingBuilder, Socket, SqPoll, TxBuf, TxPool, Usage, Wait, ZcPolicy,
+};
 
 /// How long anything may take before that is an error. Long: a machine under load is no defect.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LIMIT: Wait = Wait::AtMost(PATIENCE);
+
+/// Ways to build a ring that must make no difference to what is asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    /// A thread of the kernel's takes the queue.
+    Thread,
+    /// Sockets are registered.
+    Files,
+}
+
+impl Kind {
+    fn builder(self) -> RingBuilder {
+        let builder = Ring::builder();
+        match self {
+            Self::Plain => builder,
+            Self::Thread => {
+                let idle = Duration::from_millis(5);
+                builder.sqpoll(SqPoll { idle, cpu: None })
+            }
+            Self::Files => builder.registered_files(64),
+        }
+    }
+}
 
 fn tcp() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -143,7 +143,9 @@ fn a_forgotten_chunk_loses_nothing(
     #[values("plain", "multishot", "bundles", "incremental")] way: &str,
 ) {
     let mut flood = flood(way, 2);
-    flood.chunks(100, |_, chunk| mem::forget(chunk));
+    flood.chunks(100, |_, chunk| {
+        let _ = mem::ManuallyDrop::new(chunk);
+    });
     assert_eq!(flood.pool.outstanding(), 0);
     flood.stop();
 }

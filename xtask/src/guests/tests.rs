@@ -94,13 +94,36 @@ fn a_guest_that_falls_silent_is_replaced_once_for_its_test() {
 }
 
 #[test]
+fn a_guest_that_stalls_is_replaced_once_for_its_test() {
+    let stalled = || vec![started("a"), Message::Stalled(Duration::from_secs(60))];
+    let rest = || vec![started("a"), passed("a"), started("b"), passed("b"), done()];
+    let (ran, given) = run_on(vec![stalled(), rest()], None);
+    let both = ["t::a: Passed", "t::b: Passed"].map(str::to_owned);
+    assert_eq!(ran.unwrap(), (both.to_vec(), 1));
+    assert_eq!(given, [vec!["a", "b"], vec!["a", "b"]]);
+    let last = vec![started("b"), passed("b"), done()];
+    let (outcomes, _) = run(vec![stalled(), stalled(), last]);
+    let why = format!("t::a: {STALLED}: its last line");
+    assert_eq!(outcomes.unwrap(), [why.as_str(), "t::b: Passed"]);
+}
+
+#[test]
+fn a_guest_whose_kernel_complains_before_it_stalls_is_not_forgiven() {
+    let stalled = vec![started("a"), Message::Stalled(Duration::from_secs(60))];
+    let rest = vec![started("b"), passed("b"), done()];
+    let (ran, _) = run_on(vec![stalled, rest], Some("BUG: it"));
+    let why = format!("t::a: {STALLED}, after \"BUG: it\"");
+    assert_eq!(ran.unwrap(), (vec![why, "t::b: Passed".to_owned()], 0));
+}
+
+#[test]
 fn a_test_in_which_two_guests_fall_silent_has_failed() {
     let (outcomes, given) = run(vec![
         vec![started("a")],
         vec![started("a")],
         vec![started("b"), passed("b"), done()],
     ]);
-    let why = format!("t::a: {STALLED}: its last line");
+    let why = format!("t::a: {SILENT}: its last line");
     assert_eq!(outcomes.unwrap(), [why.as_str(), "t::b: Passed"]);
     assert_eq!(given, [vec!["a", "b"], vec!["a", "b"], vec!["b"]]);
 }
@@ -114,7 +137,7 @@ fn only_one_guest_of_a_run_may_fall_silent() {
         ],
         None,
     );
-    let why = format!("t::b: {STALLED}: its last line");
+    let why = format!("t::b: {SILENT}: its last line");
     assert_eq!(ran.unwrap(), (vec!["t::a: Passed".to_owned(), why], 1));
     assert_eq!(given.len(), 2);
 }
@@ -134,7 +157,7 @@ fn a_guest_that_falls_silent_between_tests_is_counted() {
 fn a_guest_whose_kernel_complains_before_it_falls_silent_is_not_forgiven() {
     let scripts = vec![vec![started("a")], vec![started("b"), passed("b"), done()]];
     let (ran, _) = run_on(scripts, Some("BUG: it"));
-    let why = format!("t::a: {STALLED}, after \"BUG: it\"");
+    let why = format!("t::a: {SILENT}, after \"BUG: it\"");
     assert_eq!(ran.unwrap(), (vec![why, "t::b: Passed".to_owned()], 0));
 }
 

@@ -108,6 +108,28 @@ fn the_group_of_the_sysctl_is_exempt(
     assert_eq!(told("io_uring_setup", libc::EPERM, &sights), want);
 }
 
+#[rstest]
+#[case::user(libc::ENOMEM, FREE, Shortage::LockedMemory, "RLIMIT_MEMLOCK")]
+#[case::admin(libc::ENOMEM, ADMIN, Shortage::Memory, "control group")]
+#[case::who_knows(libc::ENOMEM, None, Shortage::LockedMemory, "RLIMIT_MEMLOCK")]
+#[case::descriptors(libc::EMFILE, ADMIN, Shortage::Descriptors, "RLIMIT_NOFILE")]
+#[case::files(libc::ENFILE, FREE, Shortage::Files, "fs.file-max")]
+fn a_limit_says_what_to_raise(
+    #[case] errno: i32,
+    #[case] status: Option<&str>,
+    #[case] want: Shortage,
+    #[case] text: &str,
+    #[values("io_uring_setup", "io_uring_register")] operation: &'static str,
+) {
+    let error = io::Error::from_raw_os_error(errno);
+    let refusal = classify(Refused { operation, error }, &sights(status, ON));
+    let Refusal::Limit { shortage, .. } = &refusal else {
+        panic!("{refusal}")
+    };
+    assert_eq!(*shortage, want);
+    assert!(refusal.to_string().contains(text), "{refusal}");
+}
+
 #[test]
 fn whoever_lets_the_kernel_look_at_parameters_has_not_refused() {
     let mut sights = sights(FILTERED, Seen::Value(1));

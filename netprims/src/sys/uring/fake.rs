@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::kernel::{Completion, Kernel, Operation, QueueFull, Request, Wait};
@@ -21,6 +22,10 @@ pub(crate) struct Fake {
     pub(crate) cancelled: usize,
     /// Buffers that were registered, with their length, and those that were unregistered, with `None`, in order.
     pub(crate) registered: Vec<(u16, Option<usize>)>,
+    /// Files that were put into the table, and places that were freed, in order.
+    pub(crate) files: Vec<(u32, Option<RawFd>)>,
+    /// What `set_file` answers; afterwards, `Ok`.
+    pub(crate) file_results: VecDeque<io::Result<()>>,
     /// Every `enter` panics.
     pub(crate) enter_panics: bool,
     pub(crate) zero_copy: bool,
@@ -43,6 +48,8 @@ impl Fake {
             entered: Vec::new(),
             cancelled: 0,
             registered: Vec::new(),
+            files: Vec::new(),
+            file_results: VecDeque::new(),
             enter_panics: false,
             zero_copy: true,
             groups: Vec::new(),
@@ -73,6 +80,11 @@ impl Fake {
         });
     }
 
+    /// Posts what the `nth` request, an accept, has accepted.
+    pub(crate) fn accepted(&mut self, nth: usize, fd: OwnedFd, more: bool) {
+        self.result(nth, fd.into_raw_fd(), more);
+    }
+
     /// Posts a completion of the `nth` request that names a provided buffer.
     pub(crate) fn fill(&mut self, nth: usize, result: i32, buffer: u16, more: bool) {
         let user_data = self.pushed[nth].user_data;
@@ -97,7 +109,8 @@ impl Fake {
     }
 }
 
-// SAFETY: it touches no memory at all, so whatever a script makes it say, no memory is read after it was given back.
+// SAFETY: it touches no memory at all, so whatever a script makes it say, no memory is read after it was given back. What a
+// script posts as accepted it has given up (`accepted`).
 unsafe impl Kernel for Fake {
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
         if self.queued == self.room {
@@ -105,6 +118,15 @@ unsafe impl Kernel for Fake {
         }
         self.queued += 1;
         self.pushed.push(*request);
+        Ok(())
+    }
+
+    unsafe fn push_both(&mut self, request: &Request, limit: &Request) -> Result<(), QueueFull> {
+        if self.room - self.queued < 2 {
+            return Err(QueueFull);
+        }
+        self.queued += 2;
+        self.pushed.extend([*request, *limit]);
         Ok(())
     }
 
@@ -140,6 +162,15 @@ unsafe impl Kernel for Fake {
     unsafe fn register(&mut self, buffer: u16, _: *mut u8, len: usize) -> io::Result<()> {
         self.registered.push((buffer, Some(len)));
         Ok(())
+    }
+
+    fn register_files(&mut self, _: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_file(&mut self, place: u32, fd: Option<RawFd>) -> io::Result<()> {
+        self.files.push((place, fd));
+        self.file_results.pop_front().unwrap_or(Ok(()))
     }
 
     unsafe fn register_group(

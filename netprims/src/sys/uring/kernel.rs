@@ -2,6 +2,9 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
+use io_uring::types::Timespec;
+use socket2::SockAddr;
+
 /// The kernel's side of a ring.
 ///
 /// # Safety
@@ -10,7 +13,8 @@ use std::time::Duration;
 ///
 /// - return from [`completion`](Kernel::completion) only what the kernel posted, unchanged, each completion once;
 /// - after the last completion of a request, which is the one without `more`, let nobody use the request's memory;
-/// - touch the memory of a request only in the way its operation says.
+/// - touch the memory of a request only in the way its operation says;
+/// - give as the result of an accept that succeeded a descriptor that is open and that nobody owns.
 pub(crate) unsafe trait Kernel {
     /// Queues a request; the kernel sees it at the next [`enter`](Kernel::enter).
     ///
@@ -21,12 +25,24 @@ pub(crate) unsafe trait Kernel {
     /// of its target stays open.
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull>;
 
+    /// Queues a request and, behind it, its linked timeout: both or neither.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push`](Kernel::push), for both.
+    unsafe fn push_both(&mut self, request: &Request, limit: &Request) -> Result<(), QueueFull>;
+
     /// Requests queued that no `enter` has taken.
     fn queued(&mut self) -> usize;
 
     /// Hands the queue to the kernel, lets it post what it has ready and, with a wait, blocks until a completion is there
     /// or the time is over.
     fn enter(&mut self, wait: Option<Wait>) -> io::Result<()>;
+
+    /// Hands the queue to the kernel and waits, where somebody else takes it, for at most the limit until it is taken.
+    fn hand_over(&mut self, _limit: Duration) -> io::Result<()> {
+        self.enter(None)
+    }
 
     /// Takes the next completion.
     fn completion(&mut self) -> Option<Completion>;
@@ -44,6 +60,12 @@ pub(crate) unsafe trait Kernel {
     ///
     /// The range is mapped and readable and writable, and no byte of it is used but through requests and by its owner.
     unsafe fn register(&mut self, buffer: u16, address: *mut u8, len: usize) -> io::Result<()>;
+
+    /// Makes a table of registered files with this many places, all free.
+    fn register_files(&mut self, places: u32) -> io::Result<()>;
+
+    /// Puts a file into a place of that table, or frees the place.
+    fn set_file(&mut self, place: u32, fd: Option<RawFd>) -> io::Result<()>;
 
     /// Makes a ring of provided buffers a group that requests can name. The kernel pins the ring's own memory, and reads
     /// what it shows, until the group is unregistered or the ring is closed.
@@ -89,6 +111,8 @@ pub(crate) enum Target {
     /// The ring itself.
     Ring,
     Descriptor(RawFd),
+    /// A place in the table of registered files.
+    Registered(u32),
 }
 
 /// What a request does.
@@ -101,6 +125,8 @@ pub(crate) enum Operation {
         buffer: u16,
         zero_copy: bool,
     },
+    /// accept(2), again and again until the completion without `more`. Uses no memory.
+    Accept,
     /// Writes up to `len` bytes at `address`.
     Receive { address: *mut u8, len: u32 },
     /// Receives again and again into the buffers that the group shows, each time into one of them, or as a bundle into as
@@ -108,8 +134,16 @@ pub(crate) enum Operation {
     ReceiveMultishot { group: u16, is_bundle: bool },
     /// shutdown(2). Uses no memory.
     Shutdown { how: i32 },
+    /// connect(2). Reads `len` bytes of the address.
+    Connect { address: *const SockAddr, len: u32 },
+    /// Completes after a time, with `ETIME`. Reads the time.
+    Timeout { after: *const Timespec },
+    /// Cancels the request before it after a time. Reads the time.
+    Limit { after: *const Timespec },
     /// Gives up the request of this user data. Uses no memory.
     Cancel { user_data: u64 },
+    /// Gives up all requests about the target. Uses no memory.
+    CancelAll,
 }
 
 /// How long to block.
@@ -117,6 +151,12 @@ pub(crate) enum Operation {
 pub(crate) enum Wait {
     AtMost(Duration),
     Forever,
+    /// Until there are so many completions, or one and this time is over, or at most for the limit.
+    Gather {
+        completions: u32,
+        within: Duration,
+        limit: Duration,
+    },
 }
 
 /// What the kernel says about a request.

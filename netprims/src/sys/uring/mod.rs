@@ -26,6 +26,6 @@ pub(crate) use engine::{
     End, Engine, Giving, GroupHandle, LONGEST_DRAIN, Loan, NotQueued, Outcome,
 };
 pub(crate) use kernel::{Kernel, Wait};
-pub(crate) use live::{Live, Refused, Setup, answer_to_nothing};
+pub(crate) use live::{Capable, Live, QueueThread, Refused, Setup, answer_to_nothing};
 pub(crate) use rx::{Counters, MOST_PLACES, Piece};
 pub(crate) use slab::Key;

@@ -49,7 +49,7 @@ impl Watch {
         let file = File::from(memfd_create("oracle", MFdFlags::MFD_CLOEXEC).unwrap());
         let shape = Shape::new(SHAPE.0, SHAPE.1).unwrap();
         file.set_len(at(SHAPE.0)).unwrap();
-        let mut engine = Engine::new(Live::new(SHAPE.0).unwrap(), SHAPE.0, drain_limit);
+        let mut engine = Engine::new(Live::new(SHAPE.0, None).unwrap(), SHAPE.0, drain_limit);
         let mapping = Mapping::of_file(&file, shape.bytes()).unwrap();
         let pool = engine.pool_in(mapping, shape).unwrap().unwrap();
         let (near, far) = stream_with_room_on_one_side();
@@ -99,7 +99,7 @@ impl Watch {
                         scribble(&self.file, &slot);
                         self.released.push(slot);
                     }
-                    _ => panic!("nothing but sends"),
+                    _ => panic!("nothing but sends was queued"),
                 }
             }
         }

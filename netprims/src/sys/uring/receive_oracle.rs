@@ -74,7 +74,7 @@ impl Watch {
         let file = File::from(memfd_create("oracle", MFdFlags::MFD_CLOEXEC).unwrap());
         let shape = Shape::new(SLOTS, SLOT).unwrap();
         file.set_len(u64::from(SLOTS * SLOT)).unwrap();
-        let mut engine = Engine::new(Live::new(8).unwrap(), 8, PATIENCE);
+        let mut engine = Engine::new(Live::new(8, None).unwrap(), 8, PATIENCE);
         let mapping = Mapping::of_file(&file, shape.bytes()).unwrap();
         let handle = match engine.group_in(mapping, shape, giving) {
             Err(error) if giving == INCREMENTAL => {
@@ -230,7 +230,7 @@ fn what_is_kept_does_not_change_while_the_kernel_receives(
 #[case::release_at_first_part(Defect::ReleaseAtFirstPart, INCREMENTAL)]
 #[case::bundle_by_number(Defect::BundleByNumber, BUNDLES)]
 fn a_defect_is_noticed(#[case] bug: Defect, #[case] giving: Giving) {
-    let has_bundles = Live::new(8).unwrap().setup().bundles;
+    let has_bundles = Live::new(8, None).unwrap().setup().bundles;
     let verdict = defect::with(Some(bug), || receive_all(giving));
     // Kernels without what the defect is in have nothing to notice.
     if verdict.is_some() && (giving != BUNDLES || has_bundles) {

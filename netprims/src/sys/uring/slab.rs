@@ -17,6 +17,9 @@ struct Entry<T> {
 
 const NONE: u32 = u32::MAX;
 
+/// The most places a table has.
+const MOST: u32 = (1 << 31) - 1;
+
 /// Names an entry for as long as it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -57,6 +60,24 @@ impl Key {
     /// The user data of requests that nobody asks after. No key has these bits: a table has fewer places.
     pub(super) const OF_NOBODY: u64 = u64::MAX;
 
+    /// Tells the user data of a request's linked timeout from the request's own. A table has fewer places than this.
+    const LIMIT: u64 = 1 << 31;
+
+    /// The user data of a request's linked timeout.
+    pub(super) fn to_limit_bits(self) -> u64 {
+        self.to_bits() | Self::LIMIT
+    }
+
+    /// The request whose linked timeout has this user data, if it is one's.
+    pub(super) fn from_limit_bits(bits: u64) -> Option<Self> {
+        (bits & Self::LIMIT != 0).then(|| Self::from_bits(bits & !Self::LIMIT))
+    }
+
+    /// Its place in the table.
+    pub(super) fn place(self) -> Option<usize> {
+        usize::try_from(self.index).ok()
+    }
+
     pub(crate) fn to_bits(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
@@ -75,7 +96,7 @@ impl Key {
 
 impl<T> Slab<T> {
     pub(super) fn new(capacity: u32) -> Self {
-        let capacity = capacity.min(NONE - 1);
+        let capacity = capacity.min(MOST);
         let entries = (0..capacity).map(|index| {
             let next_free = if index + 1 < capacity {
                 index + 1
@@ -124,7 +145,7 @@ impl<T> Slab<T> {
             let Ok(index) = u32::try_from(self.entries.len()) else {
                 return Err(value);
             };
-            if index >= NONE - 1 {
+            if index >= MOST {
                 return Err(value);
             }
             self.entries.push(Entry {

@@ -1,4 +1,7 @@
-use super::{Engine, Flight, NotQueued, Outcome};
+use std::time::Duration;
+
+use super::limit::timespec;
+use super::{Engine, Flight, NotQueued, Outcome, Socket};
 use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request, Target};
 use crate::sys::uring::slab::Key;
 
@@ -6,12 +9,77 @@ use crate::sys::uring::slab::Key;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Control {
     Shutdown,
+    Timeout,
 }
 
 impl<K: Kernel> Engine<K> {
     /// Queues a shutdown(2).
     pub(crate) fn shutdown(&mut self, socket: Key, how: i32) -> Result<Key, NotQueued> {
-        self.control(socket, Control::Shutdown, Operation::Shutdown { how })
+        let target = self.target(socket)?;
+        let key = self
+            .flights
+            .insert(Flight::Control(Control::Shutdown))
+            .map_err(|_| NotQueued::Full)?;
+        let request = Request {
+            user_data: key.to_bits(),
+            target,
+            operation: Operation::Shutdown { how },
+        };
+        // SAFETY: the operation uses no memory. The descriptor is in `sockets`, which closes none that a queued request
+        // names.
+        let queued = unsafe { self.queue(&request) };
+        if queued.is_err() {
+            self.flights.remove(key);
+        }
+        queued.map(|()| key)
+    }
+
+    /// Queues a request that completes after a time.
+    pub(crate) fn timeout(&mut self, after: Duration) -> Result<Key, NotQueued> {
+        let key = self
+            .flights
+            .insert(Flight::Control(Control::Timeout))
+            .map_err(|_| NotQueued::Full)?;
+        let Some(after) = self.times.put(key, timespec(after)) else {
+            // Not reached: the table of times is as long as that of flights.
+            self.flights.remove(key);
+            return Err(NotQueued::Full);
+        };
+        let request = Request {
+            user_data: key.to_bits(),
+            target: Target::Ring,
+            operation: Operation::Timeout { after },
+        };
+        // SAFETY: the time lies in the flight's place of `times`, which is freed when nothing is in the kernel and leaked
+        // otherwise; it is written when the next flight gets the place, after this one's last completion.
+        let queued = unsafe { self.queue(&request) };
+        if queued.is_err() {
+            self.flights.remove(key);
+        }
+        queued.map(|()| key)
+    }
+
+    /// Asks the kernel to give up all requests about a socket.
+    pub(crate) fn cancel_all(&mut self, socket: Key) -> Result<(), NotQueued> {
+        // What is not with the kernel yet could not be found by it.
+        self.queue_held().map_err(NotQueued::Enter)?;
+        let request = Request {
+            user_data: Key::OF_NOBODY,
+            target: self.target(socket)?,
+            operation: Operation::CancelAll,
+        };
+        // SAFETY: the operation uses no memory. The descriptor is in `sockets`, which closes none that a queued request
+        // names.
+        unsafe { self.queue(&request) }?;
+        self.give_up_accepts_of(socket);
+        // One that waits for its next request is not with the kernel, and must not be queued again.
+        let receive = self.sockets.find(socket).and_then(|socket| socket.receive);
+        receive.map_or(Ok(()), |receive| self.cancel_receive(receive))
+    }
+
+    fn target(&self, socket: Key) -> Result<Target, NotQueued> {
+        let socket = self.sockets.find(socket);
+        socket.map(Socket::target).ok_or(NotQueued::UnknownSocket)
     }
 
     /// Asks the kernel to give up a request in flight, which then ends as if it had failed with `ECANCELED`, unless it was
@@ -19,6 +87,12 @@ impl<K: Kernel> Engine<K> {
     pub(crate) fn cancel(&mut self, key: Key) -> Result<(), NotQueued> {
         match self.flights.find(key) {
             Some(Flight::Receive(_)) => self.cancel_receive(key),
+            Some(Flight::Accept(_)) => {
+                if self.give_up_accept(key) {
+                    return Ok(());
+                }
+                self.queue_cancel(key)
+            }
             Some(_) => self.queue_cancel(key),
             None => Err(NotQueued::UnknownRequest),
         }
@@ -37,36 +111,6 @@ impl<K: Kernel> Engine<K> {
         unsafe { self.queue(&request) }
     }
 
-    /// Queues a request that uses no memory.
-    fn control(
-        &mut self,
-        socket: Key,
-        control: Control,
-        operation: Operation,
-    ) -> Result<Key, NotQueued> {
-        let target = self
-            .sockets
-            .find(socket)
-            .ok_or(NotQueued::UnknownSocket)?
-            .target();
-        let key = self
-            .flights
-            .insert(Flight::Control(control))
-            .map_err(|_| NotQueued::Full)?;
-        let request = Request {
-            user_data: key.to_bits(),
-            target,
-            operation,
-        };
-        // SAFETY: the operation uses no memory. The descriptor is in `sockets`, which closes none that a queued request
-        // names.
-        let queued = unsafe { self.queue(&request) };
-        if queued.is_err() {
-            self.flights.remove(key);
-        }
-        queued.map(|()| key)
-    }
-
     pub(super) fn control_completed(
         &mut self,
         key: Key,
@@ -80,13 +124,21 @@ impl<K: Kernel> Engine<K> {
             errno => Err(errno.saturating_neg()),
         };
         match control {
-            Control::Shutdown if completion.more || completion.notification => {
+            _ if completion.more || completion.notification => {
                 self.strays.duplicate += 1;
                 None
             }
             Control::Shutdown => {
                 self.flights.remove(key);
                 Some(Outcome::ShutDown { key, result })
+            }
+            Control::Timeout => {
+                self.flights.remove(key);
+                let result = match result {
+                    Err(libc::ETIME) => Ok(()),
+                    result => result,
+                };
+                Some(Outcome::TimedOut { key, result })
             }
         }
     }

@@ -148,7 +148,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Whether a receive waits for a slot to come back. Nothing wakes a thread that blocks in the kernel when one does.
-    pub(crate) fn is_starved(&self) -> bool {
+    pub(super) fn is_starved(&self) -> bool {
         let mut groups = self.groups.iter().flatten();
         groups.any(|group| !group.starved.is_empty())
     }

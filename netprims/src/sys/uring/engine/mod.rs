@@ -1,23 +1,36 @@
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
+use io_uring::types::Timespec;
+use socket2::SockAddr;
+
 use super::slab::{Key, Missing, Slab};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::{Slot, WeakPool};
 use crate::sys::usage::Usage;
 
+mod accept;
+mod arguments;
+mod connect;
 mod control;
+mod files;
 mod groups;
+mod limit;
 mod pools;
 mod receive;
 mod send;
 mod sockets;
 
+use accept::Accept;
+use arguments::Arguments;
+use connect::Connect;
 use control::Control;
+use files::Files;
 use groups::Group;
 pub(crate) use groups::{Giving, GroupHandle};
 use receive::{Arrived, Receive, Told};
@@ -38,6 +51,10 @@ pub(crate) struct Engine<K: Kernel> {
     id: u64,
     flights: Slab<Flight>,
     sockets: Slab<Socket>,
+    files: Files,
+    /// What requests in flight point to. Freed when nothing is in the kernel, else leaked.
+    addresses: Arguments<SockAddr>,
+    times: Arguments<Timespec>,
     /// The pools by the number of their fixed buffer; `None` for a number that is free.
     pools: Vec<Option<WeakPool>>,
     /// A send whose result was told and whose release is next.
@@ -45,6 +62,8 @@ pub(crate) struct Engine<K: Kernel> {
     /// Sends that were refused without copying and wait to be queued plainly, in the order they were sent. Has room for
     /// all that can be in flight.
     held: VecDeque<Key>,
+    /// Accepts that the kernel has ended and that are not queued again yet, or that will not be. Has room as `held` has.
+    unarmed: VecDeque<Key>,
     /// Memory to receive into, by the number of its group; `None` for a number that is free.
     groups: Vec<Option<Group>>,
     /// Receives whose next request is to be queued. Has room for all there can be, as `ended` has.
@@ -62,6 +81,8 @@ pub(crate) struct Engine<K: Kernel> {
 /// A request and what it owns, from when it is queued to its last event.
 enum Flight {
     Send(Send),
+    Accept(Accept),
+    Connect(Connect),
     Receive(Receive),
     Control(Control),
 }
@@ -79,6 +100,18 @@ pub(crate) enum Outcome {
         bytes: u32,
         usage: Usage,
     },
+    Accepted {
+        key: Key,
+        fd: OwnedFd,
+    },
+    AcceptEnded {
+        key: Key,
+        errno: i32,
+    },
+    Connected {
+        key: Key,
+        result: Result<(), i32>,
+    },
     /// The bytes are lent by [`loan`](Engine::loan) until the next outcome is asked for.
     Received {
         key: Key,
@@ -88,6 +121,10 @@ pub(crate) enum Outcome {
         end: End,
     },
     ShutDown {
+        key: Key,
+        result: Result<(), i32>,
+    },
+    TimedOut {
         key: Key,
         result: Result<(), i32>,
     },
@@ -124,6 +161,12 @@ pub struct Strays {
 /// The longest a ring may take to drain.
 pub(crate) const LONGEST_DRAIN: Duration = Duration::from_secs(60 * 60);
 
+/// How long a thread of the kernel's may take to take the queue.
+const TAKING: Duration = Duration::from_secs(1);
+
+/// How long to wait while a receive has no slot: nothing wakes the ring when another thread drops one.
+const STARVED: Duration = Duration::from_millis(2);
+
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl<K: Kernel> Engine<K> {
@@ -134,9 +177,13 @@ impl<K: Kernel> Engine<K> {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             flights: Slab::new(in_flight),
             sockets: Slab::new(0),
+            files: Files::none(),
+            addresses: Arguments::new(in_flight),
+            times: Arguments::new(in_flight),
             pools: Vec::new(),
             told: None,
             held: VecDeque::with_capacity(most_in_flight),
+            unarmed: VecDeque::with_capacity(most_in_flight),
             groups: Vec::new(),
             waiting: VecDeque::with_capacity(most_in_flight),
             ended: VecDeque::with_capacity(most_in_flight),
@@ -147,6 +194,10 @@ impl<K: Kernel> Engine<K> {
             drain_limit: drain_limit.min(LONGEST_DRAIN),
             closing: false,
         }
+    }
+
+    pub(crate) fn kernel(&self) -> &K {
+        &self.kernel
     }
 
     #[cfg(test)]
@@ -162,9 +213,27 @@ impl<K: Kernel> Engine<K> {
     /// Hands the queue to the kernel and waits as told.
     pub(crate) fn enter(&mut self, wait: Option<Wait>) -> io::Result<()> {
         self.queue_held()?;
+        self.arm_again()?;
         self.offer_slots();
         self.arm()?;
+        let wait = wait.and_then(|wait| self.bounded(wait));
         self.kernel.enter(wait)
+    }
+
+    /// How to wait at most as things are.
+    fn bounded(&self, wait: Wait) -> Option<Wait> {
+        // What is over is told without waiting for something else.
+        if self.is_an_accept_over() || !self.ended.is_empty() {
+            return None;
+        }
+        if !self.is_starved() {
+            return Some(wait);
+        }
+        let limit = match wait {
+            Wait::Forever => STARVED,
+            Wait::AtMost(limit) | Wait::Gather { limit, .. } => limit.min(STARVED),
+        };
+        Some(Wait::AtMost(limit))
     }
 
     /// The next thing that happened, from the completions the kernel has posted.
@@ -174,6 +243,9 @@ impl<K: Kernel> Engine<K> {
             if let Some(outcome) = self.release(key) {
                 return Some(outcome);
             }
+        }
+        if let Some(outcome) = self.accept_that_is_over() {
+            return Some(outcome);
         }
         loop {
             if let Some(outcome) = self.next_received() {
@@ -197,6 +269,9 @@ impl<K: Kernel> Engine<K> {
         if completion.user_data == Key::OF_NOBODY {
             return None;
         }
+        if let Some(key) = Key::from_limit_bits(completion.user_data) {
+            return self.limit_completed(key, completion);
+        }
         let key = Key::from_bits(completion.user_data);
         #[cfg(test)]
         let key = if seeded(Defect::TrustAStaleId) {
@@ -206,20 +281,32 @@ impl<K: Kernel> Engine<K> {
         };
         match self.flights.find_mut(key) {
             Ok(Flight::Send(_)) => self.send_completed(key, completion),
+            Ok(Flight::Accept(_)) => self.accept_completed(key, completion),
+            Ok(Flight::Connect(_)) => self.connect_completed(key, completion),
             Ok(Flight::Receive(_)) => {
                 self.receive_completed(key, completion);
                 None
             }
             Ok(Flight::Control(_)) => self.control_completed(key, completion),
-            Err(Missing::Late) => {
-                self.strays.late += 1;
-                None
-            }
-            Err(Missing::Unknown) => {
-                self.strays.unknown += 1;
-                None
-            }
+            Err(missing) => self.stray(missing),
         }
+    }
+
+    /// What the completion of a linked timeout means for the request it limits.
+    fn limit_completed(&mut self, key: Key, completion: &Completion) -> Option<Outcome> {
+        match self.flights.find_mut(key) {
+            Ok(Flight::Connect(_)) => self.connect_limit_completed(key, completion),
+            Ok(_) => self.stray(Missing::Unknown),
+            Err(missing) => self.stray(missing),
+        }
+    }
+
+    fn stray(&mut self, missing: Missing) -> Option<Outcome> {
+        match missing {
+            Missing::Late => self.strays.late += 1,
+            Missing::Unknown => self.strays.unknown += 1,
+        }
+        None
     }
 
     /// Requests in flight, until their last event was told.
@@ -241,9 +328,24 @@ impl<K: Kernel> Engine<K> {
         let Err(QueueFull) = (unsafe { self.kernel.push(request) }) else {
             return Ok(());
         };
-        self.kernel.enter(None).map_err(NotQueued::Enter)?;
+        self.kernel.hand_over(TAKING).map_err(NotQueued::Enter)?;
         // SAFETY: the caller's promise; nothing has changed but the length of the queue.
         unsafe { self.kernel.push(request) }.map_err(|QueueFull| NotQueued::Full)
+    }
+
+    /// Queues a request and its linked timeout, making room in the queue if need be.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Kernel::push_both`], if the answer is `Ok`.
+    unsafe fn queue_both(&mut self, request: &Request, limit: &Request) -> Result<(), NotQueued> {
+        // SAFETY: the caller's promise.
+        let Err(QueueFull) = (unsafe { self.kernel.push_both(request, limit) }) else {
+            return Ok(());
+        };
+        self.kernel.hand_over(TAKING).map_err(NotQueued::Enter)?;
+        // SAFETY: the caller's promise; nothing has changed but the length of the queue.
+        unsafe { self.kernel.push_both(request, limit) }.map_err(|QueueFull| NotQueued::Full)
     }
 
     /// Ends what is in flight, for at most the drain limit.
@@ -251,7 +353,7 @@ impl<K: Kernel> Engine<K> {
         self.closing = true;
         let start = Instant::now();
         // Errors here leave requests in flight, and what those own is leaked.
-        let _ = self.kernel.enter(None);
+        let _ = self.kernel.hand_over(self.drain_limit);
         self.absorb();
         if self.in_kernel() == 0 {
             return;
@@ -291,9 +393,10 @@ impl Flight {
     fn in_kernel(&self) -> bool {
         match self {
             Self::Send(send) => send.in_kernel(),
+            Self::Accept(accept) => accept.in_kernel(),
             Self::Receive(receive) => receive.in_kernel(),
             // It leaves the table with its last completion.
-            Self::Control(_) => true,
+            Self::Connect(_) | Self::Control(_) => true,
         }
     }
 
@@ -302,7 +405,7 @@ impl Flight {
         match self {
             Self::Send(send) => drop(send.take_back()),
             // What a receive writes is its group's.
-            Self::Receive(_) | Self::Control(_) => {}
+            Self::Receive(_) | Self::Accept(_) | Self::Connect(_) | Self::Control(_) => {}
         }
     }
 }
@@ -317,6 +420,10 @@ impl<K: Kernel> Drop for Engine<K> {
             return self.flights.drain().for_each(Flight::free);
         }
         self.quiesce();
+        if self.in_kernel() == 0 {
+            self.addresses.free();
+            self.times.free();
+        }
         self.drop_groups();
         for flight in self.flights.drain() {
             if !flight.in_kernel() {

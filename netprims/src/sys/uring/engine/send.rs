@@ -216,7 +216,7 @@ impl<K: Kernel> Engine<K> {
 }
 
 /// EINTR: a signal. EBUSY: completions must be taken first. EAGAIN and ENOMEM: the kernel is short of memory.
-fn is_passing(error: &io::Error) -> bool {
+pub(super) fn is_passing(error: &io::Error) -> bool {
     let passing = [libc::EINTR, libc::EBUSY, libc::EAGAIN, libc::ENOMEM];
     error
         .raw_os_error()

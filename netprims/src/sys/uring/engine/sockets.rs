@@ -3,13 +3,15 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use socket2::SockRef;
 
-use super::{Engine, NotQueued};
+use super::{Engine, NotQueued, TAKING};
 use crate::sys::uring::kernel::{Kernel, Target};
 use crate::sys::uring::slab::Key;
 
 /// A descriptor the engine owns.
 pub(super) struct Socket {
     fd: OwnedFd,
+    /// Its place in the table of registered files.
+    place: Option<u32>,
     /// It refused a zero-copy send.
     pub(super) plain_only: bool,
     /// What is received from it. One at a time: of two, nobody could tell which bytes come first.
@@ -19,14 +21,19 @@ pub(super) struct Socket {
 impl<K: Kernel> Engine<K> {
     /// Takes a socket; gives it back if no number is left for it.
     pub(crate) fn add(&mut self, fd: OwnedFd) -> Result<Key, OwnedFd> {
+        let place = self.register_file(&fd);
         let socket = Socket {
             fd,
+            place,
             plain_only: false,
             receive: None,
         };
-        self.sockets
-            .insert_growing(socket)
-            .map_err(|socket| socket.fd)
+        self.sockets.insert_growing(socket).map_err(|socket| {
+            if let Some(place) = socket.place {
+                self.unregister_file(place);
+            }
+            socket.fd
+        })
     }
 
     /// Gives a socket back. What is held and queued is handed to the kernel first, because it needs the socket, and a
@@ -34,6 +41,7 @@ impl<K: Kernel> Engine<K> {
     /// would keep the connection open.
     pub(crate) fn remove(&mut self, socket: Key) -> io::Result<Option<OwnedFd>> {
         self.queue_held()?;
+        self.arm_again()?;
         let receive = self.sockets.find(socket).and_then(|socket| socket.receive);
         match receive.map(|receive| self.cancel_receive(receive)) {
             Some(Err(NotQueued::Enter(error))) => return Err(error),
@@ -41,12 +49,25 @@ impl<K: Kernel> Engine<K> {
             _ => {}
         }
         if self.kernel.queued() > 0 {
-            self.kernel.enter(None)?;
+            self.kernel.hand_over(TAKING)?;
         }
         if self.kernel.queued() > 0 {
             return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }
-        Ok(self.sockets.remove(socket).map(|socket| socket.fd))
+        let Some(socket) = self.sockets.remove(socket) else {
+            return Ok(None);
+        };
+        if let Some(place) = socket.place {
+            self.unregister_file(place);
+        }
+        Ok(Some(socket.fd))
+    }
+
+    /// Whether a socket is in the table of registered files.
+    pub(crate) fn is_registered(&self, socket: Key) -> Option<bool> {
+        self.sockets
+            .find(socket)
+            .map(|socket| socket.place.is_some())
     }
 
     /// Whether a socket refused a zero-copy send, so that its sends are plain.
@@ -59,7 +80,10 @@ impl Socket {
     /// How a request names it. A request that does so must be taken by the kernel before the socket leaves the table,
     /// which `remove` sees to; dropping the engine hands over or discards the queue, with the ring, before it closes any.
     pub(super) fn target(&self) -> Target {
-        Target::Descriptor(self.fd.as_raw_fd())
+        match self.place {
+            Some(place) => Target::Registered(place),
+            None => Target::Descriptor(self.fd.as_raw_fd()),
+        }
     }
 
     /// `SOCK_STREAM` and the like. What is no socket says so when it is received from.

@@ -12,6 +12,9 @@ use crate::sys::memory::{Pool, Shape, leaked_bytes};
 
 const COPIED: i32 = i32::MIN;
 
+mod accept;
+mod connect;
+
 struct Bench {
     engine: Engine<Fake>,
     pool: Pool,

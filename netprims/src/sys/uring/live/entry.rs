@@ -1,4 +1,4 @@
-use io_uring::types::Fd;
+use io_uring::types::{CancelBuilder, Fd, Fixed};
 use io_uring::{opcode, squeue};
 
 use crate::sys::uring::kernel::{Operation, Request, Target};
@@ -12,11 +12,28 @@ const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
 
 /// A request as the kernel wants it.
 pub(super) fn entry(request: &Request, reports_usage: bool) -> squeue::Entry {
-    let fd = match request.target {
-        Target::Ring => Fd(-1),
-        Target::Descriptor(fd) => Fd(fd),
+    let entry = match request.target {
+        Target::Ring => of_fd(Fd(-1), request.operation, reports_usage),
+        Target::Descriptor(fd) => of_fd(Fd(fd), request.operation, reports_usage),
+        // A registered file differs by a flag, and by where a cancellation looks.
+        Target::Registered(place) => match request.operation {
+            Operation::CancelAll => {
+                opcode::AsyncCancel2::new(CancelBuilder::fd(Fixed(place)).all()).build()
+            }
+            operation => {
+                let place = Fd(i32::try_from(place).unwrap_or(-1));
+                of_fd(place, operation, reports_usage).flags(FIXED_FILE)
+            }
+        },
     };
-    match request.operation {
+    entry.user_data(request.user_data)
+}
+
+/// `IOSQE_FIXED_FILE`: the descriptor is a place in the table of registered files.
+const FIXED_FILE: squeue::Flags = squeue::Flags::FIXED_FILE;
+
+fn of_fd(fd: Fd, operation: Operation, reports_usage: bool) -> squeue::Entry {
+    match operation {
         Operation::Send {
             address,
             len,
@@ -30,6 +47,12 @@ pub(super) fn entry(request: &Request, reports_usage: bool) -> squeue::Entry {
         Operation::Send { address, len, .. } => {
             opcode::Send::new(fd, address, len).flags(FLAGS).build()
         }
+        Operation::Accept => opcode::AcceptMulti::new(fd)
+            .flags(libc::SOCK_CLOEXEC)
+            .build(),
+        Operation::Connect { address, len } => {
+            opcode::Connect::new(fd, address.cast(), len).build()
+        }
         Operation::Receive { address, len } => opcode::Recv::new(fd, address, len).build(),
         Operation::ReceiveMultishot {
             group,
@@ -37,7 +60,9 @@ pub(super) fn entry(request: &Request, reports_usage: bool) -> squeue::Entry {
         } => opcode::RecvMultiBundle::new(fd, group).build(),
         Operation::ReceiveMultishot { group, .. } => opcode::RecvMulti::new(fd, group).build(),
         Operation::Shutdown { how } => opcode::Shutdown::new(fd, how).build(),
+        Operation::Timeout { after } => opcode::Timeout::new(after).build(),
+        Operation::Limit { after } => opcode::LinkTimeout::new(after).build(),
         Operation::Cancel { user_data } => opcode::AsyncCancel::new(user_data).build(),
+        Operation::CancelAll => opcode::AsyncCancel2::new(CancelBuilder::fd(fd).all()).build(),
     }
-    .user_data(request.user_data)
 }

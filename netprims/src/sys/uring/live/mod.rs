@@ -1,14 +1,17 @@
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
-use io_uring::{IoUring, cqueue, opcode};
+use io_uring::types::{CancelBuilder, Fd, Napi, SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue, opcode, squeue};
 
+pub(crate) use self::capable::Capable;
 use self::entry::{REPORT_USAGE, entry};
 use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
 use crate::sys::memory::Process;
 
+mod capable;
 mod entry;
 
 /// io_uring itself.
@@ -21,6 +24,7 @@ pub(crate) struct Live {
     ring: IoUring,
     home: Process,
     setup: Setup,
+    busy_polls: bool,
 }
 
 /// What the kernel offered when the ring was made.
@@ -28,12 +32,24 @@ pub(crate) struct Live {
 pub(crate) struct Setup {
     /// `IORING_SETUP_DEFER_TASKRUN` and `IORING_SETUP_SINGLE_ISSUER` (Linux 6.1).
     pub(crate) deferred: bool,
+    /// A thread of the kernel's takes the queue (`IORING_SETUP_SQPOLL`).
+    pub(crate) queue_thread: bool,
+    /// `IORING_FEAT_MIN_TIMEOUT` (Linux 6.12).
+    pub(crate) gathers: bool,
     /// `IORING_OP_SEND_ZC` (Linux 6.0).
     pub(crate) zero_copy: bool,
     /// `IORING_SEND_ZC_REPORT_USAGE` (Linux 6.2, and 6.1 as it is maintained).
     pub(crate) usage: bool,
     /// `IORING_FEAT_RECVSEND_BUNDLE` (Linux 6.10).
     pub(crate) bundles: bool,
+}
+
+/// A thread of the kernel's that takes the queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueueThread {
+    /// How long it looks before it sleeps.
+    pub(crate) idle: Duration,
+    pub(crate) cpu: Option<u32>,
 }
 
 /// Which call refused a ring, and how.
@@ -46,6 +62,9 @@ pub(crate) struct Refused {
 /// Fixed buffers a ring has room for. Each pool is one.
 pub(super) const BUFFERS: u16 = 64;
 
+/// How long the thread that takes the queue is left alone before the queue is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_micros(20);
+
 /// `IOU_PBUF_RING_INC` (Linux 6.12). Source: `include/uapi/linux/io_uring.h`.
 const INCREMENTAL: u16 = 2;
 
@@ -54,17 +73,24 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 impl Live {
     /// Makes a ring for `requests` at a time, each with up to two completions waiting.
-    pub(crate) fn new(requests: u32) -> Result<Self, Refused> {
+    pub(crate) fn new(requests: u32, thread: Option<QueueThread>) -> Result<Self, Refused> {
         let home = Process::current().map_err(|error| Refused {
             operation: "mmap",
             error,
         })?;
-        let (ring, deferred) = match build(requests, true) {
-            // The one errno for a flag that is not known.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-                (build(requests, false).map_err(in_setup)?, false)
-            }
-            ring => (ring.map_err(in_setup)?, true),
+        // With a thread that completes requests there is nothing to defer to the caller's.
+        let deferred = match thread {
+            Some(_) => None,
+            None => match build(requests, true, None) {
+                // The one errno for a flag that is not known.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => None,
+                ring => Some(ring.map_err(in_setup)?),
+            },
+        };
+        let is_deferred = deferred.is_some();
+        let ring = match deferred {
+            Some(ring) => ring,
+            None => build(requests, false, thread).map_err(in_setup)?,
         };
         if !ring.params().is_feature_ext_arg() {
             return Err(in_setup(io::Error::from_raw_os_error(libc::EINVAL)));
@@ -74,12 +100,20 @@ impl Live {
             .register_buffers_sparse(u32::from(BUFFERS))
             .map_err(in_register)?;
         let setup = Setup {
-            deferred,
+            deferred: is_deferred,
+            queue_thread: thread.is_some(),
+            gathers: ring.params().is_feature_min_timeout(),
             zero_copy: false,
             usage: false,
             bundles: ring.params().is_feature_recvsend_bundle(),
         };
-        let mut live = Self { ring, home, setup };
+        let busy_polls = false;
+        let mut live = Self {
+            ring,
+            home,
+            setup,
+            busy_polls,
+        };
         live.setup.usage = live.knows_send_zc(REPORT_USAGE).map_err(in_enter)?;
         live.setup.zero_copy = live.setup.usage || live.knows_send_zc(0).map_err(in_enter)?;
         Ok(live)
@@ -92,6 +126,50 @@ impl Live {
 
     pub(crate) fn setup(&self) -> Setup {
         self.setup
+    }
+
+    /// Busy-polls the network devices of the ring's sockets in waits (`IORING_REGISTER_NAPI`, Linux 6.9).
+    pub(crate) fn busy_poll(&mut self, micros: u32, prefer: bool) -> io::Result<()> {
+        self.at_home()?;
+        let mut napi = Napi::new()
+            .set_busy_poll_timeout(micros)
+            .set_prefer_busy_poll(prefer);
+        self.ring.submitter().register_napi(&mut napi)?;
+        self.busy_polls = true;
+        Ok(())
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: `ring` owns the descriptor, and is borrowed for as long as the answer.
+        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+    }
+
+    /// Hands the queue over and waits for so many completions, for at most this long.
+    fn wait(&self, completions: u32, limit: Duration, gather: Option<Duration>) -> io::Result<()> {
+        let limit = Timespec::from(limit);
+        let mut args = SubmitArgs::new().timespec(&limit);
+        if let Some(within) = gather {
+            args = args.min_wait_usec(u32::try_from(within.as_micros()).unwrap_or(u32::MAX));
+        }
+        let completions = usize::try_from(completions).unwrap_or(usize::MAX);
+        match self.ring.submitter().submit_with_args(completions, &args) {
+            Ok(_) => Ok(()),
+            // The time is over: no error of the ring.
+            Err(error) if error.raw_os_error() == Some(libc::ETIME) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for so many completions or, once a time is over, for one.
+    fn gather(&mut self, completions: u32, within: Duration, limit: Duration) -> io::Result<()> {
+        if self.setup.gathers {
+            return self.wait(completions, limit, Some(within));
+        }
+        self.wait(completions, within.min(limit), None)?;
+        if !self.ring.completion().is_empty() || limit <= within {
+            return Ok(());
+        }
+        self.wait(1, limit.saturating_sub(within), None)
     }
 
     /// Whether the kernel takes a zero-copy send with these flags: a send of nothing to no file is refused with EINVAL
@@ -163,21 +241,39 @@ pub(crate) fn answer_to_nothing() -> Option<i32> {
         .flatten()
 }
 
-fn build(requests: u32, deferred: bool) -> io::Result<IoUring> {
+fn build(requests: u32, deferred: bool, thread: Option<QueueThread>) -> io::Result<IoUring> {
     let mut builder = IoUring::builder();
     // Room for both completions of every request: the queue cannot overflow.
     // A request that fails when it is handed over must not keep back those behind it (submit all).
     builder
         .setup_clamp()
         .setup_submit_all()
-        .setup_cqsize(requests.next_power_of_two().saturating_mul(2));
+        .setup_cqsize(requests.next_power_of_two().max(2).saturating_mul(2));
     if deferred {
         builder
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_taskrun_flag();
     }
-    builder.build(requests.next_power_of_two())
+    if let Some(QueueThread { idle, cpu }) = thread {
+        // Zero would be the kernel's default of a second.
+        let idle = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX).max(1);
+        builder.setup_sqpoll(idle);
+        if let Some(cpu) = cpu {
+            builder.setup_sqpoll_cpu(cpu);
+        }
+    }
+    // A request and its linked timeout need two places.
+    builder.build(requests.next_power_of_two().max(2))
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if self.busy_polls && self.home.is_current() {
+            // Closing the ring would do, but a copy of its descriptor may keep it.
+            let _ = self.ring.submitter().unregister_napi(&mut Napi::new());
+        }
+    }
 }
 
 // SAFETY: completions come from the completion queue, which the io-uring crate reads and advances, so each is returned
@@ -185,7 +281,8 @@ fn build(requests: u32, deferred: bool) -> io::Result<IoUring> {
 // writes its own, or buffers that its group shows, and each byte before the completion that tells of it. The kernel
 // posts a plain send's one completion after it has copied the bytes; it reads them by their address, and does so no more. It
 // posts a zero-copy send's notification when the last packet that refers to the pages is freed, and its only completion,
-// if there is none to follow, when no packet does.
+// if there is none to follow, when no packet does. An accept installs a new descriptor for each result and tells its number
+// to nobody else.
 unsafe impl Kernel for Live {
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
         self.at_home().map_err(|_| QueueFull)?;
@@ -193,6 +290,18 @@ unsafe impl Kernel for Live {
         // SAFETY: the entry names the memory and the descriptor of the caller's request, and the caller promises for both
         // what the kernel needs.
         unsafe { self.ring.submission().push(&entry) }.map_err(|_| QueueFull)
+    }
+
+    unsafe fn push_both(&mut self, request: &Request, limit: &Request) -> Result<(), QueueFull> {
+        self.at_home().map_err(|_| QueueFull)?;
+        let usage = self.setup.usage;
+        let entries = [
+            entry(request, usage).flags(squeue::Flags::IO_LINK),
+            entry(limit, usage),
+        ];
+        // SAFETY: the entries name the memory and the descriptor of the caller's requests, and the caller promises for all
+        // of them what the kernel needs.
+        unsafe { self.ring.submission().push_multiple(&entries) }.map_err(|_| QueueFull)
     }
 
     fn queued(&mut self) -> usize {
@@ -213,16 +322,25 @@ unsafe impl Kernel for Live {
             None if is_idle => return Ok(()),
             None => submitter.submit(),
             Some(Wait::Forever) => submitter.submit_and_wait(1),
-            Some(Wait::AtMost(limit)) => {
-                let limit = Timespec::from(limit);
-                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&limit))
-            }
+            Some(Wait::AtMost(limit)) => return self.wait(1, limit, None),
+            Some(Wait::Gather {
+                completions,
+                within,
+                limit,
+            }) => return self.gather(completions, within, limit),
         };
-        match entered {
-            Ok(_) => Ok(()),
-            // The time is over: no error of the ring.
-            Err(error) if error.raw_os_error() == Some(libc::ETIME) => Ok(()),
-            Err(error) => Err(error),
+        entered.map(drop)
+    }
+
+    fn hand_over(&mut self, limit: Duration) -> io::Result<()> {
+        let start = Instant::now();
+        loop {
+            self.enter(None)?;
+            let is_taken = !self.setup.queue_thread || self.queued() == 0;
+            if is_taken || start.elapsed() >= limit {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK_AGAIN);
         }
     }
 
@@ -276,6 +394,20 @@ unsafe impl Kernel for Live {
                 .submitter()
                 .register_buffers_update(u32::from(buffer), &range, None)
         }
+    }
+
+    fn register_files(&mut self, places: u32) -> io::Result<()> {
+        self.at_home()?;
+        self.ring.submitter().register_files_sparse(places)
+    }
+
+    fn set_file(&mut self, place: u32, fd: Option<RawFd>) -> io::Result<()> {
+        self.at_home()?;
+        let files = [fd.unwrap_or(-1)];
+        self.ring
+            .submitter()
+            .register_files_update(place, &files)
+            .map(drop)
     }
 
     unsafe fn register_group(

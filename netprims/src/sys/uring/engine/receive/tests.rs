@@ -9,7 +9,7 @@ use rstest::rstest;
 use super::*;
 use crate::sys::defect::{self, Defect};
 use crate::sys::memory::Shape;
-use crate::sys::uring::engine::{Giving, Strays};
+use crate::sys::uring::engine::{Giving, Strays, Wait};
 use crate::sys::uring::fake::Fake;
 
 const LEN: u32 = 100;
@@ -135,12 +135,12 @@ fn a_request_that_is_over(
     assert_eq!(bench.all(), want);
     bench.enter();
     assert_eq!(bench.pushed(), if goes_on { 2 } else { 1 });
-    assert_eq!(bench.engine.in_flight(), goes_on.into());
+    assert_eq!(bench.engine.in_flight(), u32::from(goes_on));
     let is_misfit = end == Some(End::Failed(libc::EPROTO));
-    assert_eq!(bench.duplicates(), is_misfit.into());
+    assert_eq!(bench.duplicates(), u64::from(is_misfit));
     assert_eq!(bench.lost(), 0);
     let rearmed = bench.handle.counters().rearmed.count();
-    assert_eq!(rearmed, goes_on.into());
+    assert_eq!(rearmed, u64::from(goes_on));
 }
 
 #[test]
@@ -438,6 +438,30 @@ fn a_plain_receive_that_was_not_queued_holds_no_slot() {
     engine.kernel_mut().room = 1;
     engine.enter(None).unwrap();
     assert_eq!(engine.kernel_mut().pushed[0].user_data, key.to_bits());
+}
+
+#[test]
+fn a_ring_that_waits_looks_whether_a_slot_came_back() {
+    let (mut bench, _) = bench(1, Giving::OneByOne);
+    let near = UnixStream::pair().unwrap().0;
+    let socket = bench.engine.add(near.into()).unwrap();
+    bench.engine.receive(socket, &bench.handle).unwrap();
+    // It starves in this very call.
+    bench.engine.enter(Some(Wait::Forever)).unwrap();
+    let waited = *bench.kernel().entered.last().unwrap();
+    assert_eq!(waited, Some(Wait::AtMost(Duration::from_millis(2))));
+}
+
+#[test]
+fn an_end_is_told_without_waiting() {
+    let (mut bench, _) = bench(1, SINGLE);
+    let near = UnixStream::pair().unwrap().0;
+    let socket = bench.engine.add(near.into()).unwrap();
+    let key = bench.engine.receive(socket, &bench.handle).unwrap();
+    bench.engine.cancel(key).unwrap();
+    bench.engine.enter(Some(Wait::Forever)).unwrap();
+    assert_eq!(bench.kernel().entered.last(), Some(&None));
+    assert_eq!(bench.all(), [Seen::End(key, End::Cancelled)]);
 }
 
 #[test]

@@ -41,8 +41,10 @@ impl Model {
     }
 
     fn at<T: Copy>(&self, offset: usize) -> T {
-        // SAFETY: the offsets of these tests lie in the ring's mapping, whose bytes are numbers.
-        unsafe { self.base.add(offset).cast::<T>().read_unaligned() }
+        // SAFETY: the offsets of these tests lie in the ring's mapping.
+        let at = unsafe { self.base.add(offset) };
+        // SAFETY: as above; and its bytes are numbers.
+        unsafe { at.cast::<T>().read_unaligned() }
     }
 
     fn tail(&self) -> u16 {

@@ -1,4 +1,4 @@
-//! Sends data with io_uring's zero-copy, and tells what became of it.
+//! Sends data without copying it, and tells what became of it: over io_uring, and over epoll where that is refused.
 //!
 //! ```text
 //! zc_send                          over loopback to a thread of its own, which checks every byte
@@ -12,14 +12,23 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use netprims::ring::{Event, Ring, Socket, TxPool, Wait, ZcPolicy};
+use netprims::ring::Ring;
 use netprims::socket::{TcpBuilder, TcpListener, TcpStream};
 use netprims::tuning::{Congestion, Tuning};
+use over_epoll::OverEpoll;
+use over_ring::OverRing;
+use ring_or_epoll::ring_or_epoll;
+
+mod over_epoll;
+mod over_ring;
+#[path = "../ring_or_epoll.rs"]
+mod ring_or_epoll;
 
 /// Zero-copy sends that tell whether they were.
 #[derive(Parser)]
@@ -81,9 +90,9 @@ fn main() -> Result<()> {
             .connect(peer)
             .with_context(|| format!("connect {peer}"))?;
         println!("{}", datagrams.apply(&socket)?);
-        let mut sender = Sender::new(&args, socket)?;
+        let mut sender = sender(&args, socket.into())?;
         sender.send_datagrams(args.count)?;
-        return sender.report("udp");
+        return sender.finish()?.print("udp");
     }
     let (peer, receiver) = match args.connect {
         Some(peer) => (peer, None),
@@ -97,10 +106,10 @@ fn main() -> Result<()> {
     };
     let (socket, report) = TcpBuilder::new().tuning(stream).connect(peer)?;
     println!("{report}");
-    let mut sender = Sender::new(&args, socket)?;
+    let mut sender = sender(&args, socket.into())?;
     let total = u64::from(args.count) * u64::from(args.size);
     sender.send_stream(total)?;
-    sender.finish()?;
+    let outcome = sender.finish()?;
     if let Some(receiver) = receiver {
         let Ok(received) = receiver.join() else {
             bail!("the receiver panicked")
@@ -108,140 +117,54 @@ fn main() -> Result<()> {
         ensure!(received? == total, "the receiver has not got all of it");
         println!("received {total} bytes, all as they were sent");
     }
-    sender.report("tcp")
+    outcome.print("tcp")
 }
 
-/// A ring with one socket and the buffers to send on it.
-struct Sender {
-    ring: Ring,
-    pool: TxPool,
-    socket: Socket,
-    policy: ZcPolicy,
+/// Over io_uring where it is to be had.
+fn sender(args: &Args, socket: OwnedFd) -> Result<Box<dyn Sender>> {
+    let builder = Ring::builder().in_flight(args.buffers);
+    Ok(match ring_or_epoll(&builder)? {
+        Some(ring) => Box::new(OverRing::new(ring, args, socket)?),
+        None => Box::new(OverEpoll::new(args, socket)?),
+    })
+}
+
+/// One socket, and a way to send on it.
+trait Sender {
+    /// Sends `total` bytes of the pattern.
+    fn send_stream(&mut self, total: u64) -> Result<()>;
+
+    /// Sends `count` datagrams of the pattern.
+    fn send_datagrams(&mut self, count: u32) -> Result<()>;
+
+    /// Waits until every buffer is back, closes the socket, and tells what became of the bytes.
+    fn finish(self: Box<Self>) -> Result<Outcome>;
+}
+
+/// What became of the bytes.
+struct Outcome {
+    /// What the kernel offered.
+    offer: String,
+    sends: u64,
+    zero_copied: u64,
+    copied: u64,
+    /// The kernel does not tell.
+    unknown: u64,
+    not_sent: u64,
     /// The first send that failed.
-    failure: Option<io::Error>,
+    failure: Option<String>,
 }
 
-impl Sender {
-    fn new(args: &Args, socket: impl Into<std::os::fd::OwnedFd>) -> Result<Self> {
-        let mut ring = Ring::builder().in_flight(args.buffers).build()?;
-        let pool = ring.tx_pool(args.buffers, args.size)?;
-        let socket = ring.add(socket)?;
-        let policy = if args.plain {
-            ZcPolicy::Never
-        } else {
-            ZcPolicy::Always
-        };
-        Ok(Self {
-            ring,
-            pool,
-            socket,
-            policy,
-            failure: None,
-        })
-    }
-
-    /// Sends `total` bytes of the pattern. One send at a time waits for its result, because a stream may take less than
-    /// it is given, and what follows must start where it stopped. Released buffers are waited for only when all are out.
-    fn send_stream(&mut self, total: u64) -> Result<()> {
-        let mut position = 0;
-        while position < total {
-            let Some(mut buf) = self.pool.take() else {
-                self.wait()?;
-                continue;
-            };
-            let left = usize::try_from(total - position).unwrap_or(usize::MAX);
-            buf.set_len(left.min(buf.capacity()))?;
-            fill(&mut buf, position);
-            let ticket = self.ring.send(self.socket, buf, self.policy)?;
-            let mut taken = None;
-            while taken.is_none() {
-                let events = self.ring.poll(Wait::AtMost(PATIENCE), |event| {
-                    if let Event::Sent {
-                        ticket: sent,
-                        result,
-                        ..
-                    } = event
-                    {
-                        if sent == ticket {
-                            taken = Some(result);
-                        }
-                    }
-                })?;
-                ensure!(events > 0, "the peer takes nothing");
-            }
-            let bytes = taken.transpose().context("send")?.unwrap_or(0);
-            position += u64::try_from(bytes)?;
-        }
-        Ok(())
-    }
-
-    /// Sends `count` datagrams, as many at a time as there are buffers.
-    fn send_datagrams(&mut self, count: u32) -> Result<()> {
-        let mut sent = 0;
-        while sent < count {
-            let Some(mut buf) = self.pool.take() else {
-                self.wait()?;
-                continue;
-            };
-            fill(&mut buf, 0);
-            self.ring.send(self.socket, buf, self.policy)?;
-            sent += 1;
-        }
-        Ok(())
-    }
-
-    /// Waits until every buffer is back, then closes the socket.
-    fn finish(&mut self) -> Result<()> {
-        while self.ring.in_flight() > 0 {
-            self.wait()?;
-        }
-        netprims::fd::close(self.ring.remove(self.socket)?)?;
-        Ok(())
-    }
-
-    /// Waits for an event.
-    fn wait(&mut self) -> Result<()> {
-        let failure = &mut self.failure;
-        let events = self.ring.poll(Wait::AtMost(PATIENCE), |event| {
-            // A released buffer is dropped here, and so goes back to the pool.
-            if let Event::Sent {
-                result: Err(error), ..
-            } = event
-            {
-                failure.get_or_insert(error);
-            }
-        })?;
-        ensure!(events > 0, "the peer does not acknowledge what it was sent");
-        Ok(())
-    }
-
-    /// Waits until every buffer is back, and prints what became of the bytes.
-    fn report(mut self, path: &str) -> Result<()> {
-        while self.ring.in_flight() > 0 {
-            self.wait()?;
-        }
+impl Outcome {
+    fn print(&self, protocol: &str) -> Result<()> {
         if let Some(error) = &self.failure {
             println!("not all was sent: {error}");
         }
-        let offered = self.ring.capabilities();
+        println!("{}", self.offer);
+        let bytes = self.zero_copied + self.copied + self.unknown;
         println!(
-            "zero-copy sends: {}, usage report: {}",
-            if offered.zero_copy {
-                "yes"
-            } else {
-                "not in this kernel"
-            },
-            if offered.usage_report {
-                "yes"
-            } else {
-                "not in this kernel"
-            },
-        );
-        let totals = self.ring.totals();
-        let bytes = totals.zero_copied + totals.copied + totals.unknown;
-        println!(
-            "zc_send: {path} sends={} bytes={bytes} zero_copied={} copied={} not_sent={}",
-            totals.sends, totals.zero_copied, totals.copied, totals.not_sent
+            "zc_send: {protocol} sends={} bytes={bytes} zero_copied={} copied={} not_sent={}",
+            self.sends, self.zero_copied, self.copied, self.not_sent
         );
         io::stdout().flush()?;
         Ok(())

@@ -1,0 +1,72 @@
+use std::mem::{MaybeUninit, needs_drop};
+use std::ptr::NonNull;
+
+use crate::sys::memory::count_leaked;
+use crate::sys::uring::slab::Key;
+
+/// What requests point to besides their bytes: addresses, times. One place for each flight, which does not move.
+///
+/// Leaking is what happens if nobody says otherwise: dropping it leaks the memory, counted, since the kernel may read it.
+///
+/// # Invariants
+///
+/// `places` is dangling and `len` 0, or they are what `Box::into_raw` gave for a slice of that length.
+pub(super) struct Arguments<T> {
+    places: NonNull<MaybeUninit<T>>,
+    len: usize,
+    wanted: u32,
+}
+
+impl<T> Arguments<T> {
+    /// For the flights of a table of this capacity. The memory is taken when it is first needed.
+    pub(super) fn new(flights: u32) -> Self {
+        const { assert!(!needs_drop::<T>(), "places are overwritten") };
+        Self {
+            places: NonNull::dangling(),
+            len: 0,
+            wanted: flights,
+        }
+    }
+
+    /// Puts a flight's argument into its place, before the flight's request is queued; the address stays good until
+    /// [`free`](Self::free). `None` for a key of another table.
+    pub(super) fn put(&mut self, key: Key, value: T) -> Option<*const T> {
+        if self.len == 0 {
+            self.allocate();
+        }
+        let place = key.place().filter(|place| *place < self.len)?;
+        // SAFETY: `place` is less than `len`, and the places are one allocation (invariant).
+        let place = unsafe { self.places.add(place) }.cast::<T>();
+        // SAFETY: the place is allocated for a `T` (invariant), and no reference to it exists: all access is in here.
+        unsafe { place.write(value) };
+        Some(place.as_ptr().cast_const())
+    }
+
+    /// Gives the memory back. To be called when no request that points to it is with the kernel; the arguments of those
+    /// that are would be what is written to the memory next.
+    pub(super) fn free(&mut self) {
+        let places = NonNull::slice_from_raw_parts(self.places, self.len);
+        self.len = 0;
+        // SAFETY: it is what `Box::into_raw` gave, or an empty slice, which a dangling pointer stands for (invariant). It is
+        // not used again: `len` is 0.
+        drop(unsafe { Box::from_raw(places.as_ptr()) });
+        self.places = NonNull::dangling();
+    }
+
+    fn allocate(&mut self) {
+        let len = usize::try_from(self.wanted).unwrap_or(0);
+        let places = Box::into_raw(Box::<[T]>::new_uninit_slice(len));
+        if let Some(places) = NonNull::new(places) {
+            self.places = places.cast();
+            self.len = len;
+        }
+    }
+}
+
+impl<T> Drop for Arguments<T> {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            count_leaked(self.len.saturating_mul(size_of::<T>()));
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What a ring says when something runs out, and that nothing is lost by it.
+#![cfg(feature = "ring")]
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+
+use std::fs::File;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+use std::time::Duration;
+
+use netprims::Error;
+use netprims::ring::{Event, Refusal, Ring, Shortage, Strays, TxPool, Usage, Wait, ZcPolicy};
+use rstest::rstest;
+use socket2::SockRef;
+use sys::unprivileged::become_nobody;
+
+#[expect(unsafe_code, reason = "a thread without privilege")]
+mod sys {
+    pub(crate) mod unprivileged;
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const LIMIT: Wait = Wait::AtMost(PATIENCE);
+
+/// Runs the test's body in a process of its own under a limit as prlimit(1) takes it.
+fn under(limit: &str, test: &str, body: impl FnOnce()) {
+    const INSIDE: &str = "NETPRIMS_TEST_UNDER";
+    if std::env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    let output = Command::new("prlimit")
+        .arg(limit)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("prlimit, of util-linux");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "under {limit}:\n{text}");
+    assert!(text.contains("1 passed"), "the body did not run:\n{text}");
+}
+
+/// On a thread of nobody's: root has CAP_IPC_LOCK.
+fn without_privilege(body: impl FnOnce() + Send + 'static) {
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    let thread = std::thread::spawn(move || {
+        if is_root {
+            become_nobody().unwrap();
+        }
+        body();
+    });
+    thread.join().unwrap();
+}
+
+fn udp() -> (UdpSocket, UdpSocket) {
+    let near = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+    near.connect(far.local_addr().unwrap()).unwrap();
+    far.set_read_timeout(Some(PATIENCE)).unwrap();
+    (near, far)
+}
+
+/// Sends five bytes and has the buffer back.
+fn sends(ring: &mut Ring, pool: &TxPool) {
+    let (near, far) = udp();
+    let socket = ring.add(near).unwrap();
+    let mut buf = pool.take().unwrap();
+    buf.set_len(5).unwrap();
+    buf.copy_from_slice(b"hello");
+    ring.send(socket, buf, ZcPolicy::Always).unwrap();
+    while ring.in_flight() > 0 {
+        assert!(ring.poll(LIMIT, |_| ()).unwrap() > 0);
+    }
+    let mut bytes = [0; 8];
+    assert_eq!(far.recv(&mut bytes).unwrap(), 5);
+    drop(ring.remove(socket).unwrap());
+}
+
+#[test]
+fn a_pool_beyond_the_limit_on_locked_memory_names_it_and_the_ring_goes_on() {
+    let test = "a_pool_beyond_the_limit_on_locked_memory_names_it_and_the_ring_goes_on";
+    under("--memlock=65536", test, || {
+        without_privilege(|| {
+            let mut ring = Ring::builder().in_flight(8).build().unwrap();
+            let error = ring.tx_pool(16, 8192).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(12));
+            let text = error.to_string();
+            assert!(text.contains("a pool of 131072 bytes"), "{text}");
+            assert!(text.contains("raise RLIMIT_MEMLOCK"), "{text}");
+            let pool = ring.tx_pool(1, 4096).unwrap();
+            sends(&mut ring, &pool);
+        });
+    });
+}
+
+/// Whether a ring's own memory counts as locked differs between kernels.
+#[test]
+fn a_ring_beyond_the_limit_on_locked_memory_names_it() {
+    let test = "a_ring_beyond_the_limit_on_locked_memory_names_it";
+    under("--memlock=65536", test, || {
+        without_privilege(|| {
+            let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+            let built = Ring::builder().in_flight(32_768).build().map(drop);
+            let error = match built {
+                Ok(()) => {
+                    assert!(!release.starts_with("6.18."), "{release} counts it");
+                    return;
+                }
+                Err(error) => error,
+            };
+            let does_not_count = ["6.1.", "6.12.", "7.2."];
+            let is_one = does_not_count.iter().any(|it| release.starts_with(it));
+            assert!(!is_one, "{release}: {error}");
+            let Error::RingRefused {
+                operation,
+                refusal: Refusal::Limit { shortage, .. },
+            } = &error
+            else {
+                panic!("{error}")
+            };
+            assert_eq!(
+                (*operation, *shortage),
+                ("io_uring_setup", Shortage::LockedMemory)
+            );
+            assert_eq!(error.raw_os_error(), Some(12));
+            assert!(
+                error.to_string().contains("raise RLIMIT_MEMLOCK"),
+                "{error}"
+            );
+            // Fewer are fine.
+            Ring::builder().in_flight(64).build().unwrap();
+        });
+    });
+}
+
+#[test]
+fn no_descriptor_for_a_ring_names_the_limit_and_a_ring_that_is_there_goes_on() {
+    let test = "no_descriptor_for_a_ring_names_the_limit_and_a_ring_that_is_there_goes_on";
+    under("--nofile=32", test, || {
+        let (near, far) = udp();
+        let mut ring = Ring::builder().build().unwrap();
+        let mut taken: Vec<File> = Vec::new();
+        taken.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
+        let error = Ring::builder().build().map(drop).unwrap_err();
+        let Error::RingRefused {
+            refusal: Refusal::Limit { shortage, .. },
+            ..
+        } = &error
+        else {
+            panic!("{error}")
+        };
+        assert_eq!(*shortage, Shortage::Descriptors);
+        assert_eq!(error.raw_os_error(), Some(24));
+        assert!(error.to_string().contains("raise RLIMIT_NOFILE"), "{error}");
+        // None of this takes a descriptor.
+        let pool = ring.tx_pool(1, 4096).unwrap();
+        let socket = ring.add(near).unwrap();
+        ring.send(socket, pool.take().unwrap(), ZcPolicy::Always)
+            .unwrap();
+        while ring.in_flight() > 0 {
+            assert!(ring.poll(LIMIT, |_| ()).unwrap() > 0);
+        }
+        let mut bytes = [1; 4097];
+        assert_eq!(far.recv(&mut bytes).unwrap(), 4096);
+        // One descriptor is enough for a ring.
+        taken.pop();
+        Ring::builder().build().unwrap();
+    });
+}
+
+/// More than the queue holds: what does not fit is given back, and what did is sent, in order.
+#[rstest]
+fn a_full_queue_gives_the_buffer_back_and_loses_nothing(
+    #[values(1, 3, 8)] in_flight: u32,
+    #[values(ZcPolicy::Always, ZcPolicy::Never)] policy: ZcPolicy,
+) {
+    let (near, far) = udp();
+    let mut ring = Ring::builder().in_flight(in_flight).build().unwrap();
+    let pool = ring.tx_pool(in_flight + 1, 64).unwrap();
+    let socket = ring.add(near).unwrap();
+    let mut number = 0_u64;
+    for _ in 0..20 {
+        for _ in 0..in_flight {
+            let mut buf = pool.take().unwrap();
+            buf.set_len(8).unwrap();
+            buf.copy_from_slice(&number.to_le_bytes());
+            ring.send(socket, buf, policy).unwrap();
+            number += 1;
+        }
+        let mut buf = pool.take().unwrap();
+        buf.fill(0xff);
+        let rejected = ring.send(socket, buf, policy).unwrap_err();
+        assert!(matches!(rejected.error, Error::RingFull), "{rejected}");
+        assert!(
+            rejected.error.to_string().contains("in_flight"),
+            "{rejected}"
+        );
+        assert!(rejected.buf.iter().all(|byte| *byte == 0xff));
+        drop(rejected);
+        let (mut sent, mut released) = (0, 0);
+        while ring.in_flight() > 0 {
+            let events = ring.poll(LIMIT, |event| match event {
+                Event::Sent { result, .. } => {
+                    assert_eq!(result.unwrap(), 8);
+                    sent += 1;
+                }
+                Event::Released { .. } => released += 1,
+                other => panic!("{other:?}"),
+            });
+            assert!(events.unwrap() > 0);
+        }
+        assert_eq!((sent, released), (in_flight, in_flight));
+        for want in number - u64::from(in_flight)..number {
+            let mut bytes = [0; 9];
+            assert_eq!(far.recv(&mut bytes).unwrap(), 8);
+            assert_eq!(bytes[..8], want.to_le_bytes());
+        }
+    }
+    assert_eq!((ring.strays(), pool.outstanding()), (Strays::default(), 0));
+}
+
+/// The peer reads nothing, and all the ring can have in flight is.
+#[rstest]
+fn with_everything_in_flight_the_ring_is_full_until_the_peer_reads(
+    #[values(ZcPolicy::Always, ZcPolicy::Never)] policy: ZcPolicy,
+) {
+    const LEN: u32 = 1 << 20;
+    const SENDS: u32 = 4;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut far = listener.accept().unwrap().0;
+    SockRef::from(&near).set_send_buffer_size(1 << 16).unwrap();
+    let mut ring = Ring::builder().in_flight(SENDS).build().unwrap();
+    let pool = ring.tx_pool(SENDS + 1, 4 * LEN).unwrap();
+    let socket = ring.add(near).unwrap();
+    for _ in 0..SENDS {
+        let mut buf = pool.take().unwrap();
+        buf.fill(5);
+        ring.send(socket, buf, policy).unwrap();
+    }
+    assert_eq!(
+        ring.poll(Wait::AtMost(Duration::from_millis(50)), |_| ())
+            .unwrap(),
+        0
+    );
+    let rejected = ring.send(socket, pool.take().unwrap(), policy).unwrap_err();
+    assert!(matches!(rejected.error, Error::RingFull), "{rejected}");
+    let last = rejected.buf;
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        far.read_to_end(&mut bytes).unwrap();
+        bytes
+    });
+    let (mut taken, mut copied) = (0, 0);
+    while ring.in_flight() > 0 {
+        let events = ring.poll(LIMIT, |event| match event {
+            Event::Sent { result, .. } => taken += result.unwrap(),
+            Event::Released { usage, .. } => copied += u32::from(usage == Usage::Copied),
+            other => panic!("{other:?}"),
+        });
+        assert!(events.unwrap() > 0, "the peer reads");
+    }
+    let all = usize::try_from(SENDS * 4 * LEN).unwrap();
+    assert_eq!((taken, copied), (all, SENDS));
+    // There is room again.
+    ring.send(socket, last, policy).unwrap();
+    drop(ring);
+    let bytes = reader.join().unwrap();
+    assert!(bytes.len() >= all && bytes[..all].iter().all(|byte| *byte == 5));
+}
