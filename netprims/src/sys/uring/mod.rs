@@ -5,6 +5,7 @@
 //! - `rx`: memory that is received into, and how the kernel is shown it.
 //! - `slab`: the table that late completions cannot confuse.
 //! - `engine`: owns the sockets, the slots in flight and the kernel.
+//! - `zcrx`: a queue registered for zero-copy receive, and how its pages go back.
 
 mod engine;
 mod kernel;
@@ -12,6 +13,11 @@ mod lifecycle;
 mod live;
 mod rx;
 mod slab;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the engine has no receives yet")
+)]
+mod zcrx;
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -27,3 +33,4 @@ pub(crate) use kernel::{Kernel, Wait};
 pub(crate) use live::{Capable, Live, QueueThread, Refused, Setup, answer_to_nothing};
 pub(crate) use rx::{Counters, MOST_PLACES, Piece};
 pub(crate) use slab::Key;
+pub(crate) use zcrx::knows_receive_queues;
