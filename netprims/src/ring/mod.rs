@@ -82,6 +82,7 @@ mod control;
 mod core;
 mod event;
 mod receive;
+pub mod readiness;
 mod refusal;
 #[expect(
     clippy::module_inception,
