@@ -7,6 +7,7 @@ use super::finding::Requirement::{
     HeaderSplit, Interface, Kernel, OutOfSpread, Privilege, Queue, SplitThreshold, SteeringRule,
 };
 use super::finding::{Finding, Requirement, Verdict};
+use crate::ring::release;
 use crate::sys::steering::Rule;
 
 /// What there is to see of a queue. An `Err` is the errno of the question.
@@ -32,9 +33,6 @@ pub(super) struct Device {
     /// The rules, each with the table of its context if it has one.
     pub(super) rules: Result<Vec<(Rule, Vec<u32>)>, i32>,
 }
-
-/// The kernel that has zero-copy receive.
-const FIRST_KERNEL: (u32, u32) = (6, 15);
 
 // Flags and kinds of a flow. Source: `include/uapi/linux/ethtool.h`.
 const FLOW_FLAGS: u32 = 0xe000_0000;
@@ -66,9 +64,7 @@ pub(super) fn findings(sights: &Sights) -> Vec<Finding> {
 fn kernel(sights: &Sights) -> Finding {
     let release = sights.release.as_deref().unwrap_or("of unknown release");
     let seen = format!("Linux {release}");
-    let has = sights
-        .knows_queues
-        .or_else(|| Some(version(sights.release.as_deref()?)? >= FIRST_KERNEL));
+    let has = release::knows_receive_queues(sights.knows_queues, sights.release.as_deref());
     let remedy = "zero-copy receive needs Linux 6.15".into();
     judged(Kernel, has, seen, Some(remedy))
 }
@@ -242,13 +238,6 @@ fn judged(
         seen,
         remedy,
     }
-}
-
-fn version(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(str::parse::<u32>);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 #[cfg(test)]

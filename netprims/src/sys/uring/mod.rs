@@ -13,10 +13,6 @@ mod lifecycle;
 mod live;
 mod rx;
 mod slab;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the engine has no receives yet")
-)]
 mod zcrx;
 
 #[cfg(test)]
@@ -27,10 +23,12 @@ mod oracle;
 pub use engine::Strays;
 
 pub(crate) use engine::{
-    End, Engine, Giving, GroupHandle, LONGEST_DRAIN, Loan, NotQueued, Outcome,
+    End, Engine, Giving, GroupHandle, LONGEST_DRAIN, Loan, NoQueue, NotQueued, Outcome,
 };
-pub(crate) use kernel::{Kernel, Wait};
+pub(crate) use kernel::{Kernel, Unfit, Wait};
 pub(crate) use live::{Capable, Live, QueueThread, Refused, Setup, answer_to_nothing};
-pub(crate) use rx::{Counters, MOST_PLACES, Piece};
+pub(crate) use rx::{MOST_PLACES, Piece};
 pub(crate) use slab::Key;
-pub(crate) use zcrx::knows_receive_queues;
+#[cfg(test)]
+pub(crate) use zcrx::Support as QueueSupport;
+pub(crate) use zcrx::{Refused as QueueRefused, Source as QueueSource, knows_receive_queues};

@@ -185,12 +185,3 @@ fn the_first_queue_is_spared_by_starting_behind_it(#[case] queues: u32, #[case] 
 fn a_rule_leads_to_its_queue(#[case] rule: Rule, #[case] table: &[u32], #[case] want: bool) {
     assert_eq!(leads_to(&rule, table, 7), want);
 }
-
-#[rstest]
-#[case("6.12.95+deb13-amd64", Some((6, 12)))]
-#[case("7.2", Some((7, 2)))]
-#[case("linux", None)]
-#[case("", None)]
-fn a_release_has_a_version(#[case] release: &str, #[case] want: Option<(u32, u32)>) {
-    assert_eq!(version(release), want);
-}

@@ -45,9 +45,9 @@ pub(crate) enum End {
     Starved,
     /// The completion queue had no room (`ENOSPC`). Nothing is lost: the bytes wait in the socket.
     Crowded,
-    /// The socket cannot be received from without copying: it is no TCP socket, or has an upper-layer protocol
-    /// (`EPROTONOSUPPORT`), or it is none at all.
-    Refused(i32),
+    /// The socket cannot be received from without copying (`EPROTONOSUPPORT`): it is no TCP socket, or has an upper-layer
+    /// protocol.
+    Refused,
     /// The connection failed.
     Failed(i32),
 }
@@ -62,7 +62,7 @@ impl Shape {
     /// Reads a completion: its result, whether it says that more follow, and its second half.
     pub(crate) fn read(&self, result: i32, more: bool, extra: u64) -> Arrival {
         if !more {
-            return Arrival::End(ended(result));
+            return Arrival::End(End::of(result));
         }
         match u32::try_from(result) {
             Ok(len @ 1..) => self
@@ -87,16 +87,18 @@ impl Shape {
     }
 }
 
-/// What the last completion says. One with a positive result is not known, and nothing of it is believed.
-fn ended(result: i32) -> End {
-    match result.saturating_neg() {
-        0 => End::Closed,
-        libc::ECANCELED => End::Cancelled,
-        libc::ENOMEM => End::Starved,
-        libc::ENOSPC => End::Crowded,
-        errno @ libc::EPROTONOSUPPORT => End::Refused(errno),
-        errno @ 1.. => End::Failed(errno),
-        _ => End::Failed(libc::EIO),
+impl End {
+    /// What the result of the last completion says. A positive one is not known, and nothing of it is believed.
+    pub(crate) fn of(result: i32) -> Self {
+        match result.saturating_neg() {
+            0 => Self::Closed,
+            libc::ECANCELED => Self::Cancelled,
+            libc::ENOMEM => Self::Starved,
+            libc::ENOSPC => Self::Crowded,
+            libc::EPROTONOSUPPORT => Self::Refused,
+            errno @ 1.. => Self::Failed(errno),
+            _ => Self::Failed(libc::EIO),
+        }
     }
 }
 
@@ -144,7 +146,7 @@ mod tests {
     #[case(-libc::ECANCELED, End::Cancelled)]
     #[case(-libc::ENOMEM, End::Starved)]
     #[case(-libc::ENOSPC, End::Crowded)]
-    #[case(-libc::EPROTONOSUPPORT, End::Refused(libc::EPROTONOSUPPORT))]
+    #[case(-libc::EPROTONOSUPPORT, End::Refused)]
     #[case(-libc::ECONNRESET, End::Failed(libc::ECONNRESET))]
     #[case(i32::MIN, End::Failed(i32::MAX))]
     #[case::bytes_without_more_are_not_believed(4096, End::Failed(libc::EIO))]

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::abi::{Control, Offsets, QueryEvents, QueryOperations, QueryQueues};
-use super::provider::{Provider, Request};
+use super::provider::{Provider, Registration};
 
 /// A kernel that answers as a test's script says, and touches no memory.
 pub(crate) struct Fake {
@@ -13,11 +13,11 @@ pub(crate) struct Fake {
     /// The errnos of the next registrations; afterwards they succeed.
     pub(crate) refuses: VecDeque<i32>,
     /// What a registration that succeeds changes in the request.
-    pub(crate) answers: fn(&mut Request),
+    pub(crate) answers: fn(&mut Registration),
     /// The errno of every control; `None` for success.
     pub(crate) controls_fail: Option<i32>,
     /// What was registered, as it came.
-    pub(crate) registered: Vec<Request>,
+    pub(crate) registered: Vec<Registration>,
     pub(crate) controlled: Vec<Control>,
 }
 
@@ -61,7 +61,7 @@ impl Fake {
 
 // SAFETY: it writes no memory at all.
 unsafe impl Provider for Fake {
-    unsafe fn register(&mut self, request: &mut Request) -> io::Result<()> {
+    unsafe fn register_queue(&mut self, request: &mut Registration) -> io::Result<()> {
         self.registered.push(*request);
         if let Some(errno) = self.refuses.pop_front() {
             return Err(io::Error::from_raw_os_error(errno));

@@ -6,9 +6,11 @@
 //! - `arrival`: what a completion means, as a pure function.
 //! - `refill`: the ring of pages that go back.
 //! - `queue`: a registered queue, with its refill ring.
+//! - `pages`: the queue with the memory it receives into, and who reads of it.
 
 mod abi;
 mod arrival;
+mod pages;
 mod provider;
 mod queue;
 mod refill;
@@ -19,11 +21,10 @@ pub(crate) mod fake;
 #[cfg(test)]
 mod trial;
 
+pub(crate) use abi::{Control, QueryEvents, QueryOperations, QueryQueues};
+pub(crate) use arrival::End;
+pub(crate) use pages::{Brought, Pages};
+pub(crate) use provider::{Provider, Registration, SystemCalls, knows_receive_queues};
+pub(crate) use queue::{Refused, Source};
 #[cfg(test)]
-use {
-    arrival::{Arrival, End},
-    provider::SystemCalls,
-    queue::{PATIENCE, Queue, Source},
-};
-
-pub(crate) use provider::knows_receive_queues;
+pub(crate) use support::Support;

@@ -22,7 +22,7 @@ pub(crate) unsafe trait Provider {
     ///
     /// The ranges of `area` and `region` are mapped, readable and writable, and no Rust reference to them exists or comes
     /// to be, but to what the kernel has received and does not write.
-    unsafe fn register(&mut self, request: &mut Request) -> io::Result<()>;
+    unsafe fn register_queue(&mut self, request: &mut Registration) -> io::Result<()>;
 
     /// Does something with a registered queue.
     fn control(&mut self, control: &mut Control) -> io::Result<()>;
@@ -39,7 +39,7 @@ pub(crate) unsafe trait Provider {
 
 /// The structs of one registration. Their pointers to each other are the implementation's business.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Request {
+pub(crate) struct Registration {
     pub(crate) queue: QueueRegistration,
     pub(crate) area: AreaRegistration,
     pub(crate) region: RegionDescription,
@@ -65,7 +65,7 @@ impl<'r> SystemCalls<'r> {
 // A page that was received into is out of its free list, or counted in the page pool, until a refill entry names it
 // (`io_zcrx_put_niov_uref`), or until the ring is closed, which is the engine's to time.
 unsafe impl Provider for SystemCalls<'_> {
-    unsafe fn register(&mut self, request: &mut Request) -> io::Result<()> {
+    unsafe fn register_queue(&mut self, request: &mut Registration) -> io::Result<()> {
         request.queue.area = address(&mut request.area);
         request.queue.region = address(&mut request.region);
         request.queue.events = request.events.as_mut().map_or(0, address);

@@ -7,7 +7,7 @@ use super::abi::{
     QueueRegistration, RegionDescription, USER_MEMORY, WITH_STATISTICS,
 };
 use super::arrival::{Arrival, Shape};
-use super::provider::{Provider, Request};
+use super::provider::{Provider, Registration};
 use super::refill::{Refill, Unregistered};
 use super::support::Support;
 use crate::sys::memory::{Mapping, page_size};
@@ -28,6 +28,8 @@ pub(crate) struct Queue {
     refill: Refill,
     /// Whether the kernel can be told to take what is in the refill ring.
     flushable: bool,
+    /// How many entries may wait in the refill ring.
+    flush_at: u32,
     flushes: u64,
 }
 
@@ -109,14 +111,15 @@ impl Queue {
         unsafe { self.refill.write(offset, self.shape.page_len) }
     }
 
-    /// Hands over what was given back, and has the kernel take it if it has left much lying. To be called once for many.
+    /// Hands over what was given back, and has the kernel take it if half of all pages wait for that. To be called once
+    /// for many.
     ///
     /// # Errors
     ///
     /// The kernel refused to take it. What was given back stays in the refill ring.
     pub(crate) fn publish(&mut self, provider: &mut impl Provider) -> io::Result<()> {
         self.refill.publish();
-        if self.refill.is_half_full() {
+        if self.refill.waiting() >= self.flush_at {
             return self.flush(provider);
         }
         Ok(())
@@ -139,9 +142,19 @@ impl Queue {
         Ok(())
     }
 
-    /// How many more fragments can be given back.
-    pub(crate) fn room(&self) -> u32 {
-        self.refill.room()
+    /// Whether something that was given back was not taken.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.refill.waiting() > 0
+    }
+
+    /// Whether the kernel can be told to take what was given back.
+    pub(crate) fn can_flush(&self) -> bool {
+        self.flushable
+    }
+
+    /// How many fragments were given back so far, wrapping.
+    pub(crate) fn given(&self) -> u32 {
+        self.refill.written()
     }
 
     /// How often the kernel was told to take pages back.
@@ -173,7 +186,7 @@ unsafe fn try_register(
         let mut request = wanted;
         // SAFETY: both ranges are mappings; of the refill region there are no references but to atomics, and of the area
         // only those the caller promises.
-        match unsafe { provider.register(&mut request) } {
+        match unsafe { provider.register_queue(&mut request) } {
             Ok(()) => break request,
             // A ring that is being closed gives the queue back in the background.
             Err(error)
@@ -188,14 +201,19 @@ unsafe fn try_register(
         .ok_or_else(|| io::Error::from_raw_os_error(libc::EPROTO))
 }
 
-fn request(source: Source, support: &Support, area: &Mapping, memory: &Unregistered) -> Request {
+fn request(
+    source: Source,
+    support: &Support,
+    area: &Mapping,
+    memory: &Unregistered,
+) -> Registration {
     let (interface, queue, flags) = match source {
         Source::NoDevice => (0, 0, NO_DEVICE),
         Source::Device { interface, queue } => (interface, queue, 0),
     };
     let Range { start, end } = range(area);
     let region = range(&memory.region);
-    Request {
+    Registration {
         queue: QueueRegistration {
             interface,
             queue,
@@ -225,11 +243,11 @@ fn request(source: Source, support: &Support, area: &Mapping, memory: &Unregiste
 /// The queue as the kernel has made it; `None` if that cannot be.
 fn accept(
     memory: Unregistered,
-    answer: &Request,
+    answer: &Registration,
     area_len: usize,
     support: &Support,
 ) -> Option<Queue> {
-    let Request { queue, area, .. } = answer;
+    let Registration { queue, area, .. } = answer;
     // Kernels before rx_buf_len leave it zero, and use pages.
     let page_len = match queue.page_len {
         0 => u32::try_from(page_size()?).ok()?,
@@ -240,13 +258,15 @@ fn accept(
         && len % u64::from(page_len) == 0
         && area.token.trailing_zeros() >= AREA_SHIFT;
     let refill = memory.registered(queue.entries, &queue.offsets, answer.events.is_some())?;
+    let shape = Shape {
+        len,
+        page_len,
+        token: area.token,
+    };
     is_sound.then_some(Queue {
         id: queue.id,
-        shape: Shape {
-            len,
-            page_len,
-            token: area.token,
-        },
+        shape,
+        flush_at: shape.pages().min(queue.entries).div_ceil(2),
         refill,
         flushable: support.flush,
         flushes: 0,

@@ -92,7 +92,7 @@ impl Unregistered {
 
 impl Refill {
     /// How many more entries can be written.
-    pub(crate) fn room(&self) -> u32 {
+    pub(super) fn room(&self) -> u32 {
         self.count - self.used()
     }
 
@@ -101,9 +101,9 @@ impl Refill {
         self.used() - self.written.wrapping_sub(self.published)
     }
 
-    /// Whether the kernel has left so many that it should be told to take them.
-    pub(crate) fn is_half_full(&self) -> bool {
-        self.waiting() >= self.count.div_ceil(2)
+    /// How many entries were ever written, wrapping.
+    pub(crate) fn written(&self) -> u32 {
+        self.written
     }
 
     /// Writes an entry. The kernel sees it once it is [published](Refill::publish). False, and nothing is written, if
@@ -249,14 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn half_of_it_waiting_is_time_to_flush() {
+    fn what_the_kernel_has_not_taken_waits() {
         let mut ring = ring(4);
         assert!(write(&mut ring, 0) && write(&mut ring, 1));
-        assert!(!ring.is_half_full(), "the kernel knows of none");
+        assert_eq!(ring.waiting(), 0, "the kernel knows of none");
         ring.publish();
-        assert!(ring.is_half_full());
+        assert_eq!(ring.waiting(), 2);
         take(&ring, 1);
-        assert!(!ring.is_half_full());
+        assert_eq!((ring.waiting(), ring.written()), (1, 2));
     }
 
     #[test]

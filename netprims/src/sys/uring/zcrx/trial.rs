@@ -8,7 +8,9 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
-use super::*;
+use super::arrival::{Arrival, End};
+use super::provider::SystemCalls;
+use super::queue::{PATIENCE, Queue, Source};
 use crate::caller::{Caller, Capability};
 use crate::sys::memory::{Mapping, page_size};
 
