@@ -81,8 +81,11 @@ mod capabilities;
 mod control;
 mod core;
 mod event;
+mod no_zero_copy_rx;
+pub mod readiness;
 mod receive;
 mod refusal;
+mod release;
 #[expect(
     clippy::module_inception,
     reason = "the folder's main type has its own file"
@@ -90,6 +93,7 @@ mod refusal;
 mod ring;
 mod shortage;
 mod totals;
+mod zero_copy_rx;
 
 pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
 pub use crate::sys::uring::Strays;
@@ -97,6 +101,7 @@ pub use auto::AutoPolicy;
 pub use builder::{BusyPoll, RingBuilder, SqPoll};
 pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
+pub use no_zero_copy_rx::NoZeroCopyRx;
 pub use receive::{
     Chunk, Declined, ReceiveEnd, Rung, RxBuf, RxPlan, RxPool, RxReport, RxStats, Wanted, WhyNot,
 };
@@ -104,3 +109,4 @@ pub use refusal::Refusal;
 pub use ring::Ring;
 pub use shortage::Shortage;
 pub use totals::Totals;
+pub use zero_copy_rx::ZeroCopyRx;

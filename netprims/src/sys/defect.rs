@@ -10,6 +10,8 @@
 //! | [`LendWhatIsRead`](Defect::LendWhatIsRead) | `uring::rx::buffer_ring::tests::a_defect_is_noticed`, `uring::receive_oracle::a_defect_is_noticed` |
 //! | [`ReleaseAtFirstPart`](Defect::ReleaseAtFirstPart) | the same |
 //! | [`BundleByNumber`](Defect::BundleByNumber) | the same |
+//! | [`RefillWhatIsRead`](Defect::RefillWhatIsRead) | `uring::zcrx::pages::tests::a_defect_is_noticed` |
+//! | [`CloseUnderReaders`](Defect::CloseUnderReaders) | `uring::engine::tests::queues::a_ring_is_not_closed_under_readers` |
 //! | [`ReturnAtSend`](Defect::ReturnAtSend) | `zerocopy::oracle::a_buffer_is_on_the_wire_as_it_was_sent` |
 //! | [`FreeAtClose`](Defect::FreeAtClose) | `zerocopy::oracle::a_closed_socket_has_what_was_sent` |
 //! | [`ReleaseUpToTheLast`](Defect::ReleaseUpToTheLast) | `zerocopy::engine::tests::a_defect_is_noticed` |
@@ -42,6 +44,12 @@ pub(crate) enum Defect {
     /// A bundle is looked for in the slots whose numbers follow, not in those that the kernel was shown next.
     #[cfg(feature = "ring")]
     BundleByNumber,
+    /// A page that was received into goes back to the kernel while it is read.
+    #[cfg(feature = "ring")]
+    RefillWhatIsRead,
+    /// A ring is closed while a receive may still write what is read.
+    #[cfg(feature = "ring")]
+    CloseUnderReaders,
     /// A buffer is given back when the socket has taken it.
     ReturnAtSend,
     /// A socket that is closed gives back what the kernel reads, as it is.

@@ -19,6 +19,8 @@ pub(crate) mod queue;
 pub(crate) mod reuse_port;
 pub(crate) mod rights;
 pub(crate) mod sockopt;
+#[cfg(feature = "ring")]
+pub(crate) mod steering;
 pub(crate) mod stream;
 pub(crate) mod timerfd;
 #[cfg(feature = "ring")]

@@ -5,6 +5,7 @@ mod chunk;
 mod end;
 mod plan;
 mod pool;
+mod queue;
 mod report;
 mod ring;
 mod stats;

@@ -1,3 +1,4 @@
+use crate::ring::ZeroCopyRx;
 use crate::sys::memory::Shape;
 use crate::sys::uring::MOST_PLACES;
 use crate::{Error, Result};
@@ -14,7 +15,8 @@ pub enum Rung {
     /// A request receives again and again, and takes slots as it needs them from a ring that the kernel reads (Linux
     /// 6.0).
     Multishot,
-    /// A network card writes into the slots.
+    /// The kernel receives into pages of a queue that was registered for it, without copying where the queue is a device's
+    /// (Linux 6.15, [`RxPlan::zero_copy`]).
     ZeroCopy,
 }
 
@@ -26,6 +28,7 @@ pub struct RxPlan {
     pub(super) has_bundles: bool,
     pub(super) is_incremental: bool,
     pub(super) at_most: Rung,
+    pub(super) zero_copy: Option<ZeroCopyRx>,
 }
 
 impl RxPlan {
@@ -40,6 +43,7 @@ impl RxPlan {
             has_bundles: true,
             is_incremental: false,
             at_most: Rung::ZeroCopy,
+            zero_copy: None,
         }
     }
 
@@ -59,6 +63,18 @@ impl RxPlan {
     #[doc(alias = "IOU_PBUF_RING_INC")]
     pub const fn incremental(mut self, incremental: bool) -> Self {
         self.is_incremental = incremental;
+        self
+    }
+
+    /// Asks for the rung [`ZeroCopy`](Rung::ZeroCopy), with as much memory as the slots have, in pages: a chunk is at most
+    /// one. Default: no. It is for TCP; on a socket that refuses it, the ring goes on with the next rung, and with memory
+    /// of the same size again, which takes no room before it is used.
+    ///
+    /// The ring must have been built with [`zero_copy_receive`](crate::ring::RingBuilder::zero_copy_receive).
+    #[doc(alias = "IORING_OP_RECV_ZC")]
+    #[doc(alias = "IORING_REGISTER_ZCRX_IFQ")]
+    pub fn zero_copy(mut self, source: ZeroCopyRx) -> Self {
+        self.zero_copy = Some(source);
         self
     }
 

@@ -32,15 +32,15 @@ impl RxPool {
 
     /// What became of the receives so far.
     pub fn stats(&self) -> RxStats {
-        self.handle.counters().into()
+        RxStats::of(&self.handle)
     }
 
-    /// How many slots there are.
+    /// How many slots there are; on the rung [`ZeroCopy`](super::Rung::ZeroCopy), pages.
     pub fn slots(&self) -> u32 {
         self.handle.area().slots()
     }
 
-    /// The length of each slot, in bytes.
+    /// The length of each slot, or page, in bytes.
     pub fn slot_len(&self) -> u32 {
         self.handle.area().slot_len()
     }
@@ -48,7 +48,7 @@ impl RxPool {
     /// How many [`RxBuf`](super::RxBuf)s are out: kept, or lost by `mem::forget`. While other threads drop some it is a
     /// snapshot.
     pub fn outstanding(&self) -> u32 {
-        self.handle.area().outstanding()
+        self.handle.outstanding()
     }
 }
 

@@ -2,6 +2,7 @@ use std::fmt;
 use std::io;
 
 use super::Rung;
+use crate::ring::NoZeroCopyRx;
 
 /// How a ring receives into a pool, and why not in a better way. Its text has a line for each.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub enum WhyNot {
         /// The first Linux that does.
         needs: &'static str,
     },
+    /// What keeps the pool from zero-copy receive.
+    ZeroCopy(NoZeroCopyRx),
     /// The kernel refused it.
     #[non_exhaustive]
     Refused {
@@ -79,6 +82,19 @@ impl RxReport {
 
     pub(super) fn decline(&mut self, what: Wanted, why: WhyNot) {
         self.declined.push(Declined { what, why });
+    }
+
+    pub(super) fn decline_first(&mut self, what: Wanted, why: WhyNot) {
+        self.declined.insert(0, Declined { what, why });
+    }
+
+    pub(super) fn rise_to_zero_copy(&mut self) {
+        *self = Self {
+            rung: Rung::ZeroCopy,
+            ..Self::new()
+        };
+        self.decline(Wanted::Bundles, WhyNot::NotOnThisRung);
+        self.decline(Wanted::Incremental, WhyNot::NotOnThisRung);
     }
 
     /// Why the pool does without something; `None` if it has it.
@@ -133,6 +149,7 @@ impl fmt::Display for WhyNot {
             Self::NotAsked => f.write_str("the plan does without"),
             Self::NotOnThisRung => f.write_str("not on this rung"),
             Self::KernelTooOld { needs } => write!(f, "the kernel is too old (needs {needs})"),
+            Self::ZeroCopy(why) => write!(f, "{why}"),
             Self::Refused {
                 operation,
                 errno,

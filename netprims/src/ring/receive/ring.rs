@@ -17,19 +17,20 @@ impl Ring {
     /// - [`Error::InvalidValue`]: no slots, more than 32 768, empty slots, more than an address space, or a 65th pool.
     /// - [`Error::System`]: `ENOMEM` when memory or address space is short.
     ///
-    /// Source: io_uring_register(2), `IORING_REGISTER_PBUF_RING` (Linux 5.19).
+    /// A queue for zero-copy receive that is busy because its ring is being taken down is waited for, up to half a second.
+    ///
+    /// Source: io_uring_register(2), `IORING_REGISTER_PBUF_RING` (Linux 5.19), `IORING_REGISTER_ZCRX_IFQ` (Linux 6.15).
     #[doc(alias = "IORING_REGISTER_PBUF_RING")]
     pub fn rx_pool(&mut self, plan: &RxPlan) -> Result<RxPool> {
         let shape = plan.shape()?;
         let mut report = RxReport::new();
-        report.decline(Wanted::ZeroCopy, WhyNot::NotAsked);
         let shown = if plan.at_most >= Rung::Multishot {
             self.shown_pool(plan, shape, &mut report)?
         } else {
             report.decline(Wanted::Multishot, WhyNot::NotAsked);
             None
         };
-        let handle = match shown {
+        let mut handle = match shown {
             Some(handle) => handle,
             None => {
                 for what in [Wanted::Bundles, Wanted::Incremental] {
@@ -39,6 +40,7 @@ impl Ring {
                 self.in_range(plan, group.map_err(|error| no_memory(shape, error))?)?
             }
         };
+        self.add_queue(plan, shape, &mut handle, &mut report);
         Ok(RxPool::new(handle, report))
     }
 
@@ -78,7 +80,6 @@ impl Ring {
             Ok(group) => self.in_range(plan, group)?,
             Err(error) => {
                 report.declined.clear();
-                report.decline(Wanted::ZeroCopy, WhyNot::NotAsked);
                 report.decline(Wanted::Multishot, refused(&error));
                 return Ok(None);
             }

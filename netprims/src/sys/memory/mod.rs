@@ -14,6 +14,8 @@ pub(crate) use leaked::leaked_bytes;
 pub(crate) use lent::Lent;
 pub(crate) use mapping::Mapping;
 #[cfg(feature = "ring")]
+pub(crate) use page::size as page_size;
+#[cfg(feature = "ring")]
 pub(crate) use pool::{Home, WeakPool};
 pub(crate) use pool::{Pool, Shape, Slot};
 pub(crate) use process::Process;

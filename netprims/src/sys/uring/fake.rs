@@ -1,9 +1,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
 use std::time::Duration;
 
-use super::kernel::{Completion, Kernel, Operation, QueueFull, Request, Wait};
+use super::kernel::{Completion, Kernel, Operation, QueueFull, Request, Unfit, Wait};
+use super::zcrx::{
+    self, Control, Provider, QueryEvents, QueryOperations, QueryQueues, Registration,
+};
 
 /// A kernel that does nothing but what a test's script says. It reads no memory.
 pub(crate) struct Fake {
@@ -35,6 +39,11 @@ pub(crate) struct Fake {
     /// What registering and unregistering a group answers; afterwards, `Ok`.
     pub(crate) group_results: VecDeque<io::Result<()>>,
     pub(crate) bundles: bool,
+    /// Its queues for zero-copy receive.
+    pub(crate) receive: zcrx::fake::Fake,
+    pub(crate) unfit: Option<Unfit>,
+    /// Shared by a test, which sees whether this was dropped.
+    pub(crate) is_open: Option<Rc<()>>,
 }
 
 impl Fake {
@@ -55,6 +64,9 @@ impl Fake {
             groups: Vec::new(),
             group_results: VecDeque::new(),
             bundles: true,
+            receive: zcrx::fake::Fake::new(),
+            unfit: None,
+            is_open: None,
         }
     }
 
@@ -83,6 +95,18 @@ impl Fake {
     /// Posts what the `nth` request, an accept, has accepted.
     pub(crate) fn accepted(&mut self, nth: usize, fd: OwnedFd, more: bool) {
         self.result(nth, fd.into_raw_fd(), more);
+    }
+
+    /// Posts a completion of the `nth` request with a second half.
+    pub(crate) fn fragment(&mut self, nth: usize, result: i32, extra: u64) {
+        let user_data = self.pushed[nth].user_data;
+        self.posted.push_back(Completion {
+            user_data,
+            result,
+            more: true,
+            extra,
+            ..Completion::default()
+        });
     }
 
     /// Posts a completion of the `nth` request that names a provided buffer.
@@ -195,11 +219,39 @@ unsafe impl Kernel for Fake {
         self.bundles
     }
 
+    fn receives_zero_copy(&self) -> Result<(), Unfit> {
+        self.unfit.map_or(Ok(()), Err)
+    }
+
     fn sends_zero_copy(&self) -> bool {
         self.zero_copy
     }
 
     fn reports_usage(&self) -> bool {
         true
+    }
+}
+
+// SAFETY: it writes no memory at all.
+unsafe impl Provider for Fake {
+    unsafe fn register_queue(&mut self, registration: &mut Registration) -> io::Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { self.receive.register_queue(registration) }
+    }
+
+    fn control(&mut self, control: &mut Control) -> io::Result<()> {
+        self.receive.control(control)
+    }
+
+    fn operations(&mut self) -> io::Result<QueryOperations> {
+        self.receive.operations()
+    }
+
+    fn queues(&mut self) -> io::Result<QueryQueues> {
+        self.receive.queues()
+    }
+
+    fn events(&mut self) -> io::Result<QueryEvents> {
+        self.receive.events()
     }
 }

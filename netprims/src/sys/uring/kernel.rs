@@ -5,6 +5,8 @@ use std::time::Duration;
 use io_uring::types::Timespec;
 use socket2::SockAddr;
 
+use super::zcrx::Provider;
+
 /// The kernel's side of a ring.
 ///
 /// # Safety
@@ -15,7 +17,7 @@ use socket2::SockAddr;
 /// - after the last completion of a request, which is the one without `more`, let nobody use the request's memory;
 /// - touch the memory of a request only in the way its operation says;
 /// - give as the result of an accept that succeeded a descriptor that is open and that nobody owns.
-pub(crate) unsafe trait Kernel {
+pub(crate) unsafe trait Kernel: Provider {
     /// Queues a request; the kernel sees it at the next [`enter`](Kernel::enter).
     ///
     /// # Safety
@@ -90,6 +92,9 @@ pub(crate) unsafe trait Kernel {
     /// Whether one receive may fill several provided buffers.
     fn receives_bundles(&self) -> bool;
 
+    /// Whether its completions and its way of working are those that zero-copy receive needs.
+    fn receives_zero_copy(&self) -> Result<(), Unfit>;
+
     /// Whether it knows zero-copy sends.
     fn sends_zero_copy(&self) -> bool;
 
@@ -132,6 +137,8 @@ pub(crate) enum Operation {
     /// Receives again and again into the buffers that the group shows, each time into one of them, or as a bundle into as
     /// many as there are bytes for.
     ReceiveMultishot { group: u16, is_bundle: bool },
+    /// Receives again and again into pages of the area that was registered with the queue of this number.
+    ReceiveZeroCopy { queue: u32 },
     /// shutdown(2). Uses no memory.
     Shutdown { how: i32 },
     /// connect(2). Reads `len` bytes of the address.
@@ -172,6 +179,17 @@ pub(crate) struct Completion {
     pub(crate) buffer: Option<u16>,
     /// `IORING_CQE_F_BUF_MORE`: the kernel goes on with that buffer.
     pub(crate) buffer_more: bool,
+    /// The first number of its second half, where it has one.
+    pub(crate) extra: u64,
+}
+
+/// Why a ring is not one for zero-copy receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// Its completions have no second half.
+    Narrow,
+    /// The kernel does not defer work (before Linux 6.1).
+    NotDeferred,
 }
 
 /// The submission queue has no room.

@@ -5,6 +5,7 @@
 //! - `rx`: memory that is received into, and how the kernel is shown it.
 //! - `slab`: the table that late completions cannot confuse.
 //! - `engine`: owns the sockets, the slots in flight and the kernel.
+//! - `zcrx`: a queue registered for zero-copy receive, and how its pages go back.
 
 mod engine;
 mod kernel;
@@ -12,6 +13,7 @@ mod lifecycle;
 mod live;
 mod rx;
 mod slab;
+mod zcrx;
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -23,9 +25,12 @@ mod receive_oracle;
 pub use engine::Strays;
 
 pub(crate) use engine::{
-    End, Engine, Giving, GroupHandle, LONGEST_DRAIN, Loan, NotQueued, Outcome,
+    End, Engine, Giving, GroupHandle, LONGEST_DRAIN, Loan, NoQueue, NotQueued, Outcome,
 };
-pub(crate) use kernel::{Kernel, Wait};
+pub(crate) use kernel::{Kernel, Unfit, Wait};
 pub(crate) use live::{Capable, Live, QueueThread, Refused, Setup, answer_to_nothing};
-pub(crate) use rx::{Counters, MOST_PLACES, Piece};
+pub(crate) use rx::{MOST_PLACES, Piece};
 pub(crate) use slab::Key;
+#[cfg(test)]
+pub(crate) use zcrx::Support as QueueSupport;
+pub(crate) use zcrx::{Refused as QueueRefused, Source as QueueSource, knows_receive_queues};

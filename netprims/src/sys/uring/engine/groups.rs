@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
+use super::queues::{PagesHandle, Queue};
 use super::{Engine, Flight};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
@@ -22,6 +23,8 @@ pub(super) struct Group {
     pub(super) users: u32,
     /// Receives that found no free slot. Has room for all there can be.
     pub(super) starved: VecDeque<Key>,
+    /// A queue for zero-copy receive, for the sockets that have it. The others use the slots.
+    pub(super) queue: Option<Queue>,
 }
 
 /// How a group gives its slots to the kernel.
@@ -43,12 +46,27 @@ pub(crate) struct GroupHandle {
     engine: u64,
     group: u16,
     area: Area,
+    pub(super) pages: Option<PagesHandle>,
     counters: Arc<Counters>,
 }
 
 impl GroupHandle {
+    /// What is received into, as far as the sockets do not need a lower rung.
     pub(crate) fn area(&self) -> &Area {
-        &self.area
+        self.pages.as_ref().map_or(&self.area, |pages| &pages.area)
+    }
+
+    /// Pieces that are out.
+    pub(crate) fn outstanding(&self) -> u32 {
+        let pages = self.pages.as_ref();
+        let pages = pages.map_or(0, |pages| pages.area.outstanding());
+        pages.saturating_add(self.area.outstanding())
+    }
+
+    /// Whether the kernel tells how much it copies.
+    pub(crate) fn counts_copies(&self) -> bool {
+        let pages = self.pages.as_ref();
+        pages.is_none_or(|pages| pages.counts_copies)
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -98,6 +116,7 @@ impl<K: Kernel> Engine<K> {
             engine: self.id,
             group: number,
             area: slots.area().clone(),
+            pages: None,
             counters: Arc::clone(&counters),
         };
         // Here, so that no allocation is left for later.
@@ -109,6 +128,7 @@ impl<K: Kernel> Engine<K> {
             counters,
             users: 0,
             starved: VecDeque::with_capacity(self.most_in_flight),
+            queue: None,
         };
         match self.groups.get_mut(place) {
             Some(place) => *place = Some(group),
@@ -150,7 +170,7 @@ impl<K: Kernel> Engine<K> {
     /// Whether a receive waits for a slot to come back. Nothing wakes a thread that blocks in the kernel when one does.
     pub(super) fn is_starved(&self) -> bool {
         let mut groups = self.groups.iter().flatten();
-        groups.any(|group| !group.starved.is_empty())
+        groups.any(|group| !group.starved.is_empty() || group.is_queue_starved())
     }
 
     /// Takes what came back, shows the kernel all that is free, and wakes the receives that waited for it.
@@ -167,6 +187,7 @@ impl<K: Kernel> Engine<K> {
                 None => group.slots.free().min(group.starved.len()),
             };
             self.waiting.extend(group.starved.drain(..woken));
+            group.offer_pages(&mut *self.kernel, &mut self.waiting);
         }
     }
 
@@ -177,8 +198,9 @@ impl<K: Kernel> Engine<K> {
                 |group: &&mut Group| group.users == 0 && Arc::strong_count(&group.counters) == 1;
             if let Some(group) = place.as_mut().filter(is_dead) {
                 // SAFETY: no request in flight takes from it: each of those has a receive in the table.
-                unsafe { group.let_go(number, &mut self.kernel) }?;
-                *place = None;
+                unsafe { group.let_go(number, &mut *self.kernel) }?;
+                let queue = place.take().and_then(|group| group.queue);
+                self.idle_queues.extend(queue.map(|queue| queue.pages));
             }
         }
         Ok(())
@@ -194,7 +216,7 @@ impl<K: Kernel> Engine<K> {
             let is_busy = is_busy && !seeded(Defect::SkipTheDrain);
             if let Some(group) = place.as_mut().filter(|_| !is_busy) {
                 // SAFETY: no request in flight takes from it, or it would be in the table.
-                let _ = unsafe { group.let_go(number, &mut self.kernel) };
+                let _ = unsafe { group.let_go(number, &mut *self.kernel) };
             }
         }
     }

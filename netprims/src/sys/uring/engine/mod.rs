@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use io_uring::types::Timespec;
 use socket2::SockAddr;
 
 use super::slab::{Key, Missing, Slab};
+use super::zcrx::Pages;
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::{Slot, WeakPool};
@@ -22,6 +24,7 @@ mod files;
 mod groups;
 mod limit;
 mod pools;
+mod queues;
 mod receive;
 mod send;
 mod sockets;
@@ -33,6 +36,7 @@ use control::Control;
 use files::Files;
 use groups::Group;
 pub(crate) use groups::{Giving, GroupHandle};
+pub(crate) use queues::NoQueue;
 use receive::{Arrived, Receive, Told};
 pub(crate) use receive::{End, Loan};
 use send::Send;
@@ -47,7 +51,8 @@ use sockets::Socket;
 /// owned by `groups`, and leaked while a flight that may write it is `in_kernel`.
 /// A descriptor that a queued request names is in `sockets`.
 pub(crate) struct Engine<K: Kernel> {
-    kernel: K,
+    /// Dropped by hand, or not at all.
+    kernel: ManuallyDrop<K>,
     id: u64,
     flights: Slab<Flight>,
     sockets: Slab<Socket>,
@@ -66,6 +71,8 @@ pub(crate) struct Engine<K: Kernel> {
     unarmed: VecDeque<Key>,
     /// Memory to receive into, by the number of its group; `None` for a number that is free.
     groups: Vec<Option<Group>>,
+    /// Queues for zero-copy receive of groups that are gone: the kernel keeps them as long as the ring.
+    idle_queues: Vec<Pages>,
     /// Receives whose next request is to be queued. Has room for all there can be, as `ended` has.
     waiting: VecDeque<Key>,
     /// Receives whose end is to be told.
@@ -173,7 +180,7 @@ impl<K: Kernel> Engine<K> {
     pub(crate) fn new(kernel: K, in_flight: u32, drain_limit: Duration) -> Self {
         let most_in_flight = usize::try_from(in_flight).unwrap_or(0);
         Self {
-            kernel,
+            kernel: ManuallyDrop::new(kernel),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             flights: Slab::new(in_flight),
             sockets: Slab::new(0),
@@ -185,6 +192,7 @@ impl<K: Kernel> Engine<K> {
             held: VecDeque::with_capacity(most_in_flight),
             unarmed: VecDeque::with_capacity(most_in_flight),
             groups: Vec::new(),
+            idle_queues: Vec::new(),
             waiting: VecDeque::with_capacity(most_in_flight),
             ended: VecDeque::with_capacity(most_in_flight),
             arrived: Arrived::new(),
@@ -374,6 +382,12 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Closes the ring. The last thing that is done with the kernel.
+    fn close(&mut self) {
+        // SAFETY: only `Drop` calls this, once and at its end; nothing uses the kernel after it.
+        unsafe { ManuallyDrop::drop(&mut self.kernel) };
+    }
+
     fn absorb(&mut self) {
         while let Some(outcome) = self.next() {
             drop(outcome);
@@ -417,13 +431,15 @@ impl<K: Kernel> Drop for Engine<K> {
         #[cfg(test)]
         if seeded(Defect::SkipTheDrain) {
             self.drop_groups();
-            return self.flights.drain().for_each(Flight::free);
+            self.flights.drain().for_each(Flight::free);
+            return self.close();
         }
         self.quiesce();
         if self.in_kernel() == 0 {
             self.addresses.free();
             self.times.free();
         }
+        let must_stay_open = self.must_stay_open();
         self.drop_groups();
         for flight in self.flights.drain() {
             if !flight.in_kernel() {
@@ -431,6 +447,9 @@ impl<K: Kernel> Drop for Engine<K> {
             }
         }
         self.sockets.iter().for_each(Socket::do_not_linger);
+        if !must_stay_open {
+            self.close();
+        }
     }
 }
 

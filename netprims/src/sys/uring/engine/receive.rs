@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::groups::{Group, GroupHandle};
+use super::groups::{Giving, Group, GroupHandle};
 use super::{Engine, Flight, NotQueued, Outcome};
 use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request};
 use crate::sys::uring::rx::{Area, Filled, Piece, Taken};
@@ -9,32 +9,33 @@ use crate::sys::uring::slab::Key;
 
 /// A receive: it goes on, over as many requests as that takes, until its socket or its user ends it.
 pub(super) struct Receive {
-    group: u16,
+    pub(super) group: u16,
     socket: Key,
-    way: Way,
+    pub(super) way: Way,
     /// An end of the stream is told by a completion of no bytes; otherwise that is an empty datagram.
     ends_with_nothing: bool,
-    state: State,
+    pub(super) state: State,
     /// Its user wants no more.
-    is_cancelled: bool,
+    pub(super) is_cancelled: bool,
     /// The kernel named a buffer that it did not have: bytes are lost, so it must not go on.
-    is_broken: bool,
+    pub(super) is_broken: bool,
 }
 
 /// How the requests receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
+    ZeroCopy,
     Multishot { is_bundle: bool },
     Plain,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// To be queued.
     Waiting { is_first: bool },
-    /// The kernel has it, or will at the next enter. `shown` is how far the ring of buffers was then, `slot` what the
-    /// request names instead.
-    Armed { shown: u16, slot: Option<u32> },
+    /// The kernel has it, or will at the next enter. `shown` is how far the ring of buffers was then, or that of pages,
+    /// `slot` what the request names instead.
+    Armed { shown: u32, slot: Option<u32> },
     /// It has ended, which is told next.
     Ended(End),
 }
@@ -116,22 +117,17 @@ impl<K: Kernel> Engine<K> {
     /// Begins to receive from a socket. Its first request is queued by the next [`enter`](Engine::enter).
     pub(crate) fn receive(&mut self, socket: Key, handle: &GroupHandle) -> Result<Key, NotQueued> {
         let (number, group) = self.group_of(handle).ok_or(NotQueued::ForeignPool)?;
-        let is_incremental = group.ring.as_ref().map(|ring| ring.is_incremental());
-        let is_bundling = group.is_bundling;
+        let has_queue = group.queue.is_some();
+        let giving = group.giving();
         let target = self.sockets.find(socket);
         let target = target.ok_or(NotQueued::UnknownSocket)?;
         if target.receive.is_some() {
             return Err(NotQueued::Receiving);
         }
         let kind = target.kind();
-        let way = match is_incremental {
-            // The rest of a buffer may be too short for the next datagram, which would be cut.
-            Some(true) if kind != libc::SOCK_STREAM => return Err(NotQueued::WouldCut),
-            // A datagram in several chunks would be several datagrams.
-            Some(_) => Way::Multishot {
-                is_bundle: is_bundling && kind == libc::SOCK_STREAM,
-            },
-            None => Way::Plain,
+        let way = match giving.way(kind)? {
+            _ if has_queue && kind == libc::SOCK_STREAM => Way::ZeroCopy,
+            way => way,
         };
         let vacancy = self.flights.vacancy().ok_or(NotQueued::Full)?;
         let key = vacancy.fill(Flight::Receive(Receive {
@@ -148,6 +144,8 @@ impl<K: Kernel> Engine<K> {
         }
         if let Some(group) = self.group_mut(number) {
             group.users += 1;
+            let steps_down = has_queue && way != Way::ZeroCopy;
+            group.counters.stepped_down.add(steps_down.into());
         }
         self.waiting.push_back(key);
         Ok(key)
@@ -166,6 +164,9 @@ impl<K: Kernel> Engine<K> {
                 self.waiting.retain(|waiting| *waiting != key);
                 if let Some(group) = self.group_mut(group) {
                     group.starved.retain(|starved| *starved != key);
+                    if let Some(queue) = &mut group.queue {
+                        queue.starved.retain(|starved| *starved != key);
+                    }
                 }
                 self.end(key, End::Cancelled);
                 Ok(())
@@ -208,6 +209,12 @@ impl<K: Kernel> Engine<K> {
             return Ok(());
         };
         let (operation, slot) = match way {
+            Way::ZeroCopy => {
+                let Some(queue) = group.queue.as_ref().map(|queue| queue.pages.id()) else {
+                    return Ok(());
+                };
+                (Operation::ReceiveZeroCopy { queue }, None)
+            }
             Way::Multishot { is_bundle } => {
                 let group = number;
                 (Operation::ReceiveMultishot { group, is_bundle }, None)
@@ -222,7 +229,7 @@ impl<K: Kernel> Engine<K> {
                 (Operation::Receive { address, len }, Some(slot))
             }
         };
-        let shown = group.ring.as_ref().map_or(0, |ring| ring.tail());
+        let shown = group.shown(way);
         let request = Request {
             user_data: key.to_bits(),
             target,
@@ -230,16 +237,16 @@ impl<K: Kernel> Engine<K> {
         };
         // SAFETY: a plain receive writes a slot of `len` bytes that is lent, so that it is mapped and nobody reads it. It
         // is released when the request's completion has come, or below; if none ever does, the slots it is one of
-        // stay mapped for good. A multishot receive names no memory: its group shows lent slots alone. The descriptor is
+        // stay mapped for good. A multishot receive names no memory: its group shows lent slots alone; one without copying
+        // writes pages of its queue's area that nobody reads. The descriptor is
         // in `sockets`, which closes none that a queued request names.
         let queued = unsafe { self.queue(&request) };
         match queued {
             Ok(()) => {
                 let receive = self.receive_mut(key).ok_or(NotQueued::UnknownRequest)?;
                 receive.state = State::Armed { shown, slot };
-                if let (Some(group), false, Way::Multishot { .. }) =
-                    (self.group_mut(number), is_first, way)
-                {
+                let is_again = !is_first && way != Way::Plain;
+                if let (Some(group), true) = (self.group_mut(number), is_again) {
                     group.counters.rearmed.add(1);
                 }
             }
@@ -272,7 +279,9 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         receive.is_broken |= is_misfit;
-        if !completion.more {
+        if !completion.more && way == Way::ZeroCopy {
+            self.zero_copy_ended(key, shown, completion.result);
+        } else if !completion.more {
             self.request_ended(key, shown, completion.result);
         } else if is_misfit && !receive.is_cancelled {
             receive.is_cancelled = true;
@@ -301,7 +310,7 @@ impl<K: Kernel> Engine<K> {
             groups, arrived, ..
         } = self;
         let group = groups.get_mut(usize::from(number)).and_then(Option::as_mut);
-        let Some(Group { slots, ring, .. }) = group else {
+        let Some(group) = group else {
             return false;
         };
         arrived.key = Some(key);
@@ -310,7 +319,19 @@ impl<K: Kernel> Engine<K> {
             arrived.chunks.push_back(None);
         }
         let each = |taken: Taken| arrived.chunks.push_back(Some(taken));
+        let Group {
+            slots,
+            ring,
+            queue,
+            counters,
+            ..
+        } = group;
         let fits = match (way, slot, completion.buffer) {
+            // SAFETY: the kernel posted this completion, and the engine takes each once. It is of a request that names
+            // this group's queue.
+            (Way::ZeroCopy, _, None) => queue
+                .as_mut()
+                .is_some_and(|queue| unsafe { queue.take(completion, counters, each) }),
             (Way::Plain, Some(slot), None) => {
                 // SAFETY: the completion is the request's only one: the kernel wrote so many bytes of the slot it names,
                 // and writes no more.
@@ -334,19 +355,19 @@ impl<K: Kernel> Engine<K> {
                 ring.is_some_and(|ring| unsafe { ring.take(slots, filled, each) })
             }
             (Way::Multishot { .. }, _, None) => len == 0,
-            (Way::Plain, ..) => false,
+            (Way::Plain | Way::ZeroCopy, ..) => false,
         };
         if is_broken {
             // Bytes before these are lost.
             while let Some(chunk) = arrived.chunks.pop_front() {
-                chunk.into_iter().for_each(|taken| slots.give_back(taken));
+                chunk.into_iter().for_each(|taken| group.give_back(taken));
             }
         }
         fits
     }
 
     /// What follows when a receive's request is over.
-    fn request_ended(&mut self, key: Key, shown: u16, result: i32) {
+    fn request_ended(&mut self, key: Key, shown: u32, result: i32) {
         let is_closing = self.closing;
         let Some(receive) = self.receive_mut(key) else {
             return;
@@ -378,7 +399,7 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         group.counters.stepped_down.add(steps_down.into());
-        let has_shown = group.ring.as_ref().map(|ring| ring.tail());
+        let has_shown = group.ring.as_ref().map(|ring| u32::from(ring.tail()));
         if errno == Some(libc::ENOBUFS) {
             group.counters.starved.add(1);
             // What was shown since may be left. If nothing was, trying again would come to the same.
@@ -395,7 +416,7 @@ impl<K: Kernel> Engine<K> {
         self.waiting.push_back(key);
     }
 
-    fn end(&mut self, key: Key, end: End) {
+    pub(super) fn end(&mut self, key: Key, end: End) {
         if let Some(receive) = self.receive_mut(key) {
             receive.state = State::Ended(end);
             self.ended.push_back(key);
@@ -410,6 +431,12 @@ impl<K: Kernel> Engine<K> {
             if let Some(group) = self.group_mut(group) {
                 group.counters.chunks.add(1);
                 group.counters.bytes.add(len.into());
+                let is_in_slot = taken.as_ref().is_some_and(|taken| group.is_in_slot(taken));
+                // What the kernel copies into pages it counts itself.
+                group
+                    .counters
+                    .copied
+                    .add(if is_in_slot { len.into() } else { 0 });
             }
             self.lent_out = Some(Told { group, taken });
             return Some(Outcome::Received { key });
@@ -437,7 +464,9 @@ impl<K: Kernel> Engine<K> {
         let number = told.as_ref().map(|told| usize::from(told.group));
         let group = number.and_then(|number| self.groups.get(number)?.as_ref());
         Loan {
-            area: group.map(|group| group.slots.area()),
+            area: group
+                .zip(told.as_ref())
+                .and_then(|(group, told)| group.area_of(told.taken.as_ref()?)),
             taken: told.map(|told| &mut told.taken),
         }
     }
@@ -448,11 +477,11 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         if let (Some(group), Some(taken)) = (self.group_mut(group), taken) {
-            group.slots.give_back(taken);
+            group.give_back(taken);
         }
     }
 
-    fn receive_mut(&mut self, key: Key) -> Option<&mut Receive> {
+    pub(super) fn receive_mut(&mut self, key: Key) -> Option<&mut Receive> {
         match self.flights.find_mut(key) {
             Ok(Flight::Receive(receive)) => Some(receive),
             _ => None,
@@ -460,7 +489,61 @@ impl<K: Kernel> Engine<K> {
     }
 }
 
+impl Giving {
+    /// How sockets of a kind are received from.
+    pub(super) fn way(self, kind: i32) -> Result<Way, NotQueued> {
+        match self {
+            Self::OneByOne => Ok(Way::Plain),
+            // The rest of a buffer may be too short for the next datagram, which would be cut.
+            Self::Ring {
+                is_incremental: true,
+                ..
+            } if kind != libc::SOCK_STREAM => Err(NotQueued::WouldCut),
+            // A datagram in several chunks would be several datagrams.
+            Self::Ring { is_bundling, .. } => Ok(Way::Multishot {
+                is_bundle: is_bundling && kind == libc::SOCK_STREAM,
+            }),
+        }
+    }
+}
+
 impl Group {
+    /// How it gives its slots to the kernel.
+    pub(super) fn giving(&self) -> Giving {
+        match &self.ring {
+            None => Giving::OneByOne,
+            Some(ring) => Giving::Ring {
+                is_incremental: ring.is_incremental(),
+                is_bundling: self.is_bundling,
+            },
+        }
+    }
+
+    /// How much was shown to the kernel so far, of what a way takes from.
+    fn shown(&self, way: Way) -> u32 {
+        let queue = self.queue.as_ref().filter(|_| way == Way::ZeroCopy);
+        let ring = self.ring.as_ref().map_or(0, |ring| ring.tail());
+        queue.map_or(ring.into(), |queue| queue.pages.given())
+    }
+
+    /// Which memory a claim is to.
+    fn area_of(&self, taken: &Taken) -> Option<&Area> {
+        let pages = self.queue.as_ref().map(|queue| queue.pages.area());
+        let mut areas = [Some(self.slots.area()), pages].into_iter().flatten();
+        areas.find(|area| area.id() == taken.area())
+    }
+
+    fn is_in_slot(&self, taken: &Taken) -> bool {
+        self.slots.area().id() == taken.area()
+    }
+
+    fn give_back(&mut self, taken: Taken) {
+        match &mut self.queue {
+            Some(queue) if queue.pages.area().id() == taken.area() => queue.pages.give_back(taken),
+            _ => self.slots.give_back(taken),
+        }
+    }
+
     /// A receive finds no free slot.
     fn starve(&mut self, key: Key) {
         self.counters.starved.add(1);

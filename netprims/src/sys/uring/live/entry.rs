@@ -59,6 +59,7 @@ fn of_fd(fd: Fd, operation: Operation, reports_usage: bool) -> squeue::Entry {
             is_bundle: true,
         } => opcode::RecvMultiBundle::new(fd, group).build(),
         Operation::ReceiveMultishot { group, .. } => opcode::RecvMulti::new(fd, group).build(),
+        Operation::ReceiveZeroCopy { queue } => opcode::RecvZc::new(fd, 0).ifq(queue).build(),
         Operation::Shutdown { how } => opcode::Shutdown::new(fd, how).build(),
         Operation::Timeout { after } => opcode::Timeout::new(after).build(),
         Operation::Limit { after } => opcode::LinkTimeout::new(after).build(),

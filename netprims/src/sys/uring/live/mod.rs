@@ -1,18 +1,21 @@
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr;
 use std::time::{Duration, Instant};
 
 use io_uring::types::{CancelBuilder, Fd, Napi, SubmitArgs, Timespec};
-use io_uring::{IoUring, cqueue, opcode, squeue};
+use io_uring::{cqueue, opcode, squeue};
 
 pub(crate) use self::capable::Capable;
 use self::entry::{REPORT_USAGE, entry};
-use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
+use self::queues::Queues;
+use super::kernel::{Completion, Kernel, QueueFull, Request, Unfit, Wait};
 use crate::sys::memory::Process;
 
 mod capable;
 mod entry;
+mod queues;
+mod receive_queues;
 
 /// io_uring itself.
 ///
@@ -21,7 +24,7 @@ mod entry;
 /// full or empty. That the child does have them mapped keeps its copy of `ring` from reaching and unmapping what is
 /// somebody else's.
 pub(crate) struct Live {
-    ring: IoUring,
+    ring: Queues,
     home: Process,
     setup: Setup,
     busy_polls: bool,
@@ -74,6 +77,15 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 impl Live {
     /// Makes a ring for `requests` at a time, each with up to two completions waiting.
     pub(crate) fn new(requests: u32, thread: Option<QueueThread>) -> Result<Self, Refused> {
+        Self::with(requests, thread, false)
+    }
+
+    /// Makes one whose completions are those that zero-copy receive needs.
+    pub(crate) fn wide(requests: u32, thread: Option<QueueThread>) -> Result<Self, Refused> {
+        Self::with(requests, thread, true)
+    }
+
+    fn with(requests: u32, thread: Option<QueueThread>, is_wide: bool) -> Result<Self, Refused> {
         let home = Process::current().map_err(|error| Refused {
             operation: "mmap",
             error,
@@ -81,7 +93,7 @@ impl Live {
         // With a thread that completes requests there is nothing to defer to the caller's.
         let deferred = match thread {
             Some(_) => None,
-            None => match build(requests, true, None) {
+            None => match Queues::new(requests, true, None, is_wide) {
                 // The one errno for a flag that is not known.
                 Err(error) if error.raw_os_error() == Some(libc::EINVAL) => None,
                 ring => Some(ring.map_err(in_setup)?),
@@ -90,7 +102,7 @@ impl Live {
         let is_deferred = deferred.is_some();
         let ring = match deferred {
             Some(ring) => ring,
-            None => build(requests, false, thread).map_err(in_setup)?,
+            None => Queues::new(requests, false, thread, is_wide).map_err(in_setup)?,
         };
         if !ring.params().is_feature_ext_arg() {
             return Err(in_setup(io::Error::from_raw_os_error(libc::EINVAL)));
@@ -141,7 +153,7 @@ impl Live {
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         // SAFETY: `ring` owns the descriptor, and is borrowed for as long as the answer.
-        unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }
+        unsafe { BorrowedFd::borrow_raw(self.ring.fd()) }
     }
 
     /// Hands the queue over and waits for so many completions, for at most this long.
@@ -166,7 +178,7 @@ impl Live {
             return self.wait(completions, limit, Some(within));
         }
         self.wait(completions, within.min(limit), None)?;
-        if !self.ring.completion().is_empty() || limit <= within {
+        if self.ring.has_completion() || limit <= within {
             return Ok(());
         }
         self.wait(1, limit.saturating_sub(within), None)
@@ -219,7 +231,7 @@ fn in_enter(error: io::Error) -> Refused {
 
 /// Whether the kernel can cancel all that is in flight, which dropping the ring needs (`IORING_REGISTER_SYNC_CANCEL`,
 /// Linux 6.0): on a fresh ring there is nothing to cancel, and saying so is knowing how.
-fn can_cancel(ring: &IoUring) -> io::Result<()> {
+fn can_cancel(ring: &Queues) -> io::Result<()> {
     let limit = Timespec::from(Duration::ZERO);
     match ring
         .submitter()
@@ -239,32 +251,6 @@ pub(crate) fn answer_to_nothing() -> Option<i32> {
     (result < 0)
         .then(|| io::Error::last_os_error().raw_os_error())
         .flatten()
-}
-
-fn build(requests: u32, deferred: bool, thread: Option<QueueThread>) -> io::Result<IoUring> {
-    let mut builder = IoUring::builder();
-    // Room for both completions of every request: the queue cannot overflow.
-    // A request that fails when it is handed over must not keep back those behind it (submit all).
-    builder
-        .setup_clamp()
-        .setup_submit_all()
-        .setup_cqsize(requests.next_power_of_two().max(2).saturating_mul(2));
-    if deferred {
-        builder
-            .setup_single_issuer()
-            .setup_defer_taskrun()
-            .setup_taskrun_flag();
-    }
-    if let Some(QueueThread { idle, cpu }) = thread {
-        // Zero would be the kernel's default of a second.
-        let idle = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX).max(1);
-        builder.setup_sqpoll(idle);
-        if let Some(cpu) = cpu {
-            builder.setup_sqpoll_cpu(cpu);
-        }
-    }
-    // A request and its linked timeout need two places.
-    builder.build(requests.next_power_of_two().max(2))
 }
 
 impl Drop for Live {
@@ -346,7 +332,7 @@ unsafe impl Kernel for Live {
 
     fn completion(&mut self) -> Option<Completion> {
         self.at_home().ok()?;
-        let entry = self.ring.completion().next()?;
+        let (entry, extra) = self.ring.completion()?;
         let flags = entry.flags();
         Some(Completion {
             user_data: entry.user_data(),
@@ -355,6 +341,7 @@ unsafe impl Kernel for Live {
             notification: cqueue::notif(flags),
             buffer: cqueue::buffer_select(flags),
             buffer_more: cqueue::buffer_more(flags),
+            extra,
         })
     }
 
@@ -437,6 +424,16 @@ unsafe impl Kernel for Live {
 
     fn receives_bundles(&self) -> bool {
         self.setup.bundles
+    }
+
+    fn receives_zero_copy(&self) -> Result<(), Unfit> {
+        match self.setup {
+            _ if !self.ring.is_wide() => Err(Unfit::Narrow),
+            Setup {
+                deferred: false, ..
+            } => Err(Unfit::NotDeferred),
+            _ => Ok(()),
+        }
     }
 
     fn sends_zero_copy(&self) -> bool {

@@ -103,7 +103,12 @@ impl Area {
     ///
     /// Nobody writes these bytes any more until as many pieces of the slot came back as were claimed: by
     /// [`give_back`](Area::give_back), or told by [`collect`](Area::collect).
-    pub(super) unsafe fn claim(&self, slot: u32, offset: u32, len: u32) -> Option<Taken> {
+    pub(in crate::sys::uring) unsafe fn claim(
+        &self,
+        slot: u32,
+        offset: u32,
+        len: u32,
+    ) -> Option<Taken> {
         let end = offset.checked_add(len)?;
         (slot < self.slots() && end <= self.slot_len()).then_some(Taken {
             area: self.id(),
@@ -122,7 +127,7 @@ impl Area {
     }
 
     /// Ends a claim, and names the slot; `None` if it is another area's, whose slot is lost.
-    pub(super) fn give_back(&self, taken: Taken) -> Option<u32> {
+    pub(in crate::sys::uring) fn give_back(&self, taken: Taken) -> Option<u32> {
         (taken.area == self.id()).then_some(taken.slot)
     }
 
@@ -139,7 +144,7 @@ impl Area {
     }
 
     /// Tells each slot of which pieces were dropped since the last time, and how many.
-    pub(super) fn collect(&self, each: impl FnMut(u32, u32)) {
+    pub(in crate::sys::uring) fn collect(&self, each: impl FnMut(u32, u32)) {
         self.shared.returns.collect(each);
     }
 
@@ -154,7 +159,7 @@ impl Area {
     }
 
     /// Keeps the memory mapped for good, counted, because the kernel may still write it.
-    pub(super) fn leak(&self) {
+    pub(in crate::sys::uring) fn leak(&self) {
         if !self.shared.leaked.swap(true, Ordering::Relaxed) {
             count_leaked(self.shared.mapping.len());
             mem::forget(Arc::clone(&self.shared));
@@ -186,8 +191,13 @@ impl Shared {
 }
 
 impl Taken {
+    /// Which area's it is.
+    pub(crate) fn area(&self) -> u64 {
+        self.area
+    }
+
     #[cfg(test)]
-    pub(super) fn slot(&self) -> u32 {
+    pub(in crate::sys::uring) fn slot(&self) -> u32 {
         self.slot
     }
 

@@ -13,6 +13,10 @@ pub(crate) struct Counters {
     pub(crate) rearmed: Counter,
     /// Receives that went on in a simpler way than the pool's, which their socket refused.
     pub(crate) stepped_down: Counter,
+    /// Bytes that the kernel copied.
+    pub(crate) copied: Counter,
+    /// How often the kernel was told to take pages back.
+    pub(crate) flushed: Counter,
 }
 
 /// A number that one thread counts up.
