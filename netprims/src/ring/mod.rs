@@ -75,12 +75,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "tokio")]
+mod async_ring;
 mod auto;
 mod builder;
 mod capabilities;
 mod control;
 mod core;
 mod event;
+mod pollable;
 mod receive;
 mod refusal;
 #[expect(
@@ -93,10 +96,13 @@ mod totals;
 
 pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
 pub use crate::sys::uring::Strays;
+#[cfg(feature = "tokio")]
+pub use async_ring::AsyncRing;
 pub use auto::AutoPolicy;
 pub use builder::{BusyPoll, RingBuilder, SqPoll};
 pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
+pub use pollable::PollableRing;
 pub use receive::{
     Chunk, Declined, ReceiveEnd, Rung, RxBuf, RxPlan, RxPool, RxReport, RxStats, Wanted, WhyNot,
 };

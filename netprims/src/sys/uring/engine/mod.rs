@@ -197,7 +197,6 @@ impl<K: Kernel> Engine<K> {
         &self.kernel
     }
 
-    #[cfg(test)]
     pub(crate) fn kernel_mut(&mut self) -> &mut K {
         &mut self.kernel
     }
