@@ -68,8 +68,10 @@ pub(crate) fn run(checkout: &Path, names: &[String], json: Option<&Path>) -> Res
     };
     ui::step("build our side", || {
         let mut cargo = run::cargo(checkout);
-        let packages = ["--package", "netprims-examples", "--package", "benches"];
-        cargo.args(["build", "--quiet", "--release"]).args(packages);
+        cargo.args(["build", "--quiet", "--release", "--package", "benches"]);
+        if lab.is_some() {
+            cargo.args(["--package", "netprims-examples"]);
+        }
         run::shown(&mut cargo)
     })?;
     let programs = target_folder(checkout)?.join("release");
