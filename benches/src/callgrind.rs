@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 /// The words to put before a program, to have `callgrind` count it into a file.
 ///
 /// The tool is run without valgrind's launcher, which would look for it where it would have been installed. What the
-/// launcher says to the tool is in two variables.
+/// launcher says to the tool is in two variables and its name.
 pub(crate) fn words(callgrind: &Path, file: &Path) -> Result<Vec<OsString>> {
     let folder = callgrind.parent().context("callgrind has no folder")?;
     ensure!(callgrind.is_file(), "there is no {}", callgrind.display());
@@ -23,6 +23,7 @@ pub(crate) fn words(callgrind: &Path, file: &Path) -> Result<Vec<OsString>> {
         joined("VALGRIND_LIB=", folder),
         joined("VALGRIND_LAUNCHER=", callgrind),
         OsString::from(callgrind),
+        OsString::from("--tool=callgrind"),
         OsString::from("--quiet"),
         joined("--callgrind-out-file=", file),
     ])

@@ -32,7 +32,12 @@ impl Running {
     /// Fails if it has ended.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.0.try_wait()? {
-            Some(status) => bail!("it ended early: {status}"),
+            Some(status) => {
+                let mut errors = String::new();
+                let stderr = self.0.stderr.as_mut().context("no errors")?;
+                stderr.read_to_string(&mut errors)?;
+                bail!("it ended early: {status}: {}", errors.trim())
+            }
             None => Ok(()),
         }
     }
