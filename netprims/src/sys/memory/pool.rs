@@ -194,6 +194,13 @@ impl WeakPool {
     pub(crate) fn in_use(&self) -> bool {
         self.shared.strong_count() != 0
     }
+
+    /// The pool, if it is in use, to look at its slots.
+    #[cfg(test)]
+    pub(crate) fn upgrade(&self) -> Option<Pool> {
+        let shared = self.shared.upgrade()?;
+        Some(Pool { shared })
+    }
 }
 
 impl Slot {
