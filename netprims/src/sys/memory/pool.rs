@@ -289,6 +289,18 @@ impl Slot {
         self.index
     }
 
+    /// The seeded defect: nothing is mapped where the slot was. For slots of whole pages.
+    #[cfg(all(test, feature = "ring"))]
+    pub(super) fn unmap_early(&self) {
+        // SAFETY: the range is this slot's stride, inside the mapping (as in `start`). Nobody in this process has a
+        // reference to it: the test sees to that.
+        unsafe {
+            self.shared
+                .mapping
+                .unmap_early(self.offset(), self.shared.shape.stride)
+        }
+    }
+
     /// The seeded defect: the slot can be taken again although it has an owner.
     #[cfg(all(test, feature = "ring"))]
     pub(super) fn free_early(&self) {

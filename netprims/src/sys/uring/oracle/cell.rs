@@ -26,6 +26,12 @@ pub(super) enum And {
     ShutDown,
     /// That the last send be cancelled.
     Cancel,
+    /// A connection to a listening socket to which nobody connects.
+    Accept,
+    /// A connect, with a time, to a listener that takes no more.
+    Connect,
+    /// A time that does not pass.
+    Timeout,
 }
 
 /// Who is at the other end, or why there is nobody.
@@ -77,6 +83,8 @@ pub(super) enum Going {
     Left([Part; 3]),
     /// This is forgotten, then the others are dropped, the ring first.
     Forgotten(Part),
+    /// The ring's handler panics, and unwinding drops everything.
+    Unwound,
 }
 
 /// What comes of the memory.
@@ -91,7 +99,7 @@ pub(super) enum Fate {
 const PARTS: [Part; 4] = [Part::Ring, Part::Pool, Part::Socket, Part::Buffer];
 
 impl Work {
-    pub(super) const ALL: [Self; 6] = {
+    pub(super) const ALL: [Self; 12] = {
         const fn work(zero_copy: bool, and: And) -> Work {
             Work { zero_copy, and }
         }
@@ -99,9 +107,15 @@ impl Work {
             work(false, And::Nothing),
             work(false, And::ShutDown),
             work(false, And::Cancel),
+            work(false, And::Accept),
+            work(false, And::Connect),
+            work(false, And::Timeout),
             work(true, And::Nothing),
             work(true, And::ShutDown),
             work(true, And::Cancel),
+            work(true, And::Accept),
+            work(true, And::Connect),
+            work(true, And::Timeout),
         ]
     };
 
@@ -162,6 +176,7 @@ impl Going {
             all.push(Self::Left(order.try_into().unwrap()));
         }
         all.extend(PARTS.map(Self::Forgotten));
+        all.push(Self::Unwound);
         all
     }
 
@@ -175,6 +190,7 @@ impl Going {
         match self {
             Self::Taken(order) => order.to_vec(),
             Self::Left(order) => order.to_vec(),
+            Self::Unwound => Vec::new(),
             Self::Forgotten(forgotten) => PARTS
                 .into_iter()
                 .filter(|part| *part != forgotten)
@@ -201,6 +217,10 @@ impl Cell {
     pub(super) fn reason_not_run(self) -> Option<&'static str> {
         if self.moment == Moment::Queued && self.going.takes_the_socket() {
             return Some("taking a socket hands over what is queued");
+        }
+        let is_apart = matches!(self.work.and, And::Accept | And::Connect | And::Timeout);
+        if is_apart && self.situation != Situation::ReadsLater {
+            return Some("the request has nothing to do with the sends and their peer");
         }
         let is_over = self.moment == Moment::Told && self.situation.errno().is_some();
         if is_over && self.work.and == And::Cancel {
@@ -246,6 +266,9 @@ impl fmt::Display for Work {
             And::Nothing => "",
             And::ShutDown => ", a shutdown",
             And::Cancel => ", the last one cancelled",
+            And::Accept => ", an accept",
+            And::Connect => ", a connect with a limit",
+            And::Timeout => ", a timeout",
         })
     }
 }

@@ -1,7 +1,10 @@
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use super::cell::{Cell, Fate, Going, Part};
 use super::stage::Stage;
+use crate::ring::Wait;
 
 impl Stage {
     /// Takes everything apart as the cell says, and overwrites at each step what is free then.
@@ -10,6 +13,9 @@ impl Stage {
         let mut stays = cell.fate() == Fate::Leaked;
         if let Going::Forgotten(part) = cell.going {
             stays |= self.forget(part);
+        }
+        if cell.going == Going::Unwound {
+            self.unwind();
         }
         for part in cell.going.dropped() {
             self.let_go(part);
@@ -21,6 +27,24 @@ impl Stage {
         assert_eq!(self.watched.spoiled(), [], "written where nobody may");
         drop(self.forgotten);
         self.watched.unmap_what_stays();
+    }
+
+    /// Drops everything by a panic of the handler, or behind the poll if there is nothing to tell.
+    fn unwind(&mut self) {
+        let parts = (
+            self.kept.take(),
+            self.ring.take(),
+            self.pool.take(),
+            self.taken.take(),
+        );
+        let silent = || resume_unwind(Box::new("the user's handler"));
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            let (_kept, ring, _pool, _taken) = parts;
+            let _ = ring.unwrap().poll(Wait::No, |_| silent());
+            silent()
+        }));
+        assert!(unwound.is_err());
+        self.watched.overwrite_what_is_free(&self.spy);
     }
 
     /// Whether the memory stays because of it.

@@ -22,10 +22,20 @@ fn going_away_in_any_order_at_any_moment_is_sound(
     )]
     situation: Situation,
     #[values(false, true)] zero_copy: bool,
-    #[values(And::Nothing, And::ShutDown, And::Cancel)] and: And,
+    #[values(
+        And::Nothing,
+        And::ShutDown,
+        And::Cancel,
+        And::Accept,
+        And::Connect,
+        And::Timeout
+    )]
+    and: And,
 ) {
     let work = Work { zero_copy, and };
     for cell in Cell::all(work, situation).filter(|cell| cell.reason_not_run().is_none()) {
-        watched_over(&format!("{cell:?}"), move || Stage::set(&cell).go(&cell));
+        let name = format!("{cell:?}");
+        let judged = watched_over(&name, move || Stage::new(&cell).play(&cell).go(&cell));
+        assert!(judged.is_ok(), "{name}");
     }
 }

@@ -5,8 +5,6 @@
 //! - `sends`: what is in the hands of a sender's queue, with and without seeded defects.
 //! - `matrix`: every order of going away × work in flight × what the peer and the kernel do; `cell` has the axes, `stage`
 //!   plays a cell, `going` takes it apart, `table` writes the matrix down for people.
-//! - `panics`: a handler that panics at any event.
-//! - `seam`: completions that are late, repeated or of nothing, for each kind of request.
 //! - `owners`: seeded defects of who owns a slot, a mapping and a descriptor.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -16,6 +14,7 @@ use std::time::Duration;
 mod cell;
 mod going;
 mod matrix;
+mod owners;
 mod sends;
 mod stage;
 mod table;
@@ -26,16 +25,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What overwrites memory that is free.
 const SCRIBBLE: u8 = 0xee;
 
-/// Runs a body on a thread of its own, and fails if it has not ended after that long.
-fn watched_over<R: Send + 'static>(what: &str, body: impl FnOnce() -> R + Send + 'static) -> R {
-    let (done, ended) = mpsc::channel();
+/// Runs a body on a thread of its own, fails if it has not ended after that long, and says whether it panicked.
+fn watched_over(what: &str, body: impl FnOnce() + Send + 'static) -> thread::Result<()> {
+    let (done, ended) = mpsc::channel::<()>();
     let thread = thread::spawn(move || {
-        let result = body();
-        let _ = done.send(());
-        result
+        body();
+        drop(done);
     });
-    if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-        panic!("{what}: blocked");
-    }
-    thread.join().unwrap_or_else(|_| panic!("{what}"))
+    // Nothing is sent: the other end goes when the body is over, however it ends.
+    let waited: Result<(), _> = ended.recv_timeout(2 * PATIENCE);
+    assert_eq!(
+        waited,
+        Err(RecvTimeoutError::Disconnected),
+        "{what}: blocked"
+    );
+    thread.join()
 }

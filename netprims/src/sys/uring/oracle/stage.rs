@@ -1,13 +1,13 @@
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read};
-use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket as SocketKind, Type};
 
 use super::PATIENCE;
 use super::cell::{And, Cell, Fate, Going, Moment, Part, Situation};
@@ -35,6 +35,8 @@ pub(super) struct Stage {
     pub(super) far: Far,
     /// The near end once more, where what is forgotten would keep the connection from ending.
     duplicate: Option<OwnedFd>,
+    /// A listener that takes no more, and those who wait for it.
+    crowd: Option<(TcpListener, Vec<TcpStream>)>,
     /// The descriptor of a ring that is forgotten, so that it does not stay open once the cell is judged.
     pub(super) forgotten: Option<OwnedFd>,
     pub(super) watched: Watched,
@@ -49,6 +51,8 @@ pub(super) struct Stage {
     others: u32,
 }
 
+const AN_HOUR: Duration = Duration::from_secs(3600);
+
 /// The other end.
 pub(super) enum Far {
     Tcp(TcpStream),
@@ -57,8 +61,8 @@ pub(super) enum Far {
 }
 
 impl Stage {
-    /// Brings a cell's work to its moment.
-    pub(super) fn set(cell: &Cell) -> Self {
+    /// Nothing is in flight.
+    pub(super) fn new(cell: &Cell) -> Self {
         let (watched, mapping) = Watched::new(SLOTS, SLOT);
         // What cannot be drained is given up soon, and what can be is waited for.
         let limit = match cell.fate() {
@@ -84,7 +88,7 @@ impl Stage {
             .contains(&cell.going)
             .then(|| near.try_clone().unwrap());
         let socket = ring.add(near).unwrap();
-        let mut stage = Self {
+        Self {
             ring: Some(ring),
             pool: Some(pool),
             kept,
@@ -92,6 +96,7 @@ impl Stage {
             socket,
             far,
             duplicate,
+            crowd: None,
             forgotten: None,
             watched,
             spy,
@@ -99,12 +104,11 @@ impl Stage {
             sent: 0,
             results: 0,
             others: 0,
-        };
-        stage.play(cell);
-        stage
+        }
     }
 
-    fn play(&mut self, cell: &Cell) {
+    /// Brings a cell's work to its moment.
+    pub(super) fn play(mut self, cell: &Cell) -> Self {
         let mut last = self.send(cell).unwrap();
         if cell.moment == Moment::Told {
             // On a stream each send waits for the result of the one before, or their bytes interleave.
@@ -123,6 +127,19 @@ impl Stage {
                 self.others += 1;
             }
             And::Cancel => ring.cancel(last).unwrap(),
+            And::Accept => {
+                let listener = ring.add(TcpListener::bind("127.0.0.1:0").unwrap());
+                ring.accept(listener.unwrap()).unwrap();
+            }
+            And::Connect => {
+                let (full, others) = full_listener();
+                let near = SocketKind::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                let near = ring.add(near).unwrap();
+                let to = full.local_addr().unwrap();
+                ring.connect_within(near, to, AN_HOUR).unwrap();
+                self.crowd = Some((full, others));
+            }
+            And::Timeout => _ = ring.timeout(AN_HOUR).unwrap(),
         }
         match cell.moment {
             Moment::Queued => {}
@@ -132,6 +149,7 @@ impl Stage {
         if cell.going.takes_the_socket() {
             self.taken = Some(self.ring.as_mut().unwrap().remove(self.socket).unwrap());
         }
+        self
     }
 
     /// Sends one more buffer; `None` if all are out.
@@ -282,6 +300,17 @@ fn ends(situation: Situation) -> (OwnedFd, Far) {
             (near.into(), Far::Tcp(listener.accept().unwrap().0))
         }
     }
+}
+
+/// A listener whose queue is full: who connects waits.
+fn full_listener() -> (TcpListener, Vec<TcpStream>) {
+    let listener = SocketKind::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    listener.bind(&any.into()).unwrap();
+    listener.listen(0).unwrap();
+    let listener = TcpListener::from(listener);
+    let waiting = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener, vec![waiting])
 }
 
 /// What a connection brings until it ends, or is cut off.

@@ -75,8 +75,8 @@ fn the_table_for_people_is_the_matrix_that_is_run() {
          Written by `NETPRIMS_TABLE=overwrite cargo test -p netprims --lib table_for_people`, from the cells that \
          `matrix.rs` runs: {} cells, of which {run} are run and {listed} are listed with the reason why not.\n\n\
          In each cell the work comes to its moment, and then ring, pool, socket and a buffer that an event brought go \
-         away: in all 24 orders with the socket taken from the ring, in all 6 with it left there, and with each of the \
-         four passed to `mem::forget`. At each step all that is free is overwritten past its owners, and \
+         away: in all 24 orders with the socket taken from the ring, in all 6 with it left there, with each of the \
+         four passed to `mem::forget`, and by the unwinding of a panic of the ring's handler. At each step all that is free is overwritten past its owners, and \
          every access through its address is made to fail. Nothing may block; the peer gets what was \
          sent; what is free stays as it was overwritten; mapped is what somebody owns or the kernel keeps. \
          *Memory* says what becomes of the pool's when nothing was forgotten.\n\n\

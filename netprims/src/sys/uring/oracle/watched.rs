@@ -51,7 +51,8 @@ impl Watched {
             self.free.iter().for_each(|place| self.overwrite(*place));
             return;
         };
-        let mut free: Vec<Slot> = std::iter::from_fn(|| pool.take()).collect();
+        let most = usize::try_from(self.slots).unwrap();
+        let mut free: Vec<Slot> = std::iter::from_fn(|| pool.take()).take(most).collect();
         for slot in &mut free {
             self.overwrite(slot.place());
             self.free.push(slot.place());
