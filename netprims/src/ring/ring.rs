@@ -7,6 +7,8 @@ use super::{
     Wait, ZcPolicy,
 };
 use crate::sys::memory::Shape;
+#[cfg(test)]
+use crate::sys::uring::Engine;
 use crate::sys::uring::{Live, NotQueued};
 use crate::{Error, Result};
 
@@ -47,6 +49,12 @@ impl Ring {
             id,
             _one_thread: [],
         }
+    }
+
+    /// What is beneath, for tests that watch its memory.
+    #[cfg(test)]
+    pub(crate) fn engine(&mut self) -> &mut Engine<Live> {
+        &mut self.core.engine
     }
 
     /// What the kernel offers. It is asked each time, with two system calls: keep the answer.
