@@ -1,5 +1,5 @@
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 use std::time::{Duration, Instant};
 
@@ -149,6 +149,12 @@ impl Live {
         self.ring.submitter().register_napi(&mut napi)?;
         self.busy_polls = true;
         Ok(())
+    }
+
+    /// The ring's own descriptor, to close what a test has forgotten.
+    #[cfg(test)]
+    pub(crate) fn number(&self) -> RawFd {
+        self.ring.fd()
     }
 
     /// Has the kernel ring a bell for every completion and for work it defers, or none.
