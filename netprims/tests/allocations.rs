@@ -121,6 +121,60 @@ fn receiving_allocates_nothing() {
     }
 }
 
+#[cfg(feature = "ring")]
+#[test]
+fn sending_on_a_stream_allocates_nothing() {
+    use netprims::ring::{Event, Ring, Wait, ZcPolicy};
+
+    for policy in [ZcPolicy::Always, ZcPolicy::Never, ZcPolicy::default()] {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut tcp_far = listener.accept().unwrap().0;
+        let mut ring = Ring::builder().in_flight(32).build().unwrap();
+        let pool = ring.tx_pool(32, 2048).unwrap();
+        let sockets = [ring.add(near).unwrap(), ring.add(tcp).unwrap()];
+        let mut bytes = vec![0; 16 * 2048];
+        let mut bufs: Vec<TxBuf> = Vec::with_capacity(16);
+
+        let before = allocations();
+        let mut sent = 0_u64;
+        for _ in 0..200 {
+            for socket in sockets {
+                // What waits goes together; then a message of several buffers.
+                for _ in 0..11 {
+                    ring.send(socket, pool.take().unwrap(), policy).unwrap();
+                }
+                bufs.extend((0..5).map(|_| pool.take().unwrap()));
+                ring.send_vectored(socket, &mut bufs, policy).unwrap();
+            }
+            // What was read is acknowledged, and released.
+            let results = sent + 2 * 12;
+            let mut is_read = false;
+            while ring.in_flight() > 0 {
+                if sent == results && !is_read {
+                    far.read_exact(&mut bytes).unwrap();
+                    tcp_far.read_exact(&mut bytes).unwrap();
+                    is_read = true;
+                }
+                ring.poll(Wait::AtMost(Duration::from_millis(1)), |event| {
+                    if let Event::Sent { result, .. } = event {
+                        assert!(result.unwrap() > 0);
+                        sent += 1;
+                    }
+                })
+                .unwrap();
+            }
+            if !is_read {
+                far.read_exact(&mut bytes).unwrap();
+                tcp_far.read_exact(&mut bytes).unwrap();
+            }
+        }
+        assert_eq!(allocations() - before, 0, "{policy:?}");
+        assert_eq!(sent, 200 * 2 * 12, "{policy:?}");
+    }
+}
+
 #[test]
 fn relaying_and_asking_allocate_nothing() {
     let pair = || UnixStream::pair().unwrap();

@@ -44,6 +44,11 @@ impl TxBuf {
         Self { slot }
     }
 
+    #[cfg(feature = "ring")]
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
     pub(crate) fn into_slot(self) -> Slot {
         self.slot
     }

@@ -1,22 +1,18 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Chunk, Event, ReceiveEnd, Ticket, Totals, TxBuf, Wait};
+use super::{Chunk, Event, ReceiveEnd, Ticket, TxBuf, Wait};
 use crate::sys::uring::{self, Engine, Kernel, Outcome};
 use crate::{Error, Result};
 
 /// What a ring does with its engine, whichever kernel it runs on.
 pub(super) struct Core<K: Kernel> {
     pub(super) engine: Engine<K>,
-    pub(super) totals: Totals,
 }
 
 impl<K: Kernel> Core<K> {
     pub(super) fn new(engine: Engine<K>) -> Self {
-        Self {
-            engine,
-            totals: Totals::default(),
-        }
+        Self { engine }
     }
 
     /// See [`Ring::poll`](super::Ring::poll).
@@ -114,9 +110,7 @@ impl<K: Kernel> Core<K> {
                 end: ReceiveEnd::from(end),
             },
             Outcome::Sent { key, result } => {
-                let result = result
-                    .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
-                    .map_err(io::Error::from_raw_os_error);
+                let result = result.map(to_usize).map_err(io::Error::from_raw_os_error);
                 Event::Sent {
                     ticket: Ticket(key.to_bits()),
                     result,
@@ -145,19 +139,20 @@ impl<K: Kernel> Core<K> {
             Outcome::Released {
                 key,
                 slot,
-                len,
                 bytes,
                 usage,
-            } => {
-                self.totals.add(len, bytes, usage);
-                Event::Released {
-                    ticket: Ticket(key.to_bits()),
-                    buf: TxBuf::new(slot),
-                    usage,
-                }
-            }
+            } => Event::Released {
+                ticket: Ticket(key.to_bits()),
+                buf: TxBuf::new(slot),
+                bytes: to_usize(bytes),
+                usage,
+            },
         }
     }
+}
+
+fn to_usize(bytes: u32) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// EINTR: a signal. EBUSY: completions must be taken first. EAGAIN: the kernel is short of memory for the moment.

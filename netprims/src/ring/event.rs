@@ -20,19 +20,23 @@ pub enum Event<'a> {
         ticket: Ticket,
         /// Bytes taken, or why none was: `EPIPE` and `ECONNRESET` when the peer has gone, `EMSGSIZE` for a datagram
         /// that is too long, `EBADF` and `ENOTSOCK` when what was added is no socket, `ECANCELED` when the socket was
-        /// removed before the send could be tried again without zero-copy, …
+        /// removed before the send could be tried again without zero-copy or before its turn had come, when a send before
+        /// it left a hole in the stream ([order](super#short-sends-and-order)), or when it was cancelled, …
         ///
         /// `Ok(0)` means that nothing was sent; of a datagram socket, that an empty datagram was.
         result: io::Result<usize>,
     },
     /// The kernel is done with a send's buffer. Follows `Sent` of the same ticket, in the same poll or a later one; in
-    /// no particular order among tickets.
+    /// no particular order among tickets. A send of several buffers tells one for each of them, in order, with nothing in
+    /// between.
     #[non_exhaustive]
     Released {
         /// Which send.
         ticket: Ticket,
         /// The buffer, its length as it was sent. Dropping it makes the slot free.
         buf: TxBuf,
+        /// How many bytes of it were taken.
+        bytes: usize,
         /// What became of the bytes that were taken.
         usage: Usage,
     },
@@ -142,17 +146,4 @@ pub enum Wait {
     },
     /// Until there is one. With nothing in flight there can be none, and the poll returns at once.
     Forever,
-}
-
-/// Whether a send should avoid the copy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum ZcPolicy {
-    /// A plain send (`IORING_OP_SEND`): the kernel copies, and the buffer is free with the result.
-    Never,
-    /// A zero-copy send (`IORING_OP_SEND_ZC`), unless the kernel has none or the socket has refused one: then plain.
-    #[default]
-    Always,
 }

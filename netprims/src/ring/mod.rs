@@ -77,7 +77,6 @@
 
 #[cfg(feature = "tokio")]
 mod async_ring;
-mod auto;
 mod builder;
 mod capabilities;
 mod control;
@@ -94,18 +93,19 @@ mod release;
     reason = "the folder's main type has its own file"
 )]
 mod ring;
+mod send;
+mod send_options;
+mod send_stats;
 mod shortage;
-mod totals;
 mod zero_copy_rx;
 
 pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
-pub use crate::sys::uring::Strays;
+pub use crate::sys::uring::{AutoPolicy, Strays, Totals};
 #[cfg(feature = "tokio")]
 pub use async_ring::AsyncRing;
-pub use auto::AutoPolicy;
 pub use builder::{BusyPoll, RingBuilder, SqPoll};
 pub use capabilities::Capabilities;
-pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
+pub use event::{Event, Socket, Ticket, Wait};
 pub use no_zero_copy_rx::NoZeroCopyRx;
 pub use pollable::PollableRing;
 pub use receive::{
@@ -113,6 +113,7 @@ pub use receive::{
 };
 pub use refusal::Refusal;
 pub use ring::Ring;
+pub use send_options::{SendOptions, ZcPolicy};
+pub use send_stats::{AutoState, SendStats};
 pub use shortage::Shortage;
-pub use totals::Totals;
 pub use zero_copy_rx::ZeroCopyRx;

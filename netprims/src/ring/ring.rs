@@ -2,10 +2,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 
 use super::core::Core;
-use super::{
-    Capabilities, Event, Rejected, RingBuilder, Socket, Strays, Ticket, Totals, TxBuf, TxPool,
-    Wait, ZcPolicy,
-};
+use super::{Capabilities, Event, RingBuilder, Socket, Strays, Totals, TxPool, Wait};
 use crate::sys::memory::Shape;
 #[cfg(test)]
 use crate::sys::uring::Engine;
@@ -21,7 +18,8 @@ use crate::{Error, Result};
 ///
 /// # Drop
 ///
-/// Dropping the ring hands queued sends to the kernel, cancels what is not finished, and waits for at most
+/// Dropping the ring hands queued sends to the kernel, but for those that wait for their turn on a stream, cancels what is
+/// not finished, and waits for at most
 /// [`drain_limit`](RingBuilder::drain_limit). It then closes its sockets, after it has turned `SO_LINGER` off where that
 /// would make the close wait; to linger, [`remove`](Ring::remove) the socket first. What the kernel has not given back by
 /// then is leaked and counted ([`leaked_bytes`](super::leaked_bytes)). Events are not delivered any more; buffers return to their pool.
@@ -131,9 +129,11 @@ impl Ring {
         Ok(Socket { ring: self.id, key })
     }
 
-    /// Takes a socket back. Sends in flight on it go on and tell their events; sends that are queued are handed to the
-    /// kernel first. One that the socket then refuses to send without copying fails with `ECANCELED`. What is received from
-    /// it is cancelled, or its connection would stay open; the next polls tell the end.
+    /// Takes a socket back. Sends that the kernel has go on and tell their events; what is queued for it is handed over
+    /// first. What waits for its turn on a stream ends with `ECANCELED`, as nobody could send it any more, and so does what
+    /// the socket later refuses to send without copying: to have everything sent, remove the socket after the last
+    /// [`Event::Sent`]. What is received from it is
+    /// cancelled, or its connection would stay open; the next polls tell the end.
     ///
     /// # Errors
     ///
@@ -149,52 +149,6 @@ impl Ring {
             .remove(socket.key)
             .map_err(|error| Error::system("io_uring_enter", "ring", error))?
             .ok_or(Error::UnknownSocket)
-    }
-
-    /// Queues a send of the buffer's bytes to a connected socket. The kernel sees it at the next
-    /// [`poll`](Ring::poll). Allocates nothing and takes no lock.
-    ///
-    /// On a stream, wait for [`Event::Sent`] before the next send; see [the module](super#short-sends-and-order).
-    /// A closed peer is the error `EPIPE`, never a signal.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected`] with the buffer, if nothing was queued, with
-    ///
-    /// - [`Error::RingFull`]: as many are in flight as can be.
-    /// - [`Error::UnknownSocket`], [`Error::ForeignBuffer`]: one of them is not of this ring.
-    /// - [`Error::System`]: the full queue could not be handed to the kernel.
-    ///
-    /// What goes wrong later is told by [`Event::Sent`].
-    ///
-    /// Source: io_uring_enter(2), `IORING_OP_SEND_ZC`.
-    #[doc(alias = "send_zc")]
-    #[doc(alias = "IORING_OP_SEND_ZC")]
-    pub fn send(
-        &mut self,
-        socket: Socket,
-        buf: TxBuf,
-        policy: ZcPolicy,
-    ) -> Result<Ticket, Rejected> {
-        if socket.ring != self.id {
-            return Err(Rejected {
-                buf,
-                error: Error::UnknownSocket,
-            });
-        }
-        let zero_copy = matches!(policy, ZcPolicy::Always);
-        match self
-            .core
-            .engine
-            .send(socket.key, buf.into_slot(), zero_copy)
-        {
-            Ok(key) => Ok(Ticket(key.to_bits())),
-            Err((slot, error)) => {
-                let buf = TxBuf::new(slot);
-                let error = not_queued(error);
-                Err(Rejected { buf, error })
-            }
-        }
     }
 
     /// Hands queued sends to the kernel, waits as told for the first event, and tells the handler each event there is.
@@ -215,32 +169,20 @@ impl Ring {
         self.core.poll(wait, handler)
     }
 
-    /// How many requests are in flight, until their last event: sends from [`send`](Ring::send) to [`Event::Released`].
+    /// How many requests are in flight, until their last event: sends from [`send`](Ring::send) to [`Event::Released`],
+    /// those that wait for their turn included, and each buffer of a send that has several for itself.
     pub fn in_flight(&self) -> u32 {
         self.core.engine.in_flight()
     }
 
     /// What became of the bytes so far.
     pub fn totals(&self) -> Totals {
-        self.core.totals
+        self.core.engine.totals()
     }
 
     /// Completions that fit no request. Zero, unless something is wrong.
     pub fn strays(&self) -> Strays {
         self.core.engine.strays()
-    }
-
-    /// Whether a socket has refused a zero-copy send, so that the ring sends to it plainly: Unix sockets, and TCP with
-    /// an upper-layer protocol such as kernel TLS.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownSocket`]: it was removed, or is another ring's.
-    pub fn is_plain_only(&self, socket: Socket) -> Result<bool> {
-        let known = Some(socket).filter(|socket| socket.ring == self.id);
-        known
-            .and_then(|socket| self.core.engine.is_plain_only(socket.key))
-            .ok_or(Error::UnknownSocket)
     }
 }
 
@@ -256,6 +198,11 @@ pub(super) fn not_queued(error: NotQueued) -> Error {
             option: "incremental",
             value: "a pool for a socket that is no stream".to_owned(),
             reason: "the rest of a slot may be too short for a datagram, which would be cut",
+        },
+        NotQueued::Shape => Error::InvalidValue {
+            option: "message",
+            value: "its buffers".to_owned(),
+            reason: "too many, or none",
         },
         NotQueued::Enter(error) => Error::system("io_uring_enter", "ring", error),
     }

@@ -16,6 +16,8 @@
 //! | [`BundleByNumber`](Defect::BundleByNumber) | the same |
 //! | [`RefillWhatIsRead`](Defect::RefillWhatIsRead) | `uring::zcrx::pages::tests::a_defect_is_noticed` |
 //! | [`CloseUnderReaders`](Defect::CloseUnderReaders) | `uring::engine::tests::queues::a_ring_is_not_closed_under_readers` |
+//! | [`FreeHeaderAtSend`](Defect::FreeHeaderAtSend) | `uring::engine::tests::sending::what_a_message_names_stays_as_it_was` |
+//! | [`ReleaseMessageAtFirstCompletion`](Defect::ReleaseMessageAtFirstCompletion) | `uring::oracle::sends::a_message_is_on_the_wire_as_it_was_sent` |
 //! | [`ReturnAtSend`](Defect::ReturnAtSend) | `zerocopy::oracle::a_buffer_is_on_the_wire_as_it_was_sent` |
 //! | [`FreeAtClose`](Defect::FreeAtClose) | `zerocopy::oracle::a_closed_socket_has_what_was_sent` |
 //! | [`ReleaseUpToTheLast`](Defect::ReleaseUpToTheLast) | `zerocopy::engine::tests::a_defect_is_noticed` |
@@ -66,6 +68,12 @@ pub(crate) enum Defect {
     /// A ring is closed while a receive may still write what is read.
     #[cfg(feature = "ring")]
     CloseUnderReaders,
+    /// What a message's request names its buffers with is used again as soon as it is queued.
+    #[cfg(feature = "ring")]
+    FreeHeaderAtSend,
+    /// The first completion releases all buffers of a message but the first.
+    #[cfg(feature = "ring")]
+    ReleaseMessageAtFirstCompletion,
     /// A buffer is given back when the socket has taken it.
     ReturnAtSend,
     /// A socket that is closed gives back what the kernel reads, as it is.

@@ -9,6 +9,8 @@ mod choosing;
 mod connecting;
 mod control;
 mod going_away;
+mod messages;
+mod order;
 mod pollable;
 mod receive_lifetimes;
 mod receiving;

@@ -44,6 +44,9 @@ pub(crate) struct Fake {
     pub(crate) unfit: Option<Unfit>,
     /// Shared by a test, which sees whether this was dropped.
     pub(crate) is_open: Option<Rc<()>>,
+    pub(crate) fixed_messages: bool,
+    /// What the messages among the requests named when they were handed over: addresses and lengths.
+    pub(crate) messages: Vec<Vec<(usize, usize)>>,
 }
 
 impl Fake {
@@ -67,6 +70,8 @@ impl Fake {
             receive: zcrx::fake::Fake::new(),
             unfit: None,
             is_open: None,
+            fixed_messages: true,
+            messages: Vec::new(),
         }
     }
 
@@ -75,6 +80,9 @@ impl Fake {
         matches!(
             self.pushed[nth].operation,
             Operation::Send {
+                zero_copy: true,
+                ..
+            } | Operation::SendMessage {
                 zero_copy: true,
                 ..
             }
@@ -133,7 +141,20 @@ impl Fake {
     }
 }
 
-// SAFETY: it touches no memory at all, so whatever a script makes it say, no memory is read after it was given back. What a
+/// What a message names.
+fn ranges(header: *const libc::msghdr) -> Vec<(usize, usize)> {
+    // SAFETY: the request was pushed and has no completion yet, so its header is mapped (the promise to `push`).
+    let header = unsafe { header.read() };
+    // SAFETY: as for the header.
+    let ranges = unsafe { std::slice::from_raw_parts(header.msg_iov, header.msg_iovlen) };
+    let ranges = ranges.iter();
+    ranges
+        .map(|range| (range.iov_base.addr(), range.iov_len))
+        .collect()
+}
+
+// SAFETY: it reads no memory but the headers and ranges of messages, when it is handed them, which is before any completion
+// of theirs; so whatever a script makes it say, no memory is read after it was given back. What a
 // script posts as accepted it has given up (`accepted`).
 unsafe impl Kernel for Fake {
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
@@ -162,6 +183,12 @@ unsafe impl Kernel for Fake {
         assert!(!self.enter_panics, "the script says so");
         self.entered.push(wait);
         self.enter_results.pop_front().unwrap_or(Ok(()))?;
+        let handed_over = self.pushed.len() - self.queued;
+        for request in &self.pushed[handed_over..] {
+            if let Operation::SendMessage { header, .. } = request.operation {
+                self.messages.push(ranges(header));
+            }
+        }
         self.queued = 0;
         if let (Some(Wait::AtMost(limit)), true) = (wait, self.posted.is_empty()) {
             std::thread::sleep(limit);
@@ -229,6 +256,14 @@ unsafe impl Kernel for Fake {
 
     fn reports_usage(&self) -> bool {
         true
+    }
+
+    fn sends_messages_zero_copy(&self) -> bool {
+        self.zero_copy
+    }
+
+    fn sends_fixed_messages(&self) -> bool {
+        self.fixed_messages
     }
 }
 

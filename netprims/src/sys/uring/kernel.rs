@@ -100,6 +100,12 @@ pub(crate) unsafe trait Kernel: Provider {
 
     /// Whether notifications tell a copy from a zero-copy send.
     fn reports_usage(&self) -> bool;
+
+    /// Whether it knows zero-copy sends of several buffers.
+    fn sends_messages_zero_copy(&self) -> bool;
+
+    /// Whether these can lie in a fixed buffer.
+    fn sends_fixed_messages(&self) -> bool;
 }
 
 /// One request.
@@ -139,6 +145,13 @@ pub(crate) enum Operation {
     ReceiveMultishot { group: u16, is_bundle: bool },
     /// Receives again and again into pages of the area that was registered with the queue of this number.
     ReceiveZeroCopy { queue: u32 },
+    /// Reads the header, the ranges it names, and the bytes those name. With `zero_copy` and a `buffer` all of them are in
+    /// the fixed buffer of that number.
+    SendMessage {
+        header: *const libc::msghdr,
+        buffer: Option<u16>,
+        zero_copy: bool,
+    },
     /// shutdown(2). Uses no memory.
     Shutdown { how: i32 },
     /// connect(2). Reads `len` bytes of the address.

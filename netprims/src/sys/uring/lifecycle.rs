@@ -4,6 +4,7 @@
 //! **if and only if** the first carries `IORING_CQE_F_MORE`. That holds for errors too. A plain send has one.
 
 use super::kernel::Completion;
+use super::slab::Key;
 use crate::sys::usage::Usage;
 
 /// Where a send is.
@@ -15,8 +16,11 @@ pub(super) enum Phase {
         /// The notification of an earlier attempt, which was refused, is still to come.
         owed: bool,
     },
-    /// It was refused without copying, and waits until it can be queued as a plain send.
+    /// The kernel does not have it: it waits for its turn, or was refused without copying and waits until it can be queued
+    /// as a plain send.
     Held { owed: bool },
+    /// The kernel has it as a part of the request of another send.
+    Along { head: Key },
     /// The result is known; the notification, which tells the usage, is still to come.
     Sent { bytes: u32 },
     /// Result and usage are known; a notification is still to come.
@@ -111,7 +115,7 @@ impl Phase {
                 (Self::Issued { zero_copy, owed }, Step::Wait)
             }
             Self::Held { owed: true } => (Self::Held { owed: false }, Step::Wait),
-            Self::Issued { .. } | Self::Held { .. } | Self::Done { .. } => (self, Step::Stray),
+            _ => (self, Step::Stray),
         }
     }
 }

@@ -2,17 +2,22 @@
 //!
 //! - `kernel`: the seam, an unsafe trait; `live` implements it with io_uring, `fake` with a test's script.
 //! - `lifecycle`: what a completion means for a send, as a pure function.
+//! - `auto`: when a send is zero-copy, as a pure function of what came of those before.
+//! - `headers`: what `sendmsg` reads besides the bytes.
 //! - `rx`: memory that is received into, and how the kernel is shown it.
 //! - `slab`: the table that late completions cannot confuse.
 //! - `engine`: owns the sockets, the slots in flight and the kernel.
 //! - `zcrx`: a queue registered for zero-copy receive, and how its pages go back.
 
+mod auto;
 mod engine;
+mod headers;
 mod kernel;
 mod lifecycle;
 mod live;
 mod rx;
 mod slab;
+mod totals;
 mod zcrx;
 
 #[cfg(test)]
@@ -22,10 +27,13 @@ mod oracle;
 #[cfg(test)]
 mod receive_oracle;
 
+pub use auto::AutoPolicy;
 pub use engine::Strays;
+pub use totals::Totals;
 
 pub(crate) use engine::{
     End, Engine, Giving, GroupHandle, LONGEST_DRAIN, Loan, NoQueue, NotQueued, Outcome,
+    SocketState, Wish,
 };
 pub(crate) use kernel::{Kernel, Unfit, Wait};
 pub(crate) use live::{Capable, Live, QueueThread, Refused, Setup, answer_to_nothing};

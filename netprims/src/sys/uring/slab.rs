@@ -125,6 +125,12 @@ impl<T> Slab<T> {
         self.used
     }
 
+    /// How many more values there is room for.
+    pub(super) fn room(&self) -> usize {
+        let used = usize::try_from(self.used).unwrap_or(usize::MAX);
+        self.entries.len().saturating_sub(used)
+    }
+
     /// Room for one more value, if there is.
     pub(super) fn vacancy(&mut self) -> Option<Vacancy<'_, T>> {
         let index = self.free;

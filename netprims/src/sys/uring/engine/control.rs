@@ -72,6 +72,7 @@ impl<K: Kernel> Engine<K> {
         // names.
         unsafe { self.queue(&request) }?;
         self.give_up_accepts_of(socket);
+        self.give_up_sends_of(socket);
         // One that waits for its next request is not with the kernel, and must not be queued again.
         let receive = self.sockets.find(socket).and_then(|socket| socket.receive);
         receive.map_or(Ok(()), |receive| self.cancel_receive(receive))
@@ -93,8 +94,12 @@ impl<K: Kernel> Engine<K> {
                 }
                 self.queue_cancel(key)
             }
-            Some(_) => self.queue_cancel(key),
-            None => Err(NotQueued::UnknownRequest),
+            Some(Flight::Send(_)) => match self.cancel_send(key) {
+                Some(request) => self.queue_cancel(request),
+                None => Ok(()),
+            },
+            Some(Flight::Connect(_) | Flight::Control(_)) => self.queue_cancel(key),
+            Some(Flight::Part(_)) | None => Err(NotQueued::UnknownRequest),
         }
     }
 

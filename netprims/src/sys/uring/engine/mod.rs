@@ -9,7 +9,9 @@ use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
 use io_uring::types::Timespec;
 use socket2::SockAddr;
 
+use super::headers::Headers;
 use super::slab::{Key, Missing, Slab};
+use super::totals::Totals;
 use super::zcrx::Pages;
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
@@ -39,8 +41,11 @@ pub(crate) use groups::{Giving, GroupHandle};
 pub(crate) use queues::NoQueue;
 use receive::{Arrived, Receive, Told};
 pub(crate) use receive::{End, Loan};
-use send::Send;
+use send::{List, Part, Releasing, Send};
 use sockets::Socket;
+
+pub(crate) use send::Wish;
+pub(crate) use sockets::SocketState;
 
 /// Owns a ring's sockets and what is in flight.
 ///
@@ -62,10 +67,17 @@ pub(crate) struct Engine<K: Kernel> {
     times: Arguments<Timespec>,
     /// The pools by the number of their fixed buffer; `None` for a number that is free.
     pools: Vec<Option<WeakPool>>,
+    /// What messages are made of, for every request of two slots or more that can be in flight.
+    headers: Headers,
     /// A send whose result was told and whose release is next.
     told: Option<Key>,
-    /// Sends that were refused without copying and wait to be queued plainly, in the order they were sent. Has room for
-    /// all that can be in flight.
+    /// A send whose first slot was given back, and whose others are next.
+    releasing: Option<Releasing>,
+    /// Sends that have ended without a completion of their own, which is to be told.
+    ended_sends: List,
+    /// Sends that the kernel is to be given, as soon as it takes them: those that were refused without copying and wait to
+    /// be queued plainly, in the order they were sent, and those of streams whose turn it is. Has room for all that can be
+    /// in flight.
     held: VecDeque<Key>,
     /// Accepts that the kernel has ended and that are not queued again yet, or that will not be. Has room as `held` has.
     unarmed: VecDeque<Key>,
@@ -80,6 +92,7 @@ pub(crate) struct Engine<K: Kernel> {
     arrived: Arrived,
     lent_out: Option<Told>,
     most_in_flight: usize,
+    totals: Totals,
     strays: Strays,
     drain_limit: Duration,
     closing: bool,
@@ -91,6 +104,8 @@ enum Flight {
     Accept(Accept),
     Connect(Connect),
     Receive(Receive),
+    /// A further slot of a send.
+    Part(Part),
     Control(Control),
 }
 
@@ -103,7 +118,6 @@ pub(crate) enum Outcome {
     Released {
         key: Key,
         slot: Slot,
-        len: u32,
         bytes: u32,
         usage: Usage,
     },
@@ -148,6 +162,8 @@ pub(crate) enum NotQueued {
     Receiving,
     /// What is received would be cut to the rest of a slot.
     WouldCut,
+    /// A message of no slots, of too many, or of too many bytes.
+    Shape,
     Full,
     Enter(io::Error),
 }
@@ -188,7 +204,11 @@ impl<K: Kernel> Engine<K> {
             addresses: Arguments::new(in_flight),
             times: Arguments::new(in_flight),
             pools: Vec::new(),
+            headers: Headers::new(in_flight / 2),
             told: None,
+            releasing: None,
+            ended_sends: List::default(),
+            totals: Totals::default(),
             held: VecDeque::with_capacity(most_in_flight),
             unarmed: VecDeque::with_capacity(most_in_flight),
             groups: Vec::new(),
@@ -246,15 +266,13 @@ impl<K: Kernel> Engine<K> {
     /// The next thing that happened, from the completions the kernel has posted.
     pub(crate) fn next(&mut self) -> Option<Outcome> {
         self.settle();
-        if let Some(key) = self.told.take() {
-            if let Some(outcome) = self.release(key) {
+        loop {
+            if let Some(outcome) = self.pending() {
                 return Some(outcome);
             }
-        }
-        if let Some(outcome) = self.accept_that_is_over() {
-            return Some(outcome);
-        }
-        loop {
+            if let Some(outcome) = self.accept_that_is_over() {
+                return Some(outcome);
+            }
             if let Some(outcome) = self.next_received() {
                 return Some(outcome);
             }
@@ -295,6 +313,11 @@ impl<K: Kernel> Engine<K> {
                 None
             }
             Ok(Flight::Control(_)) => self.control_completed(key, completion),
+            // No request is its own.
+            Ok(Flight::Part(_)) => {
+                self.strays.duplicate += 1;
+                None
+            }
             Err(missing) => self.stray(missing),
         }
     }
@@ -319,6 +342,10 @@ impl<K: Kernel> Engine<K> {
     /// Requests in flight, until their last event was told.
     pub(crate) fn in_flight(&self) -> u32 {
         self.flights.len()
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
     }
 
     pub(crate) fn strays(&self) -> Strays {
@@ -358,6 +385,9 @@ impl<K: Kernel> Engine<K> {
     /// Ends what is in flight, for at most the drain limit.
     fn quiesce(&mut self) {
         self.closing = true;
+        while let Some(key) = self.held.pop_front() {
+            self.fail(key, libc::ECANCELED);
+        }
         let start = Instant::now();
         // Errors here leave requests in flight, and what those own is leaked.
         let _ = self.kernel.hand_over(self.drain_limit);
@@ -408,6 +438,7 @@ impl Flight {
             Self::Send(send) => send.in_kernel(),
             Self::Accept(accept) => accept.in_kernel(),
             Self::Receive(receive) => receive.in_kernel(),
+            Self::Part(part) => part.in_kernel(),
             // It leaves the table with its last completion.
             Self::Connect(_) | Self::Control(_) => true,
         }
@@ -417,6 +448,7 @@ impl Flight {
     fn free(self) {
         match self {
             Self::Send(send) => drop(send.take_back()),
+            Self::Part(part) => drop(part.take_back()),
             // What a receive writes is its group's.
             Self::Receive(_) | Self::Accept(_) | Self::Connect(_) | Self::Control(_) => {}
         }

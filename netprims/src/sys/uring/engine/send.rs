@@ -4,23 +4,109 @@ use super::{Engine, Flight, NotQueued, Outcome};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::{Home, Lent, Slot};
-use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request};
+use crate::sys::uring::auto::{AutoPolicy, Round};
+use crate::sys::uring::headers::Header;
+use crate::sys::uring::kernel::{Completion, Kernel};
 use crate::sys::uring::lifecycle::{Phase, Step};
-use crate::sys::uring::slab::Key;
+use crate::sys::uring::slab::{Key, Slab};
 
-/// A send: its slot is lent to the kernel until the last completion.
+mod issue;
+mod list;
+mod message;
+mod order;
+mod release;
+
+pub(super) use list::List;
+pub(super) use release::Releasing;
+
+/// A send: its slot is lent to the kernel until the last completion. Of one with several buffers, it is the first, and
+/// what there is to know of the whole.
 pub(super) struct Send {
     lent: Lent,
+    /// Bytes of the slot.
     len: u32,
-    /// The fixed buffer the slot is in.
-    buffer: u16,
+    /// Bytes of all its slots.
+    total: u32,
+    /// How many slots it has.
+    buffers: u8,
+    /// The other slots.
+    rest: Option<Key>,
+    /// The fixed buffer they are all in.
+    fixed: Option<u16>,
     socket: Key,
     phase: Phase,
+    wish: Wish,
+    choice: Choice,
+    /// The send behind it: in the queue of its socket, in the same request, or among those that have an end to be told.
+    next: Option<Key>,
+    /// How many sends behind it are in its request.
+    along: u8,
+    /// What its request names its buffers with.
+    header: Option<Header>,
+    /// Somebody wants it to be given up.
+    is_cancelled: bool,
+    /// How it ended, if that is to be told.
+    end: Result<u32, i32>,
+}
+
+/// A further slot of a send.
+pub(super) struct Part {
+    lent: Lent,
+    len: u32,
+    next: Option<Key>,
+    in_kernel: bool,
+}
+
+/// Whether a send should avoid the copy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wish {
+    Plain,
+    ZeroCopy,
+    Auto(AutoPolicy),
+}
+
+/// Whether it does. Chosen when it is its turn, so that what the sends before it came to is known.
+#[derive(Clone, Copy, Debug)]
+enum Choice {
+    Open,
+    Plain,
+    ZeroCopy(Option<Round>),
 }
 
 impl Send {
+    fn new(slot: Slot, len: u32, fixed: u16, socket: Key, wish: Wish) -> Self {
+        Self {
+            lent: Lent::new(slot),
+            len,
+            total: len,
+            buffers: 1,
+            rest: None,
+            fixed: Some(fixed),
+            socket,
+            phase: Phase::Held { owed: false },
+            wish,
+            choice: Choice::Open,
+            next: None,
+            along: 0,
+            header: None,
+            is_cancelled: false,
+            end: Ok(0),
+        }
+    }
+
     pub(super) fn in_kernel(&self) -> bool {
         self.phase.in_kernel()
+    }
+
+    /// The slot, of which the kernel has let go.
+    pub(super) fn take_back(self) -> Slot {
+        self.lent.take_back()
+    }
+}
+
+impl Part {
+    pub(super) fn in_kernel(&self) -> bool {
+        self.in_kernel
     }
 
     /// The slot, of which the kernel has let go.
@@ -35,7 +121,7 @@ impl<K: Kernel> Engine<K> {
         &mut self,
         socket: Key,
         slot: Slot,
-        zero_copy: bool,
+        wish: Wish,
     ) -> Result<Key, (Slot, NotQueued)> {
         let home = slot.home().filter(|home| home.engine == self.id);
         let Some(Home { buffer, .. }) = home else {
@@ -45,10 +131,9 @@ impl<K: Kernel> Engine<K> {
         if let Err(error) = self.queue_held() {
             return Err((slot, NotQueued::Enter(error)));
         }
-        let Some(target) = self.sockets.find(socket) else {
+        if self.sockets.find(socket).is_none() {
             return Err((slot, NotQueued::UnknownSocket));
-        };
-        let zero_copy = zero_copy && !target.plain_only && self.kernel.sends_zero_copy();
+        }
         let Ok(len) = u32::try_from(slot.bytes().len()) else {
             // A slot's length comes from a u32.
             return Err((slot, NotQueued::ForeignSlot));
@@ -56,24 +141,9 @@ impl<K: Kernel> Engine<K> {
         let Some(vacancy) = self.flights.vacancy() else {
             return Err((slot, NotQueued::Full));
         };
-        let owed = false;
-        let key = vacancy.fill(Flight::Send(Send {
-            lent: Lent::new(slot),
-            len,
-            buffer,
-            socket,
-            phase: Phase::Issued { zero_copy, owed },
-        }));
-        let Err(error) = self.push_send(key) else {
-            #[cfg(test)]
-            if let Some(Flight::Send(send)) = self.flights.find(key) {
-                if seeded(Defect::FreeAtSend) {
-                    send.lent.free_early();
-                }
-                if seeded(Defect::UnmapWhatIsSent) {
-                    send.lent.unmap_early();
-                }
-            }
+        let send = Send::new(slot, len, buffer, socket, wish);
+        let key = vacancy.fill(Flight::Send(send));
+        let Err(error) = self.start(key, socket) else {
             return Ok(key);
         };
         match self.flights.remove(key) {
@@ -85,140 +155,94 @@ impl<K: Kernel> Engine<K> {
 
     pub(super) fn send_completed(&mut self, key: Key, completion: &Completion) -> Option<Outcome> {
         let reports_usage = self.kernel.reports_usage();
-        let send = self.send_mut(key)?;
-        let (phase, step) = send.phase.after(completion, send.len, reports_usage);
-        send.phase = phase;
-        match step {
-            Step::SendPlainly => self.send_plainly(key),
-            step => self.outcome(key, step),
+        let len = self.bytes_of_request(key);
+        let send = send_mut(&mut self.flights, key)?;
+        let (phase, step) = send.phase.after(completion, len, reports_usage);
+        if phase != send.phase {
+            set_phase(&mut self.flights, key, phase);
         }
-    }
-
-    /// What a step tells.
-    fn outcome(&mut self, key: Key, step: Step) -> Option<Outcome> {
         match step {
             Step::Stray => {
                 self.strays.duplicate += 1;
                 None
             }
-            Step::Wait | Step::SendPlainly => None,
-            Step::Result(result) => Some(Outcome::Sent { key, result }),
-            Step::ResultAndRelease(result) => {
-                self.told = Some(key);
-                Some(Outcome::Sent { key, result })
+            Step::Wait => None,
+            Step::SendPlainly => {
+                self.send_plainly(key);
+                None
             }
+            Step::Result(result) => self.has_result(key, result),
+            Step::ResultAndRelease(result) => self.has_result(key, result),
             Step::Release => self.release(key),
         }
     }
 
-    /// Takes a finished send out of the table.
-    pub(super) fn release(&mut self, key: Key) -> Option<Outcome> {
-        let Phase::Done { bytes, usage } = self.send_mut(key)?.phase else {
+    /// The kernel has told the result of a request.
+    fn has_result(&mut self, key: Key, result: Result<u32, i32>) -> Option<Outcome> {
+        let send = send_mut(&mut self.flights, key)?;
+        if send.along > 0 {
+            self.share_out(key, result);
             return None;
-        };
-        let Some(Flight::Send(send)) = self.flights.remove(key) else {
-            return None;
-        };
-        #[cfg(test)]
-        if seeded(Defect::FreeAtRelease) {
-            send.lent.free_early();
         }
-        Some(Outcome::Released {
-            key,
-            len: send.len,
-            slot: send.take_back(),
-            bytes,
-            usage,
-        })
+        if matches!(send.phase, Phase::Done { .. }) {
+            self.told = Some(key);
+        }
+        #[cfg(test)]
+        if seeded(Defect::ReleaseMessageAtFirstCompletion) {
+            self.release_early(key);
+        }
+        self.go_on_after(key, result);
+        Some(Outcome::Sent { key, result })
     }
 
     /// Sends again what a socket refused to send without copying. From now on the socket's sends are plain, so that what
     /// is sent after this one is queued behind it.
-    fn send_plainly(&mut self, key: Key) -> Option<Outcome> {
-        let socket = self.send_mut(key)?.socket;
-        let errno = match self.sockets.find_mut(socket) {
+    fn send_plainly(&mut self, key: Key) {
+        let Some(send) = send_mut(&mut self.flights, key) else {
+            return;
+        };
+        send.choice = Choice::Plain;
+        let errno = match self.sockets.find_mut(send.socket) {
             Ok(socket) if !self.closing => {
                 socket.plain_only = true;
-                self.held.push_back(key);
-                match self.queue_held() {
-                    Err(error) if !is_passing(&error) => {
-                        self.held.retain(|held| *held != key);
-                        error.raw_os_error().unwrap_or(libc::EIO)
-                    }
-                    // Queued, or held until the kernel takes requests again.
-                    _ => return None,
+                match self.hold(key) {
+                    Ok(()) => return,
+                    Err(errno) => errno,
                 }
             }
             _ => libc::ECANCELED,
         };
-        let send = self.send_mut(key)?;
-        let (phase, step) = send.phase.given_up(errno);
-        send.phase = phase;
-        self.outcome(key, step)
+        self.fail(key, errno);
     }
+}
 
-    /// Queues what is held. What the kernel does not take now stays held.
-    pub(super) fn queue_held(&mut self) -> io::Result<()> {
-        while let Some(key) = self.held.front().copied() {
-            let Some(send) = self.send_mut(key) else {
-                self.held.pop_front();
-                continue;
-            };
-            let before = send.phase;
-            if let Phase::Held { owed } = before {
-                let zero_copy = false;
-                send.phase = Phase::Issued { zero_copy, owed };
-                if let Err(error) = self.push_send(key) {
-                    if let Some(send) = self.send_mut(key) {
-                        send.phase = before;
-                    }
-                    return Err(match error {
-                        NotQueued::Enter(error) => error,
-                        _ => io::Error::from_raw_os_error(libc::EBUSY),
-                    });
-                }
-            }
-            self.held.pop_front();
-        }
-        Ok(())
+fn send_mut(flights: &mut Slab<Flight>, key: Key) -> Option<&mut Send> {
+    match flights.find_mut(key) {
+        Ok(Flight::Send(send)) => Some(send),
+        _ => None,
     }
+}
 
-    /// Queues the request of a send in the table.
-    fn push_send(&mut self, key: Key) -> Result<(), NotQueued> {
-        let Some(Flight::Send(send)) = self.flights.find(key) else {
-            return Err(NotQueued::UnknownRequest);
+fn send_ref(flights: &Slab<Flight>, key: Key) -> Option<&Send> {
+    match flights.find(key) {
+        Some(Flight::Send(send)) => Some(send),
+        _ => None,
+    }
+}
+
+/// Sets where a send is, for all its slots.
+fn set_phase(flights: &mut Slab<Flight>, key: Key, phase: Phase) {
+    let Some(send) = send_mut(flights, key) else {
+        return;
+    };
+    send.phase = phase;
+    let mut rest = send.rest;
+    while let Some(part) = rest {
+        let Ok(Flight::Part(part)) = flights.find_mut(part) else {
+            return;
         };
-        let socket = self.sockets.find(send.socket);
-        let zero_copy = matches!(
-            send.phase,
-            Phase::Issued {
-                zero_copy: true,
-                ..
-            }
-        );
-        let request = Request {
-            user_data: key.to_bits(),
-            target: socket.ok_or(NotQueued::UnknownSocket)?.target(),
-            operation: Operation::Send {
-                address: send.lent.address(),
-                len: send.len,
-                buffer: send.buffer,
-                zero_copy,
-            },
-        };
-        // SAFETY: `address` starts a slot of `len` bytes at least. It stays mapped, for a plain send that the kernel
-        // reads by address as for a zero-copy one, because the flight holds it as a `Lent`, which keeps the mapping
-        // whatever becomes of this engine; and nobody writes it, because only the slot's owner could and `take_back` is
-        // called on flights that are not `in_kernel` alone (invariant). If nothing is queued, the callers take the
-        // flight out of `Issued` at once. The descriptor is in `sockets`, which closes none that a queued request names.
-        unsafe { self.queue(&request) }
-    }
-
-    fn send_mut(&mut self, key: Key) -> Option<&mut Send> {
-        match self.flights.find_mut(key) {
-            Ok(Flight::Send(send)) => Some(send),
-            _ => None,
-        }
+        part.in_kernel = phase.in_kernel();
+        rest = part.next;
     }
 }
 

@@ -1,13 +1,15 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use socket2::SockRef;
+use socket2::{SockRef, Type};
 
-use super::{Engine, NotQueued, TAKING};
+use super::{Engine, List, NotQueued, TAKING};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
+use crate::sys::uring::auto::Auto;
 use crate::sys::uring::kernel::{Kernel, Target};
 use crate::sys::uring::slab::Key;
+use crate::sys::uring::totals::Totals;
 
 /// A descriptor the engine owns.
 pub(super) struct Socket {
@@ -18,17 +20,41 @@ pub(super) struct Socket {
     pub(super) plain_only: bool,
     /// What is received from it. One at a time: of two, nobody could tell which bytes come first.
     pub(super) receive: Option<Key>,
+    /// Its sends must not interleave.
+    pub(super) is_stream: bool,
+    /// The one send of a stream that the kernel has, or is about to have, and whose result is not known.
+    pub(super) underway: Option<Key>,
+    /// Sends that wait for it.
+    pub(super) waiting: List,
+    pub(super) auto: Auto,
+    pub(super) totals: Totals,
+}
+
+/// What there is to know of a socket's sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SocketState {
+    pub(crate) totals: Totals,
+    pub(crate) plain_only: bool,
+    /// See [`Auto::plain_for`].
+    pub(crate) plain_for: Option<u32>,
 }
 
 impl<K: Kernel> Engine<K> {
     /// Takes a socket; gives it back if no number is left for it.
     pub(crate) fn add(&mut self, fd: OwnedFd) -> Result<Key, OwnedFd> {
         let place = self.register_file(&fd);
+        // What is no socket has no type.
+        let is_stream = matches!(SockRef::from(&fd).r#type(), Ok(Type::STREAM));
         let socket = Socket {
             fd,
             place,
             plain_only: false,
             receive: None,
+            is_stream,
+            underway: None,
+            waiting: List::default(),
+            auto: Auto::default(),
+            totals: Totals::default(),
         };
         self.sockets.insert_growing(socket).map_err(|socket| {
             if let Some(place) = socket.place {
@@ -40,7 +66,7 @@ impl<K: Kernel> Engine<K> {
 
     /// Gives a socket back. What is held and queued is handed to the kernel first, because it needs the socket, and a
     /// queued request names the descriptor by its number. What is received from it is cancelled: a request that goes on
-    /// would keep the connection open.
+    /// would keep the connection open. What waits for its turn to be sent is given up.
     pub(crate) fn remove(&mut self, socket: Key) -> io::Result<Option<OwnedFd>> {
         self.queue_held()?;
         self.arm_again()?;
@@ -59,6 +85,7 @@ impl<K: Kernel> Engine<K> {
         if is_queued(self.kernel.queued()) {
             return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }
+        self.give_up_waiting(socket);
         let Some(socket) = self.sockets.remove(socket) else {
             return Ok(None);
         };
@@ -75,9 +102,14 @@ impl<K: Kernel> Engine<K> {
             .map(|socket| socket.place.is_some())
     }
 
-    /// Whether a socket refused a zero-copy send, so that its sends are plain.
-    pub(crate) fn is_plain_only(&self, socket: Key) -> Option<bool> {
-        self.sockets.find(socket).map(|socket| socket.plain_only)
+    /// What there is to know of a socket's sends.
+    pub(crate) fn socket_state(&self, socket: Key) -> Option<SocketState> {
+        let socket = self.sockets.find(socket)?;
+        Some(SocketState {
+            totals: socket.totals,
+            plain_only: socket.plain_only,
+            plain_for: socket.auto.plain_for(),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The engine against a scripted kernel: late, repeated and unknown completions, failing calls, and the way out.
 
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::super::fake::Fake;
@@ -14,6 +15,7 @@ const COPIED: i32 = i32::MIN;
 
 mod accept;
 mod connect;
+mod sending;
 
 struct Bench {
     engine: Engine<Fake>,
@@ -21,10 +23,16 @@ struct Bench {
     socket: Key,
 }
 
+/// With a datagram socket, whose sends do not wait for each other.
 fn bench(in_flight: u32) -> Bench {
+    bench_of(UnixDatagram::pair().unwrap().0.into(), in_flight, 4)
+}
+
+fn bench_of(socket: OwnedFd, in_flight: u32, slots: u32) -> Bench {
     let mut engine = Engine::new(Fake::new(), in_flight, Duration::from_millis(20));
-    let pool = engine.pool(Shape::new(4, 100).unwrap()).unwrap().unwrap();
-    let socket = engine.add(UnixStream::pair().unwrap().0.into()).unwrap();
+    let shape = Shape::new(slots, 100).unwrap();
+    let pool = engine.pool(shape).unwrap().unwrap();
+    let socket = engine.add(socket).unwrap();
     Bench {
         engine,
         pool,
@@ -36,7 +44,7 @@ impl Bench {
     fn send(&mut self) -> Key {
         let slot = self.pool.take().unwrap();
         self.engine
-            .send(self.socket, slot, true)
+            .send(self.socket, slot, Wish::ZeroCopy)
             .map_err(|_| ())
             .unwrap()
     }
@@ -173,7 +181,7 @@ fn a_socket_that_refuses_zero_copy_is_sent_to_plainly_from_then_on() {
     assert_eq!(bench.released(), (key, 100, Usage::Copied));
     bench.send();
     assert!(!bench.kernel().is_zero_copy(2));
-    assert_eq!(bench.engine.is_plain_only(bench.socket), Some(true));
+    assert!(bench.engine.socket_state(bench.socket).unwrap().plain_only);
     bench.kernel().result(2, 100, false);
     assert_eq!(bench.sent().1, Ok(100));
     bench.released();
@@ -211,7 +219,8 @@ fn a_refused_send_is_held_while_the_kernel_takes_no_requests() {
     assert!(bench.engine.next().is_none(), "held: nothing to tell");
     // What is sent now would overtake it.
     let slot = bench.pool.take().unwrap();
-    let Err((_, NotQueued::Enter(error))) = bench.engine.send(bench.socket, slot, true) else {
+    let Err((_, NotQueued::Enter(error))) = bench.engine.send(bench.socket, slot, Wish::ZeroCopy)
+    else {
         panic!("sent")
     };
     assert_eq!(error.raw_os_error(), Some(libc::EBUSY));
@@ -265,7 +274,7 @@ fn a_full_table_gives_the_slot_back() {
     let mut bench = bench(1);
     bench.send();
     let slot = bench.pool.take().unwrap();
-    let Err((slot, NotQueued::Full)) = bench.engine.send(bench.socket, slot, true) else {
+    let Err((slot, NotQueued::Full)) = bench.engine.send(bench.socket, slot, Wish::ZeroCopy) else {
         panic!("sent")
     };
     assert_eq!(slot.bytes().len(), 100);
@@ -293,7 +302,9 @@ fn a_queue_that_cannot_be_handed_over_gives_the_slot_back() {
         .enter_results
         .push_back(Err(io::Error::from_raw_os_error(libc::ENOMEM)));
     let slot = bench.pool.take().unwrap();
-    let Err((slot, NotQueued::Enter(error))) = bench.engine.send(bench.socket, slot, true) else {
+    let Err((slot, NotQueued::Enter(error))) =
+        bench.engine.send(bench.socket, slot, Wish::ZeroCopy)
+    else {
         panic!("sent")
     };
     assert_eq!(error.raw_os_error(), Some(libc::ENOMEM));
@@ -305,7 +316,8 @@ fn a_queue_that_cannot_be_handed_over_gives_the_slot_back() {
 fn a_slot_of_another_ring_is_refused() {
     let (mut ours, theirs) = (bench(4), bench(4));
     let slot = theirs.pool.take().unwrap();
-    let Err((_, NotQueued::ForeignSlot)) = ours.engine.send(ours.socket, slot, true) else {
+    let Err((_, NotQueued::ForeignSlot)) = ours.engine.send(ours.socket, slot, Wish::ZeroCopy)
+    else {
         panic!("sent")
     };
 }
@@ -316,7 +328,8 @@ fn a_removed_socket_is_refused() {
     assert!(bench.engine.remove(bench.socket).unwrap().is_some());
     assert!(bench.engine.remove(bench.socket).unwrap().is_none());
     let slot = bench.pool.take().unwrap();
-    let Err((_, NotQueued::UnknownSocket)) = bench.engine.send(bench.socket, slot, true) else {
+    let Err((_, NotQueued::UnknownSocket)) = bench.engine.send(bench.socket, slot, Wish::ZeroCopy)
+    else {
         panic!("sent")
     };
 }
@@ -386,7 +399,11 @@ fn a_drain_without_limit_has_one() {
     assert_eq!(engine.drain_limit, LONGEST_DRAIN);
     let pool = engine.pool(Shape::new(1, 64).unwrap()).unwrap().unwrap();
     let socket = engine.add(UnixStream::pair().unwrap().0.into()).unwrap();
-    assert!(engine.send(socket, pool.take().unwrap(), true).is_ok());
+    assert!(
+        engine
+            .send(socket, pool.take().unwrap(), Wish::ZeroCopy)
+            .is_ok()
+    );
     // The ring does not answer any more, or this would take an hour.
     for _ in 0..3 {
         let error = io::Error::from_raw_os_error(libc::EEXIST);

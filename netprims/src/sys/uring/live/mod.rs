@@ -7,7 +7,7 @@ use io_uring::types::{CancelBuilder, Fd, Napi, SubmitArgs, Timespec};
 use io_uring::{cqueue, opcode, squeue};
 
 pub(crate) use self::capable::Capable;
-use self::entry::{REPORT_USAGE, entry};
+use self::entry::{REPORT_USAGE, entry, send_message_zc};
 use self::queues::Queues;
 use super::kernel::{Completion, Kernel, QueueFull, Request, Unfit, Wait};
 use crate::sys::memory::Process;
@@ -43,6 +43,10 @@ pub(crate) struct Setup {
     pub(crate) zero_copy: bool,
     /// `IORING_SEND_ZC_REPORT_USAGE` (Linux 6.2, and 6.1 as it is maintained).
     pub(crate) usage: bool,
+    /// `IORING_OP_SENDMSG_ZC` (Linux 6.1).
+    pub(crate) messages: bool,
+    /// The same with `IORING_RECVSEND_FIXED_BUF` (Linux 6.15).
+    pub(crate) fixed_messages: bool,
     /// `IORING_FEAT_RECVSEND_BUNDLE` (Linux 6.10).
     pub(crate) bundles: bool,
 }
@@ -117,6 +121,8 @@ impl Live {
             gathers: ring.params().is_feature_min_timeout(),
             zero_copy: false,
             usage: false,
+            messages: false,
+            fixed_messages: false,
             bundles: ring.params().is_feature_recvsend_bundle(),
         };
         let busy_polls = false;
@@ -128,6 +134,8 @@ impl Live {
         };
         live.setup.usage = live.knows_send_zc(REPORT_USAGE).map_err(in_enter)?;
         live.setup.zero_copy = live.setup.usage || live.knows_send_zc(0).map_err(in_enter)?;
+        live.setup.messages = live.knows_send_message_zc(None).map_err(in_enter)?;
+        live.setup.fixed_messages = live.knows_send_message_zc(Some(0)).map_err(in_enter)?;
         Ok(live)
     }
 
@@ -213,8 +221,19 @@ impl Live {
         let probe = opcode::SendZc::new(Fd(-1), ptr::null(), 0)
             .zc_flags(flags)
             .build();
+        self.knows(&probe)
+    }
+
+    /// The same for one of several buffers: it is refused for the file, or for its header, which is nowhere.
+    fn knows_send_message_zc(&mut self, buffer: Option<u16>) -> io::Result<bool> {
+        let probe = send_message_zc(Fd(-1), ptr::null(), buffer, self.setup.usage);
+        self.knows(&probe)
+    }
+
+    /// Whether the kernel refuses a request that cannot succeed otherwise than with EINVAL.
+    fn knows(&mut self, probe: &squeue::Entry) -> io::Result<bool> {
         // SAFETY: a request without memory has none that could go away.
-        let pushed = unsafe { self.ring.submission().push(&probe) };
+        let pushed = unsafe { self.ring.submission().push(probe) };
         if pushed.is_err() {
             return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }
@@ -288,6 +307,8 @@ impl Drop for Live {
 // SAFETY: completions come from the completion queue, which the io-uring crate reads and advances, so each is returned
 // once; `completion` copies its fields. A request uses its memory as its operation says: a send only reads it, a receive
 // writes its own, or buffers that its group shows, and each byte before the completion that tells of it. The kernel
+// once; `completion` copies its fields. A request uses its memory as its operation says: a send only reads it, and what a
+// message's header names it reads when it takes the request. The kernel
 // posts a plain send's one completion after it has copied the bytes; it reads them by their address, and does so no more. It
 // posts a zero-copy send's notification when the last packet that refers to the pages is freed, and its only completion,
 // if there is none to follow, when no packet does. An accept installs a new descriptor for each result and tells its number
@@ -465,5 +486,13 @@ unsafe impl Kernel for Live {
 
     fn reports_usage(&self) -> bool {
         self.setup.usage
+    }
+
+    fn sends_messages_zero_copy(&self) -> bool {
+        self.setup.messages
+    }
+
+    fn sends_fixed_messages(&self) -> bool {
+        self.setup.fixed_messages
     }
 }

@@ -16,7 +16,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use rstest::rstest;
 use socket2::SockRef;
 
-use super::super::{Engine, Key, Live, Outcome, Strays, Wait};
+use super::super::{Engine, Key, Live, Outcome, Strays, Wait, Wish};
 use crate::sys::defect::{self, Defect};
 use crate::sys::memory::{Mapping, Pool, Shape, Slot};
 
@@ -41,6 +41,8 @@ struct Watch {
     released: Vec<Slot>,
     sent: usize,
     is_free: bool,
+    /// How many slots go as one send.
+    together: u8,
 }
 
 impl Watch {
@@ -70,20 +72,18 @@ impl Watch {
             released: Vec::new(),
             sent: 0,
             is_free: true,
+            together: 1,
         }
     }
 
-    /// Sends and takes what comes until `is_done`. On a stream each send waits for the result of the one before, or
-    /// their bytes interleave. What is free is overwritten.
+    /// Sends and takes what comes until `is_done`, one send at a time. What is free is overwritten.
     fn run(&mut self, is_done: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_done(self) {
             assert!(Instant::now() < deadline, "the kernel does not finish");
-            if self.is_free {
-                if let Some(slot) = self.waiting.pop_front() {
-                    assert!(self.engine.send(self.socket, slot, true).is_ok());
-                    self.is_free = false;
-                }
+            if self.is_free && !self.waiting.is_empty() {
+                self.send();
+                self.is_free = false;
             }
             self.scribble_on_what_can_be_taken();
             let wait = Wait::AtMost(Duration::from_millis(20));
@@ -91,8 +91,8 @@ impl Watch {
             while let Some(outcome) = self.engine.next() {
                 match outcome {
                     Outcome::Sent { result, .. } => {
-                        assert_eq!(result, Ok(SHAPE.1));
-                        self.sent += 1;
+                        assert_eq!(result, Ok(SHAPE.1 * u32::from(self.together)));
+                        self.sent += usize::from(self.together);
                         self.is_free = true;
                     }
                     Outcome::Released { slot, .. } => {
@@ -105,10 +105,26 @@ impl Watch {
         }
     }
 
+    fn send(&mut self) {
+        let socket = self.socket;
+        if self.together == 1 {
+            let slot = self.waiting.pop_front().unwrap();
+            assert!(self.engine.send(socket, slot, Wish::ZeroCopy).is_ok());
+            return;
+        }
+        let slots: Vec<_> = self.waiting.drain(..usize::from(self.together)).collect();
+        self.engine.check_message(socket, slots.iter()).unwrap();
+        let slots = slots.into_iter();
+        let key = self.engine.put_together(socket, slots, Wish::ZeroCopy);
+        let started = self.engine.start_message(key.unwrap(), socket, drop);
+        started.unwrap();
+    }
+
     /// Whether the sender's queue refers to slots, as far as how many are sent and released shows. How many there can be
     /// depends on the host's limit for send buffers.
     fn is_held_up(&self) -> bool {
-        let is_early = defect::seeded(Defect::ReleaseAtFirstCompletion);
+        let is_early = defect::seeded(Defect::ReleaseAtFirstCompletion)
+            || defect::seeded(Defect::ReleaseMessageAtFirstCompletion);
         let released = if is_early { 0 } else { self.released.len() };
         self.sent - released > 1
     }
@@ -140,7 +156,13 @@ struct Verdict {
 
 /// Sends every slot to the sleeping reader, then lets it read.
 fn send_all() -> Verdict {
+    send_all_by(1)
+}
+
+/// The same, so many slots at a time.
+fn send_all_by(together: u8) -> Verdict {
     let mut watch = Watch::new(PATIENCE);
+    watch.together = together;
     watch.run(Watch::is_held_up);
     let reader = Watch::read_all(watch.far.try_clone().unwrap());
     let is_early = defect::seeded(Defect::ReleaseAtFirstCompletion);
@@ -171,6 +193,17 @@ fn a_buffer_is_on_the_wire_as_it_was_sent(#[case] bug: Defect) {
     assert_eq!((sound.wrong_on_the_wire, sound.wrong_in_memory), (0, 0));
     assert_eq!(sound.strays, Strays::default());
     let buggy = defect::with(Some(bug), send_all);
+    assert!(buggy.wrong_on_the_wire > 0, "{bug:?} was not noticed");
+}
+
+#[test]
+fn a_message_is_on_the_wire_as_it_was_sent() {
+    let send = || send_all_by(4);
+    let sound = defect::with(None, send);
+    assert_eq!((sound.wrong_on_the_wire, sound.wrong_in_memory), (0, 0));
+    assert_eq!(sound.strays, Strays::default());
+    let bug = Defect::ReleaseMessageAtFirstCompletion;
+    let buggy = defect::with(Some(bug), send);
     assert!(buggy.wrong_on_the_wire > 0, "{bug:?} was not noticed");
 }
 

@@ -16,7 +16,7 @@ use crate::sys::usage::Usage;
 /// send that is long enough is zero-copy.
 ///
 /// What was in flight when the socket went over to plain sends, or came back from them, counts for nothing unless it was
-/// zero-copied. Nor do sends that failed. Where the kernel does not tell ([`Usage::Unknown`](super::Usage::Unknown), Linux 6.0) a
+/// zero-copied. Nor do sends that failed. Where the kernel does not tell ([`Usage::Unknown`](crate::ring::Usage::Unknown), Linux 6.0) a
 /// send counts as copied: what may cost more and cannot be seen to pay is not done.
 ///
 /// ```
@@ -95,10 +95,6 @@ pub(crate) struct Auto {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Round(u8);
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the engine's sockets do not have one yet")
-)]
 impl Auto {
     /// Whether a send of so many bytes, which is certain to be queued, is zero-copy: the round it belongs to, to be told
     /// with its result.
@@ -137,6 +133,11 @@ impl Auto {
             }
             Usage::Copied | Usage::Unknown | Usage::NotSent => {}
         }
+    }
+
+    /// How many sends are plain before zero-copy is tried again; `None` while it is not given up.
+    pub(crate) fn plain_for(&self) -> Option<u32> {
+        (self.back_off > 0).then_some(self.wait)
     }
 
     fn change_mind(&mut self) {

@@ -1,13 +1,13 @@
-use super::Usage;
+use crate::sys::usage::Usage;
 
-/// What became of all bytes a ring was given to send, over the sends whose buffer was released.
+/// What became of all bytes a ring, or one socket of it, was given to send, over the sends whose buffers were released.
 ///
 /// The four add up to the lengths of those buffers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Totals {
-    /// Sends whose buffer was released.
+    /// Sends whose buffers were released.
     pub sends: u64,
     /// Bytes of sends of which the device read everything from the buffers.
     pub zero_copied: u64,
@@ -28,7 +28,7 @@ impl Totals {
             Usage::ZeroCopied => self.zero_copied += taken,
             Usage::Copied => self.copied += taken,
             Usage::NotSent => self.not_sent += taken,
-            _ => self.unknown += taken,
+            Usage::Unknown => self.unknown += taken,
         }
         self.not_sent += u64::from(len.saturating_sub(bytes));
     }

@@ -1,0 +1,62 @@
+use super::AutoPolicy;
+use crate::sys::uring::Wish;
+
+/// How to send. A [`ZcPolicy`] converts into it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+pub struct SendOptions {
+    policy: ZcPolicy,
+}
+
+/// Whether a send should avoid the copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum ZcPolicy {
+    /// A plain send (`IORING_OP_SEND`): the kernel copies, and the buffer is free with the result.
+    Never,
+    /// A zero-copy send (`IORING_OP_SEND_ZC`), unless the kernel has none or the socket has refused one: then plain.
+    Always,
+    /// Zero-copy where it has proved to avoid the copy on this socket, and plain elsewhere: [`AutoPolicy`] says when. It is
+    /// the default, since a path shows only when it is used whether it copies, and zero-copy costs more where it does:
+    /// `Always` pays on a network card and not over loopback, `Never` the other way round. This one is close to the better
+    /// of the two on either. [`Ring::send_stats`](super::Ring::send_stats) tells what it does now.
+    Auto(AutoPolicy),
+}
+
+impl SendOptions {
+    /// The defaults.
+    pub const fn new() -> Self {
+        Self {
+            policy: ZcPolicy::Auto(AutoPolicy::new()),
+        }
+    }
+
+    /// Whether to avoid the copy. Default: [`ZcPolicy::Auto`].
+    pub const fn policy(mut self, policy: ZcPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    pub(super) fn wish(&self) -> Wish {
+        match self.policy {
+            ZcPolicy::Never => Wish::Plain,
+            ZcPolicy::Always => Wish::ZeroCopy,
+            ZcPolicy::Auto(policy) => Wish::Auto(policy),
+        }
+    }
+}
+
+impl From<ZcPolicy> for SendOptions {
+    fn from(policy: ZcPolicy) -> Self {
+        Self { policy }
+    }
+}
+
+impl Default for ZcPolicy {
+    fn default() -> Self {
+        Self::Auto(AutoPolicy::new())
+    }
+}

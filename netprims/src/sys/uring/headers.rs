@@ -1,0 +1,202 @@
+use std::mem::{ManuallyDrop, size_of};
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+
+use crate::sys::memory::{Lent, Mapping, count_leaked};
+
+/// Most buffers of one message.
+pub(crate) const MOST_BUFFERS: usize = 16;
+
+/// What `sendmsg` reads besides the bytes themselves: a header, and the ranges it names. They lie where they never move,
+/// since the kernel reads them by address when it takes the request.
+///
+/// # Invariants
+///
+/// The mapping has `count` entries. Each is in `free`, or owned by the one [`Header`] that was taken for it.
+pub(super) struct Headers {
+    /// Kept for good if not all entries are free in the end. `None` if there was no memory.
+    mapping: Option<ManuallyDrop<Mapping>>,
+    free: Vec<NonNull<Entry>>,
+    count: usize,
+}
+
+/// The header and the ranges of one request, with one owner. Dropping it instead of giving it back leaks the whole table,
+/// counted.
+///
+/// # Invariants
+///
+/// `entry` points to an entry of a table that stays mapped until it was given back, and nobody else has it.
+#[derive(Debug)]
+pub(super) struct Header {
+    entry: NonNull<Entry>,
+}
+
+/// All zeroes is a value of it.
+#[repr(C)]
+struct Entry {
+    header: libc::msghdr,
+    ranges: [libc::iovec; MOST_BUFFERS],
+}
+
+impl Headers {
+    /// A table for so many requests at a time. Without memory, it has room for none.
+    pub(super) fn new(count: u32) -> Self {
+        let mut table = Self {
+            mapping: None,
+            free: Vec::new(),
+            count: 0,
+        };
+        let count = usize::try_from(count).unwrap_or(0);
+        let bytes = count.checked_mul(size_of::<Entry>());
+        let Some(bytes) = bytes.and_then(NonZeroUsize::new) else {
+            return table;
+        };
+        let Ok(mapping) = Mapping::anonymous(bytes) else {
+            return table;
+        };
+        let first = mapping.base().cast::<Entry>();
+        // The lowest is on top: what is never needed is never touched, and takes no memory.
+        table.free.extend((0..count).rev().map(|index| {
+            // SAFETY: index < count, and the mapping has count entries: the result is inside the one mapping that `first`
+            // starts, whose size is below isize::MAX.
+            unsafe { first.add(index) }
+        }));
+        table.mapping = Some(ManuallyDrop::new(mapping));
+        table.count = count;
+        table
+    }
+
+    /// Whether every entry is taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.free.is_empty()
+    }
+
+    /// Takes an entry.
+    pub(super) fn take(&mut self) -> Option<Header> {
+        let entry = self.free.pop()?;
+        Some(Header { entry })
+    }
+
+    /// Takes one back that no request uses any more.
+    pub(super) fn give_back(&mut self, header: Header) {
+        // One of another table stays missing there, which keeps that table mapped.
+        if self.owns(&header) {
+            self.free.push(header.entry);
+        }
+    }
+
+    fn owns(&self, header: &Header) -> bool {
+        self.mapping.as_ref().is_some_and(|mapping| {
+            let start = mapping.base().addr().get();
+            let at = header.entry.addr().get();
+            (start..start.saturating_add(mapping.len())).contains(&at)
+        })
+    }
+
+    /// The seeded defect: the entry can be taken again although a request names it.
+    #[cfg(test)]
+    pub(super) fn free_early(&mut self, header: &Header) {
+        self.free.push(header.entry);
+    }
+}
+
+impl Header {
+    /// Names the bytes of these buffers, of the first sixteen at most.
+    pub(super) fn fill<'a>(&mut self, buffers: impl Iterator<Item = &'a Lent>) {
+        // SAFETY: `entry` is mapped, readable and writable, aligned (a mapping starts on a page, and entries follow each
+        // other) and a value of its type (mapped memory is zeroed or was written as one). It has one owner (invariant),
+        // which is borrowed exclusively, so nobody else in this process has a reference to it; the kernel only reads it.
+        let entry = unsafe { self.entry.as_mut() };
+        let mut count = 0;
+        for (range, buffer) in entry.ranges.iter_mut().zip(buffers) {
+            range.iov_base = buffer.address().cast_mut().cast();
+            range.iov_len = buffer.bytes().len();
+            count += 1;
+        }
+        entry.header.msg_iov = entry.ranges.as_mut_ptr();
+        entry.header.msg_iovlen = count;
+    }
+
+    /// The address for a request to the kernel.
+    pub(super) fn address(&self) -> *const libc::msghdr {
+        self.entry.as_ptr().cast_const().cast()
+    }
+}
+
+impl Drop for Headers {
+    /// Unmaps the table if every entry was given back, and leaves it to the kernel if not.
+    fn drop(&mut self) {
+        let Some(mapping) = self.mapping.take() else {
+            return;
+        };
+        if self.free.len() == self.count {
+            drop(ManuallyDrop::into_inner(mapping));
+        } else {
+            count_leaked(mapping.len());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::memory::{Pool, Shape, leaked_bytes};
+
+    fn ranges(header: &Header) -> Vec<(usize, usize)> {
+        // SAFETY: as in `fill`; shared this time.
+        let entry = unsafe { header.entry.as_ref() };
+        assert_eq!(entry.header.msg_iov.cast_const(), entry.ranges.as_ptr());
+        assert!(entry.header.msg_name.is_null() && entry.header.msg_control.is_null());
+        let ranges = entry.ranges.iter();
+        ranges
+            .take(entry.header.msg_iovlen)
+            .map(|range| (range.iov_base.addr(), range.iov_len))
+            .collect()
+    }
+
+    #[test]
+    fn an_entry_names_its_buffers_and_no_others() {
+        let shape = Shape::new(20, 100).unwrap();
+        let pool = Pool::new(Mapping::anonymous(shape.bytes()).unwrap(), shape, None);
+        let lent: Vec<_> = std::iter::from_fn(|| pool.take()).map(Lent::new).collect();
+        let mut table = Headers::new(2);
+        let (mut first, mut second) = (table.take().unwrap(), table.take().unwrap());
+        assert!(table.take().is_none());
+        first.fill(lent.iter());
+        second.fill(lent[17..].iter());
+        let want = |lent: &[Lent]| {
+            lent.iter()
+                .map(|lent| (lent.address().addr(), 100))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ranges(&first), want(&lent[..MOST_BUFFERS]));
+        assert_eq!(ranges(&second), want(&lent[17..]));
+        first.fill(lent[1..2].iter());
+        assert_eq!(ranges(&first), want(&lent[1..2]));
+        table.give_back(first);
+        table.give_back(second);
+        lent.into_iter().for_each(|lent| drop(lent.take_back()));
+    }
+
+    #[test]
+    fn a_table_with_an_entry_out_is_leaked_and_counted() {
+        let mut table = Headers::new(3);
+        let before = leaked_bytes();
+        let _ = table.take();
+        drop(table);
+        assert!(leaked_bytes() > before);
+    }
+
+    #[test]
+    fn an_entry_of_another_table_is_not_taken_in() {
+        let (mut ours, mut theirs) = (Headers::new(1), Headers::new(1));
+        let header = theirs.take().unwrap();
+        ours.give_back(header);
+        assert!(ours.take().is_some() && ours.take().is_none());
+    }
+
+    #[test]
+    fn a_table_of_nothing_has_nothing() {
+        assert!(Headers::new(0).take().is_none());
+    }
+}
