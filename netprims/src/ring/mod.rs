@@ -15,20 +15,29 @@
 //! # Does it pay?
 //!
 //! Over loopback and veth every byte is copied, and a zero-copy send costs more than a plain one. Over a device with
-//! scatter-gather it starts to pay at some ten kilobytes per send. The ring tells which it was: look at
-//! [`Ring::totals`], and use [`ZcPolicy::Never`] where it says `copied`.
+//! scatter-gather it starts to pay at some ten kilobytes per send. By default the ring finds out for each socket
+//! ([`ZcPolicy::Auto`]): it looks at what became of the zero-copy sends, and goes over to plain ones where the kernel
+//! copies all the same. It tells which it was: [`Ring::totals`], and [`Ring::send_stats`] for one socket.
 //!
 //! # Short sends and order
 //!
-//! On a stream socket the ring goes on until all bytes are taken. Yet [`Event::Sent`] may report fewer than the buffer
-//! has, when the connection fails or the send is cancelled half way: always look at the number. Queue the next send on a
-//! stream only after `Sent` of the one before: of two that are queued together, the second may go on while the first
-//! waits for room, and their bytes interleave. There is no need to wait for `Released`; having many buffers between the
-//! two is what makes zero-copy fast.
+//! On a stream socket the ring goes on until all bytes are taken, and sends that are queued together keep their order: the
+//! kernel has one request of a stream at a time, and what is sent meanwhile waits for its turn. Small plain sends that have
+//! waited go as one request, 64 KiB at most. There is no need to wait for an event before the next send; having many
+//! buffers between `Sent` and `Released` is what makes zero-copy fast.
 //!
-//! Datagrams are sent whole and may be queued freely. They leave in the order they were queued as long as the socket's
-//! send buffer has room, also when the socket refuses to send without copying and the ring sends them again. One that
-//! finds no room waits, and what is queued behind it may pass it: who needs the order waits for `Sent` here too.
+//! [`Event::Sent`] may report fewer bytes than the buffer has, or an error: when the connection fails, or when the send is
+//! cancelled half way. The stream then has a hole, and the sends that were queued behind it, made for a stream without
+//! one, are not sent: they end with `ECANCELED`, told right after it. The socket stays usable, since only its owner knows
+//! whether the peer can make sense of what comes next: a send that is queued after the failure was told is tried. A send
+//! that ends with `ECANCELED` itself, because somebody cancelled it before anything of it was taken, leaves no hole, and
+//! those behind it go on.
+//!
+//! Datagrams are sent whole, and the kernel has them all at once. They leave in the order they were queued as long as the
+//! socket's send buffer has room, also when the socket refuses to send without copying and the ring sends them again. One
+//! that finds no room waits, and what is queued behind it may pass it: who needs the order waits for `Sent`.
+//!
+//! [`Ring::send_vectored`] sends several buffers as one: one datagram, or one piece of a stream.
 //!
 //! # Receiving
 //!
