@@ -16,6 +16,7 @@ const COPIED: i32 = i32::MIN;
 mod accept;
 mod connect;
 mod sending;
+mod stream;
 
 struct Bench {
     engine: Engine<Fake>,
