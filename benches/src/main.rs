@@ -1,12 +1,25 @@
 //! Benchmarks against named peers, both sides in one run.
 //!
-//! They run where the device is: `cargo xtask bench` starts this program in the lab.
+//! `cargo xtask bench` starts this program where the device is: in the lab for RDMA, on this machine for the ring. There
+//! it moves to a network namespace of its own first.
 
+mod allocations;
+mod callgrind;
+mod cpus;
+mod echo;
+mod interleave;
+mod namespace;
 mod peer;
 mod row;
+mod running;
+mod scratch;
 mod stats;
+#[expect(unsafe_code, reason = "a counting allocator")]
+mod sys;
 mod syscalls;
+mod tools;
 mod verbs_pingpong;
+mod zero_copy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +28,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::row::Row;
+use crate::sys::counting_allocator::Counting;
+use crate::tools::Tools;
 
 #[derive(Parser)]
 #[command(about = "Ratios against named peers; run by `cargo xtask bench`")]
@@ -24,6 +39,8 @@ struct Options {
     /// Also write the rows here, as JSON
     #[arg(long, global = true, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    tools: Tools,
 }
 
 #[derive(Subcommand)]
@@ -31,7 +48,23 @@ enum Bench {
     /// Time and system calls per iteration of a reliable-connected ping-pong: ours against
     /// rdma-core's
     VerbsPingpong(verbs_pingpong::Options),
+    /// Instructions per request of an echo server: ours against one in C on liburing
+    RingEchoInstructions,
+    /// Processor time per request of an echo server: ours against the one in C, epoll, tokio, monoio and compio
+    RingEchoCpu,
+    /// Throughput of 64 KiB datagrams to a device that takes them without a copy: zero-copy against send(2)
+    #[command(name = "zc-udp-64k")]
+    ZcUdp64k,
+    /// Throughput of 1 KiB datagrams: the automatic policy against plain sends
+    ZcAutoSmall,
+    /// Throughput of a stream over loopback: the automatic policy against plain sends
+    ZcAutoLoopback,
+    /// Allocations per operation in steady state
+    Allocations,
 }
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
@@ -44,8 +77,17 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
+    if !matches!(options.bench, Bench::VerbsPingpong(_)) {
+        namespace::enter()?;
+    }
     let rows = match &options.bench {
         Bench::VerbsPingpong(options) => verbs_pingpong::run(options)?,
+        Bench::RingEchoInstructions => echo::instructions(&options.tools)?,
+        Bench::RingEchoCpu => echo::cpu(&options.tools)?,
+        Bench::ZcUdp64k => zero_copy::udp_64k()?,
+        Bench::ZcAutoSmall => zero_copy::auto_small()?,
+        Bench::ZcAutoLoopback => zero_copy::auto_loopback()?,
+        Bench::Allocations => allocations::run()?,
     };
     for row in &rows {
         println!("{row}");

@@ -2,17 +2,17 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
-/// How long a program may take to start, and to end.
+use crate::running::Running;
+
+/// How long a program may take to start.
 const START: Duration = Duration::from_secs(20);
-const END: Duration = Duration::from_secs(120);
 
 /// A program that is server and client, after the manner of rdma-core's ping-pongs.
 #[derive(Clone, Debug)]
@@ -52,50 +52,7 @@ impl Peer {
             .args(["-p", &port])
             .args(&self.arguments)
             .args(address);
-        let child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        Ok(Running(child.with_context(|| {
-            format!("starting {}", first.to_string_lossy())
-        })?))
-    }
-}
-
-/// A running program; killed when dropped.
-struct Running(Child);
-
-impl Running {
-    fn finish(mut self) -> Result<String> {
-        let start = Instant::now();
-        // What these programs print fits a pipe, so nobody need read before the end.
-        let status = loop {
-            match self.0.try_wait()? {
-                Some(status) => break status,
-                None if start.elapsed() > END => bail!("not done after {} s", END.as_secs()),
-                None => thread::sleep(Duration::from_millis(5)),
-            }
-        };
-        let (mut said, mut errors) = (String::new(), String::new());
-        self.0
-            .stdout
-            .take()
-            .context("no output")?
-            .read_to_string(&mut said)?;
-        self.0
-            .stderr
-            .take()
-            .context("no errors")?
-            .read_to_string(&mut errors)?;
-        ensure!(status.success(), "{status}: {said}{errors}");
-        Ok(said)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        Running::start(&mut command)
     }
 }
 
@@ -104,9 +61,7 @@ fn wait_for_listener(port: u16, server: &mut Running) -> Result<()> {
     let start = Instant::now();
     while !listens(port)? {
         ensure!(start.elapsed() < START, "nobody listens on TCP port {port}");
-        if let Some(status) = server.0.try_wait()? {
-            bail!("the server ended before it listened: {status}");
-        }
+        server.check().context("the server does not listen")?;
         thread::sleep(Duration::from_millis(5));
     }
     Ok(())

@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
+use crate::stats::{median, median_ratio};
+
 /// One comparison: what was measured on either side, and whether the goal holds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
@@ -20,6 +22,31 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// Ours must be at least so many times as much as the peer's: throughput.
+    pub(crate) fn at_least(name: &str, ours: &[f64], peer: (&str, &[f64]), goal: f64) -> Self {
+        let row = Self::at_most(name, ours, peer, goal);
+        Row {
+            holds: row.ratio >= goal,
+            ..row
+        }
+    }
+
+    /// Ours must be at most so many times as much as the peer's: time. Each of ours was measured right after, or right
+    /// before, the peer's at the same place.
+    pub(crate) fn at_most(name: &str, ours: &[f64], peer: (&str, &[f64]), goal: f64) -> Self {
+        let (peer_name, peer) = peer;
+        let ratio = median_ratio(ours, peer);
+        Row {
+            name: name.to_owned(),
+            ours: median(ours),
+            peer: median(peer),
+            peer_name: peer_name.to_owned(),
+            ratio,
+            goal,
+            holds: ratio <= goal,
+        }
+    }
+
     pub(crate) fn write_all(rows: &[Row], path: &Path) -> Result<()> {
         let json = serde_json::to_string_pretty(rows)?;
         fs::write(path, json + "\n").with_context(|| format!("writing {}", path.display()))

@@ -12,6 +12,16 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The middle of the ratios of measurements that were taken one right after the other.
+pub(crate) fn median_ratio(ours: &[f64], peer: &[f64]) -> f64 {
+    let ratios: Vec<f64> = ours
+        .iter()
+        .zip(peer)
+        .map(|(ours, peer)| ours / peer)
+        .collect();
+    median(&ratios)
+}
+
 /// A ratio with its 95 % confidence interval.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ratio {
@@ -73,6 +83,12 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]).to_bits(), 2.0f64.to_bits());
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]).to_bits(), 2.5f64.to_bits());
         assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn the_median_ratio_is_of_pairs_and_not_of_medians() {
+        let ratio = median_ratio(&[1.0, 10.0, 30.0], &[2.0, 5.0, 10.0]);
+        assert_eq!(ratio.to_bits(), 2.0f64.to_bits());
     }
 
     #[test]

@@ -1,16 +1,14 @@
 //! Ping-pong over a reliable connection: `rc_pingpong` against rdma-core's `ibv_rc_pingpong`.
 
-use std::env;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::peer::Peer;
 use crate::row::Row;
+use crate::scratch::Scratch;
 use crate::stats::{Ratio, median};
 use crate::syscalls;
 
@@ -52,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>> {
     ensure!(options.pairs >= 2, "an interval needs at least two pairs");
     let scratch = Scratch::new()?;
     let calls = [&options.ours, &options.peer]
-        .map(|program| syscalls::per_iteration(|n| options.program(program, n), &scratch.0));
+        .map(|program| syscalls::per_iteration(|n| options.program(program, n), scratch.path()));
     let [our_calls, peer_calls] = calls;
     let (our_calls, peer_calls) = (our_calls?, peer_calls?);
     let call_ratio = our_calls / peer_calls;
@@ -146,23 +144,6 @@ fn usec_per_iter(said: &str) -> Option<f64> {
         .lines()
         .find_map(|line| line.strip_suffix(" usec/iter"))?;
     line.rsplit(' ').next()?.parse().ok()
-}
-
-/// A folder for strace's files; removed when dropped.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self> {
-        let path = env::temp_dir().join(format!("netprims-benches-{}", process::id()));
-        fs::create_dir_all(&path).with_context(|| format!("{}", path.display()))?;
-        Ok(Scratch(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[cfg(test)]

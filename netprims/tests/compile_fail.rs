@@ -24,4 +24,8 @@ fn misuse_does_not_compile() {
         cases.pass("tests/ui/ring_*_ok.rs");
         cases.pass("tests/ui/buffer_*_ok.rs");
     }
+    if cfg!(feature = "tokio") {
+        cases.compile_fail("tests/ui/async_ring_spawned.rs");
+        cases.pass("tests/ui/async_*_ok.rs");
+    }
 }

@@ -10,7 +10,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use netprims::Error;
-use netprims::ring::{Event, Refusal, Ring, Shortage, Strays, TxPool, Usage, Wait, ZcPolicy};
+use netprims::ring::{
+    Event, Refusal, Ring, Rung, RxPlan, Shortage, Strays, TxPool, Usage, Wait, Wanted, WhyNot,
+    ZcPolicy,
+};
 use rstest::rstest;
 use socket2::SockRef;
 use sys::unprivileged::become_nobody;
@@ -268,4 +271,129 @@ fn with_everything_in_flight_the_ring_is_full_until_the_peer_reads(
     drop(ring);
     let bytes = reader.join().unwrap();
     assert!(bytes.len() >= all && bytes[..all].iter().all(|byte| *byte == 5));
+}
+
+/// The ring of a pool's slots may count as locked: then the pool does without, says why, and receives.
+#[test]
+fn a_pool_to_receive_into_beyond_the_limit_on_locked_memory_steps_down_and_says_why() {
+    let test = "a_pool_to_receive_into_beyond_the_limit_on_locked_memory_steps_down_and_says_why";
+    under("--memlock=65536", test, || {
+        without_privilege(|| {
+            let mut ring = Ring::builder().in_flight(8).build().unwrap();
+            let pool = ring.rx_pool(&RxPlan::new(32_768, 64)).unwrap();
+            if pool.report().rung == Rung::Plain {
+                let why = pool.report().why_not(Wanted::Multishot).unwrap();
+                assert!(matches!(why, WhyNot::Refused { errno: 12, .. }), "{why}");
+                assert!(why.to_string().contains("RLIMIT_MEMLOCK"), "{why}");
+            }
+            println!("{}", pool.report());
+            let (near, far) = udp();
+            far.connect(near.local_addr().unwrap()).unwrap();
+            let socket = ring.add(near).unwrap();
+            ring.receive(socket, &pool).unwrap();
+            far.send(b"hello").unwrap();
+            let mut got = Vec::new();
+            while got.is_empty() {
+                let events = ring.poll(LIMIT, |event| match event {
+                    Event::Received { chunk, .. } => got.extend_from_slice(&chunk),
+                    other => panic!("{other:?}"),
+                });
+                assert!(events.unwrap() > 0);
+            }
+            assert_eq!(got, b"hello");
+        });
+    });
+}
+
+/// A connection for which there is no descriptor waits, and the accept says so.
+#[test]
+fn an_accept_without_descriptors_ends_and_no_connection_is_lost() {
+    let test = "an_accept_without_descriptors_ends_and_no_connection_is_lost";
+    under("--nofile=32", test, || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut ring = Ring::builder().build().unwrap();
+        let listener = ring.add(listener).unwrap();
+        let accept = ring.accept(listener).unwrap();
+        let mut taken: Vec<File> = Vec::new();
+        taken.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
+        let mut errors = Vec::new();
+        while errors.is_empty() {
+            let events = ring.poll(LIMIT, |event| match event {
+                Event::AcceptEnded { ticket, error, .. } => errors.push((ticket, error)),
+                other => panic!("{other:?}"),
+            });
+            assert!(events.unwrap() > 0);
+        }
+        let (ticket, error) = errors.pop().unwrap();
+        assert_eq!((ticket, error.raw_os_error()), (accept, Some(24)));
+        taken.pop();
+        ring.accept(listener).unwrap();
+        let mut accepted = None;
+        while accepted.is_none() {
+            let events = ring.poll(LIMIT, |event| match event {
+                Event::Accepted { fd, .. } => accepted = Some(TcpStream::from(fd)),
+                other => panic!("{other:?}"),
+            });
+            assert!(events.unwrap() > 0);
+        }
+        let peer = accepted.unwrap().peer_addr().unwrap();
+        assert_eq!(peer, near.local_addr().unwrap());
+    });
+}
+
+/// The completion queue has room for eight; what does not fit is told all the same: of datagrams that come, sends that
+/// are done, and buffers that are back.
+#[rstest]
+fn a_completion_queue_that_overflows_loses_nothing_of_anything(
+    #[values(ZcPolicy::Always, ZcPolicy::Never)] policy: ZcPolicy,
+) {
+    const ROUNDS: u8 = 20;
+    const DATAGRAMS: u8 = 60;
+    let (near, far) = udp();
+    far.connect(near.local_addr().unwrap()).unwrap();
+    let mut ring = Ring::builder().in_flight(4).build().unwrap();
+    let tx = ring.tx_pool(3, 64).unwrap();
+    let rx = ring.rx_pool(&RxPlan::new(128, 16)).unwrap();
+    let socket = ring.add(near).unwrap();
+    let receive = ring.receive(socket, &rx).unwrap();
+    ring.poll(Wait::No, |event| panic!("{event:?}")).unwrap();
+    for round in 0..ROUNDS {
+        for number in 0..DATAGRAMS {
+            far.send(&[round, number]).unwrap();
+        }
+        for number in 0..3 {
+            let mut buf = tx.take().unwrap();
+            buf.fill(number);
+            ring.send(socket, buf, policy).unwrap();
+        }
+        let (mut got, mut sent, mut released) = (Vec::new(), 0, 0);
+        while got.len() < usize::from(DATAGRAMS) || released < 3 {
+            let events = ring.poll(LIMIT, |event| match event {
+                Event::Received { ticket, chunk, .. } => {
+                    assert_eq!(ticket, receive);
+                    got.push(chunk.to_vec());
+                }
+                Event::Sent { result, .. } => {
+                    assert_eq!(result.unwrap(), 64);
+                    sent += 1;
+                }
+                Event::Released { .. } => released += 1,
+                other => panic!("{other:?}"),
+            });
+            assert!(events.unwrap() > 0, "{} datagrams, {sent} sent", got.len());
+        }
+        let want = (0..DATAGRAMS).map(|number| vec![round, number]);
+        assert!(got.into_iter().eq(want), "in order, each once");
+        assert_eq!((sent, released), (3, 3));
+        let mut bytes = [0; 65];
+        for number in 0..3 {
+            assert_eq!(far.recv(&mut bytes).unwrap(), 64);
+            assert!(bytes[..64].iter().all(|byte| *byte == number));
+        }
+    }
+    assert_eq!((ring.strays(), tx.outstanding()), (Strays::default(), 0));
+    if rx.report().rung == Rung::Multishot {
+        assert!(rx.stats().rearmed > 0, "it never overflowed: no test");
+    }
 }

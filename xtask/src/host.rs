@@ -55,9 +55,7 @@ pub(crate) fn provide(cache: &Cache) -> Result<()> {
             std::env::consts::ARCH
         );
     }
-    let unmet = NEEDS.iter().filter(|(need, _)| !need.met());
-    let missing: BTreeSet<&str> = unmet.map(|(_, package)| *package).collect();
-    let missing: Vec<&str> = missing.into_iter().collect();
+    let missing = missing_packages(|_| true);
     let qemu = qemu_major();
     let qemu_missing = qemu.is_none_or(|major| major < QEMU_MAJOR);
     if missing.is_empty() && !qemu_missing {
@@ -68,22 +66,14 @@ pub(crate) fn provide(cache: &Cache) -> Result<()> {
         let found = qemu.map_or("none found".to_owned(), |major| format!("found {major}"));
         wanted.push(format!("qemu-system-x86 (>= {QEMU_MAJOR}; {found})"));
     }
-    if !Uid::effective().is_root() || !apt::available() {
-        bail!(
-            "these Debian packages are needed: {}; install them, or run this as root on Debian or Ubuntu",
-            wanted.join(", ")
-        );
-    }
-    eprintln!("  installing on this machine: {}", wanted.join(", "));
-    ui::step("package lists", apt::update)?;
+    may_install(&wanted)?;
     if !missing.is_empty() {
         ui::step("install tools", || apt::install(&missing))?;
     }
     if qemu_missing {
         ui::step("install QEMU", || install_qemu(cache))?;
     }
-    let still = NEEDS.iter().filter(|(need, _)| !need.met());
-    let still: Vec<&str> = still.map(|(_, package)| *package).collect();
+    let still = missing_packages(|_| true);
     if !still.is_empty() || qemu_major().is_none_or(|major| major < QEMU_MAJOR) {
         bail!(
             "installed, and still missing: {} (QEMU {:?})",
@@ -92,6 +82,42 @@ pub(crate) fn provide(cache: &Cache) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Sees to it that this machine has some of the programs the lab needs, in the same way.
+pub(crate) fn provide_programs(names: &[&str]) -> Result<()> {
+    let asked = |need: &Need| matches!(need, Need::Program(name) if names.contains(name));
+    let packages = missing_packages(asked);
+    if packages.is_empty() {
+        return Ok(());
+    }
+    may_install(&packages)?;
+    ui::step("install tools", || apt::install(&packages))?;
+    let still = missing_packages(asked);
+    if !still.is_empty() {
+        bail!("installed, and still missing: {}", still.join(", "));
+    }
+    Ok(())
+}
+
+/// The packages of the needs that are asked for and not met.
+fn missing_packages(asked: impl Fn(&Need) -> bool) -> Vec<&'static str> {
+    let unmet = NEEDS.iter().filter(|(need, _)| asked(need) && !need.met());
+    let packages: BTreeSet<&str> = unmet.map(|(_, package)| *package).collect();
+    packages.into_iter().collect()
+}
+
+/// Stops with the list where packages cannot be installed; says so, and gets ready, where they can.
+fn may_install<Name: AsRef<str>>(packages: &[Name]) -> Result<()> {
+    let names: Vec<&str> = packages.iter().map(AsRef::as_ref).collect();
+    let names = names.join(", ");
+    if !Uid::effective().is_root() || !apt::available() {
+        bail!(
+            "these Debian packages are needed: {names}; install them, or run this as root on Debian or Ubuntu"
+        );
+    }
+    eprintln!("  installing on this machine: {names}");
+    ui::step("package lists", apt::update)
 }
 
 /// The distribution's QEMU if it is new enough, else the one of its backports.

@@ -1,6 +1,5 @@
 //! Programs under the seccomp filter of a container.
 
-use std::process::{Command, Output};
 use std::thread;
 
 #[expect(unsafe_code, reason = "a seccomp filter")]
@@ -16,14 +15,16 @@ const IO_URING: [libc::c_long; 3] = [
     libc::SYS_io_uring_register,
 ];
 
-/// Runs a program to which every io_uring system call answers `errno`, and what it starts.
-pub(crate) fn run(errno: u16, mut command: Command) -> Output {
+/// Starts a program to which every io_uring system call answers `errno`, and so to what it starts.
+pub(crate) fn inside<R: Send>(errno: u16, start: impl FnOnce() -> R + Send) -> R {
     // A filter stays on its thread for good, and a process has that of the thread that starts it.
-    let thread = thread::spawn(move || {
-        for call in IO_URING {
-            sys::seccomp::refuse(call, errno).expect("a seccomp filter");
-        }
-        command.output().expect("a program")
-    });
-    thread.join().expect("a thread")
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            for call in IO_URING {
+                sys::seccomp::refuse(call, errno).expect("a seccomp filter");
+            }
+            start()
+        });
+        thread.join().expect("a thread")
+    })
 }

@@ -104,6 +104,14 @@ pub enum Event<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub(super) u64);
 
+impl Ticket {
+    /// A number below [`in_flight`](super::RingBuilder::in_flight) that no other request in flight of this ring has: the
+    /// place of what belongs to it in a table of yours. After the request's last event another one may get it.
+    pub fn index(self) -> usize {
+        Key::from_bits(self.0).index()
+    }
+}
+
 /// Names a socket that a ring owns. Goes out of date when the socket is removed: it never names another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Socket {

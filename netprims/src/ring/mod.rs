@@ -75,6 +75,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "tokio")]
+mod async_ring;
 mod auto;
 mod builder;
 mod capabilities;
@@ -83,6 +85,7 @@ mod core;
 mod event;
 mod no_zero_copy_rx;
 pub mod readiness;
+mod pollable;
 mod receive;
 mod refusal;
 mod release;
@@ -97,11 +100,14 @@ mod zero_copy_rx;
 
 pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
 pub use crate::sys::uring::Strays;
+#[cfg(feature = "tokio")]
+pub use async_ring::AsyncRing;
 pub use auto::AutoPolicy;
 pub use builder::{BusyPoll, RingBuilder, SqPoll};
 pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Ticket, Wait, ZcPolicy};
 pub use no_zero_copy_rx::NoZeroCopyRx;
+pub use pollable::PollableRing;
 pub use receive::{
     Chunk, Declined, ReceiveEnd, Rung, RxBuf, RxPlan, RxPool, RxReport, RxStats, Wanted, WhyNot,
 };

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 
 use super::core::Core;
 use super::{
@@ -7,6 +7,8 @@ use super::{
     Wait, ZcPolicy,
 };
 use crate::sys::memory::Shape;
+#[cfg(test)]
+use crate::sys::uring::Engine;
 use crate::sys::uring::{Live, NotQueued};
 use crate::{Error, Result};
 
@@ -47,6 +49,12 @@ impl Ring {
             id,
             _one_thread: [],
         }
+    }
+
+    /// What is beneath, for tests that watch its memory.
+    #[cfg(test)]
+    pub(crate) fn engine(&mut self) -> &mut Engine<Live> {
+        &mut self.core.engine
     }
 
     /// What the kernel offers. It is asked each time, with two system calls: keep the answer.
@@ -244,22 +252,6 @@ pub(super) fn not_queued(error: NotQueued) -> Error {
             reason: "the rest of a slot may be too short for a datagram, which would be cut",
         },
         NotQueued::Enter(error) => Error::system("io_uring_enter", "ring", error),
-    }
-}
-
-/// For waiting until the ring has something to tell, with poll(2), epoll(7) or an async runtime: it is readable then. After
-/// each [`poll`](Ring::poll) with [`Wait::No`] until it tells nothing, wait again.
-///
-/// The descriptor is for that only. A copy of it keeps the ring's memory pinned after the ring is dropped.
-impl AsFd for Ring {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.core.engine.kernel().fd()
-    }
-}
-
-impl AsRawFd for Ring {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
     }
 }
 

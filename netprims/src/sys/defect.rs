@@ -2,10 +2,14 @@
 //!
 //! | defect | noticed by |
 //! |---|---|
-//! | [`FreeAtSend`](Defect::FreeAtSend) | `uring::oracle::a_buffer_is_on_the_wire_as_it_was_sent` |
+//! | [`FreeAtSend`](Defect::FreeAtSend) | `uring::oracle::sends::a_buffer_is_on_the_wire_as_it_was_sent` |
 //! | [`ReleaseAtFirstCompletion`](Defect::ReleaseAtFirstCompletion) | the same |
-//! | [`SkipTheDrain`](Defect::SkipTheDrain) | `uring::oracle::a_dropped_ring_frees_nothing_the_kernel_reads` |
+//! | [`SkipTheDrain`](Defect::SkipTheDrain) | `uring::oracle::sends::a_dropped_ring_frees_nothing_the_kernel_reads` |
 //! | the same, for receives | `uring::engine::receive::tests::a_skipped_drain_is_noticed` |
+//! | [`FreeAtRelease`](Defect::FreeAtRelease) | `uring::oracle::owners::a_released_slot_has_one_owner` |
+//! | [`UnmapWhatIsSent`](Defect::UnmapWhatIsSent) | `uring::oracle::owners::the_matrix_notices_a_defect` |
+//! | [`FreeWhatIsDropped`](Defect::FreeWhatIsDropped) | the same, as `FreeAtSend`, `ReleaseAtFirstCompletion` and `SkipTheDrain` once more |
+//! | [`CloseWhatIsQueued`](Defect::CloseWhatIsQueued) | `uring::oracle::owners::what_is_queued_goes_to_its_own_socket_although_that_is_taken` |
 //! | [`TrustAStaleId`](Defect::TrustAStaleId) | `uring::engine::tests::a_late_notification_does_not_release_the_next_send_in_its_place` |
 //! | [`LendWhatIsRead`](Defect::LendWhatIsRead) | `uring::rx::buffer_ring::tests::a_defect_is_noticed`, `uring::receive_oracle::a_defect_is_noticed` |
 //! | [`ReleaseAtFirstPart`](Defect::ReleaseAtFirstPart) | the same |
@@ -32,6 +36,18 @@ pub(crate) enum Defect {
     /// A dropped ring neither drains nor leaks: it frees what is in flight.
     #[cfg(feature = "ring")]
     SkipTheDrain,
+    /// A slot is free as soon as it is released, although the event's owner has it: it is used twice.
+    #[cfg(feature = "ring")]
+    FreeAtRelease,
+    /// Memory that the kernel reads by its address is unmapped while it does.
+    #[cfg(feature = "ring")]
+    UnmapWhatIsSent,
+    /// What was lent to the kernel is freed by whoever drops it, instead of leaked.
+    #[cfg(feature = "ring")]
+    FreeWhatIsDropped,
+    /// A socket leaves the ring while a queued request names its descriptor.
+    #[cfg(feature = "ring")]
+    CloseWhatIsQueued,
     /// A completion is matched by its place in the table alone.
     #[cfg(feature = "ring")]
     TrustAStaleId,

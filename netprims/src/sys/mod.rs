@@ -16,6 +16,8 @@ pub(crate) mod memory;
 pub(crate) mod namespace;
 pub(crate) mod pidfd;
 pub(crate) mod queue;
+#[cfg(feature = "tokio")]
+pub(crate) mod readiness;
 pub(crate) mod reuse_port;
 pub(crate) mod rights;
 pub(crate) mod sockopt;

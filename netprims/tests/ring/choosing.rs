@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use netprims::ring::{BusyPoll, Event, Ring, SqPoll, Strays, Wait, ZcPolicy};
@@ -119,12 +120,12 @@ fn sockets_beyond_the_table_work_by_number() {
 #[test]
 fn what_cannot_be_registered_is_used_by_number() {
     let mut ring = Ring::builder().registered_files(2).build().unwrap();
-    // The kernel registers no ring in a ring.
-    let other = Ring::builder().build().unwrap();
-    let fd = std::os::fd::AsFd::as_fd(&other)
-        .try_clone_to_owned()
-        .unwrap();
-    let socket = ring.add(fd).unwrap();
+    // A descriptor that stands for a path only.
+    let path = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH)
+        .open("/");
+    let socket = ring.add(path.unwrap()).unwrap();
     assert!(!ring.is_registered(socket).unwrap());
     let socket = ring.add(udp().0).unwrap();
     assert!(ring.is_registered(socket).unwrap());

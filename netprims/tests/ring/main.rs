@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
 mod accepting;
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod choosing;
 mod connecting;
 mod control;
 mod going_away;
+mod pollable;
 mod receive_lifetimes;
 mod receiving;
 mod refusing;

@@ -1,6 +1,8 @@
 use std::mem::ManuallyDrop;
 
 use super::Slot;
+#[cfg(all(test, feature = "ring"))]
+use crate::sys::defect::{Defect, seeded};
 
 /// A slot that is lent to the kernel.
 ///
@@ -51,6 +53,12 @@ impl Lent {
         renewed
     }
 
+    /// The seeded defect: nothing is mapped any more where the kernel reads.
+    #[cfg(all(test, feature = "ring"))]
+    pub(crate) fn unmap_early(&self) {
+        self.slot.unmap_early();
+    }
+
     /// The seeded defect: the pool hands the slot out while the kernel reads it.
     #[cfg(all(test, feature = "ring"))]
     pub(crate) fn free_early(&self) {
@@ -61,7 +69,12 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         // SAFETY: the slot holds a value (invariant), and this is its last use.
-        unsafe { ManuallyDrop::take(&mut self.slot) }.leak();
+        let slot = unsafe { ManuallyDrop::take(&mut self.slot) };
+        #[cfg(all(test, feature = "ring"))]
+        if seeded(Defect::FreeWhatIsDropped) {
+            return drop(slot);
+        }
+        slot.leak();
     }
 }
 

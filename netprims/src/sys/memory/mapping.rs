@@ -92,6 +92,21 @@ impl Mapping {
         })
     }
 
+    /// The seeded defect: puts a hole into the mapping, which stays reserved.
+    ///
+    /// # Safety
+    ///
+    /// The range lies in the mapping, starts and ends on a page, and nobody in this process has a reference into it.
+    #[cfg(all(test, feature = "ring"))]
+    pub(super) unsafe fn unmap_early(&self, offset: usize, len: usize) {
+        // SAFETY: the range lies in the mapping (the caller's promise).
+        let start = unsafe { self.base.add(offset) }.addr();
+        let len = NonZeroUsize::new(len).unwrap();
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED;
+        // SAFETY: what is mapped over is whole pages of this mapping that nobody has a reference to (the caller's promise).
+        unsafe { mmap_anonymous(Some(start), len, ProtFlags::PROT_NONE, flags) }.unwrap();
+    }
+
     fn give_children_zeroes(&self) -> io::Result<()> {
         // SAFETY: the range is this mapping (invariant), and MADV_WIPEONFORK changes nothing in this process.
         unsafe {

@@ -194,6 +194,13 @@ impl WeakPool {
     pub(crate) fn in_use(&self) -> bool {
         self.shared.strong_count() != 0
     }
+
+    /// The pool, if it is in use, to look at its slots.
+    #[cfg(test)]
+    pub(crate) fn upgrade(&self) -> Option<Pool> {
+        let shared = self.shared.upgrade()?;
+        Some(Pool { shared })
+    }
 }
 
 impl Slot {
@@ -280,6 +287,18 @@ impl Slot {
     #[cfg(all(test, feature = "ring"))]
     pub(crate) fn place(&self) -> u32 {
         self.index
+    }
+
+    /// The seeded defect: nothing is mapped where the slot was. For slots of whole pages.
+    #[cfg(all(test, feature = "ring"))]
+    pub(super) fn unmap_early(&self) {
+        // SAFETY: the range is this slot's stride, inside the mapping (as in `start`). Nobody in this process has a
+        // reference to it: the test sees to that.
+        unsafe {
+            self.shared
+                .mapping
+                .unmap_early(self.offset(), self.shared.shape.stride)
+        }
     }
 
     /// The seeded defect: the slot can be taken again although it has an owner.

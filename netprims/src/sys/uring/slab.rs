@@ -82,6 +82,11 @@ impl Key {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
+    /// Its place in the table.
+    pub(crate) fn index(self) -> usize {
+        usize::try_from(self.index).unwrap_or(usize::MAX)
+    }
+
     #[expect(
         clippy::cast_possible_truncation,
         reason = "takes a packed key apart into its halves"

@@ -208,7 +208,6 @@ impl<K: Kernel> Engine<K> {
         &self.kernel
     }
 
-    #[cfg(test)]
     pub(crate) fn kernel_mut(&mut self) -> &mut K {
         &mut self.kernel
     }

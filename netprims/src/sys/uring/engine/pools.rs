@@ -12,6 +12,7 @@ impl<K: Kernel> Engine<K> {
         self.pool_in(mapping, shape)
     }
 
+    /// The same in memory that is mapped already.
     pub(in crate::sys::uring) fn pool_in(
         &mut self,
         mapping: Mapping,

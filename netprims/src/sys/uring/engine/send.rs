@@ -66,10 +66,13 @@ impl<K: Kernel> Engine<K> {
         }));
         let Err(error) = self.push_send(key) else {
             #[cfg(test)]
-            if let (true, Some(Flight::Send(send))) =
-                (seeded(Defect::FreeAtSend), self.flights.find(key))
-            {
-                send.lent.free_early();
+            if let Some(Flight::Send(send)) = self.flights.find(key) {
+                if seeded(Defect::FreeAtSend) {
+                    send.lent.free_early();
+                }
+                if seeded(Defect::UnmapWhatIsSent) {
+                    send.lent.unmap_early();
+                }
             }
             return Ok(key);
         };
@@ -116,6 +119,10 @@ impl<K: Kernel> Engine<K> {
         let Some(Flight::Send(send)) = self.flights.remove(key) else {
             return None;
         };
+        #[cfg(test)]
+        if seeded(Defect::FreeAtRelease) {
+            send.lent.free_early();
+        }
         Some(Outcome::Released {
             key,
             len: send.len,

@@ -151,7 +151,24 @@ impl Live {
         Ok(())
     }
 
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+    /// Has the kernel ring a bell for every completion and for work it defers, or none.
+    pub(crate) fn ring_bell(&mut self, eventfd: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.at_home()?;
+        let submitter = self.ring.submitter();
+        match eventfd {
+            // The kernel takes a reference of its own.
+            Some(eventfd) => submitter.register_eventfd(eventfd.as_raw_fd()),
+            None => submitter.unregister_eventfd(),
+        }
+    }
+
+    /// Whether the kernel has work that it does when it is entered.
+    pub(crate) fn is_work_left(&mut self) -> bool {
+        let queue = self.ring.submission();
+        self.home.is_current() && (queue.taskrun() || queue.cq_overflow())
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
         // SAFETY: `ring` owns the descriptor, and is borrowed for as long as the answer.
         unsafe { BorrowedFd::borrow_raw(self.ring.fd()) }
     }

@@ -16,7 +16,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use rstest::rstest;
 use socket2::SockRef;
 
-use super::{Engine, Key, Live, Outcome, Strays, Wait};
+use super::super::{Engine, Key, Live, Outcome, Strays, Wait};
 use crate::sys::defect::{self, Defect};
 use crate::sys::memory::{Mapping, Pool, Shape, Slot};
 

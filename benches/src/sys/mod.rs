@@ -1,0 +1,3 @@
+//! The only place of this package with `unsafe`.
+
+pub(crate) mod counting_allocator;

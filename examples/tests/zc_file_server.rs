@@ -1,0 +1,229 @@
+//! The example does what it says, with io_uring and without.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use program::Program;
+use tempfile::TempDir;
+
+mod container;
+mod program;
+
+const EPERM: u16 = 1;
+
+/// Where the kernel refuses io_uring, or does not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Host,
+    Container,
+}
+
+const PLACES: [Place; 2] = [Place::Host, Place::Container];
+
+/// Bytes of which no two parts are alike.
+fn bytes(len: u32) -> Vec<u8> {
+    (0..len)
+        .map(|at| at.wrapping_mul(0x9e37_79b9).to_be_bytes()[0])
+        .collect()
+}
+
+/// Sizes around those of a buffer and of what is sent plainly.
+const SIZES: [u32; 9] = [
+    0, 1, 100, 16_383, 16_384, 65_535, 65_536, 200_000, 5_000_000,
+];
+
+/// A folder with a file of each size, and things beside it that nobody may have.
+fn folder() -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    let served = folder.path().join("served");
+    fs::create_dir_all(served.join("sub")).expect("a folder");
+    for size in SIZES {
+        fs::write(served.join(format!("{size}.bin")), bytes(size)).expect("write");
+    }
+    fs::write(served.join("index.html"), "at the top").expect("write");
+    fs::write(served.join("sub/index.html"), "below").expect("write");
+    fs::write(folder.path().join("secret"), "secret").expect("write");
+    symlink("../secret", served.join("out")).expect("a link");
+    symlink(folder.path().join("secret"), served.join("far_out")).expect("a link");
+    symlink("index.html", served.join("in")).expect("a link");
+    let made = Command::new("mkfifo").arg(served.join("pipe")).status();
+    assert!(made.expect("mkfifo").success());
+    folder
+}
+
+/// Starts a server that ends after so many connections.
+fn serve(place: Place, folder: &Path, connections: usize) -> (Program, SocketAddr) {
+    let served = folder.join("served");
+    let count = connections.to_string();
+    let arguments = [
+        served.to_str().expect("a path"),
+        "--listen",
+        "127.0.0.1:0",
+        "--connections",
+        &count,
+    ];
+    let start = || Program::start(env!("CARGO_BIN_EXE_zc_file_server"), &arguments);
+    let program = match place {
+        Place::Host => start(),
+        Place::Container => container::inside(EPERM, start),
+    };
+    let at = program.address();
+    let line = program.says("path: ");
+    match place {
+        Place::Host => assert_eq!(line, "path: io_uring"),
+        Place::Container => assert!(
+            line.starts_with("path: epoll, since io_uring is refused") && line.contains("seccomp"),
+            "{line}"
+        ),
+    }
+    (program, at)
+}
+
+/// Sends a request, and returns the first line of the answer and its body.
+fn ask(at: SocketAddr, request: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(at).expect("connect");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("a time");
+    stream.write_all(request.as_bytes()).expect("write");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("read");
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .expect("a head");
+    let body = answer.split_off(end + 4);
+    let head = String::from_utf8(answer).expect("text");
+    let len = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Content-Length: "));
+    assert_eq!(len.expect("a length").parse(), Ok(body.len()));
+    (head.lines().next().unwrap_or_default().to_owned(), body)
+}
+
+fn get(at: SocketAddr, path: &str) -> (String, Vec<u8>) {
+    ask(at, &format!("GET {path} HTTP/1.0\r\n\r\n"))
+}
+
+/// Its last line: connections, bytes, zero-copied, copied.
+fn totals(program: Program) -> [u64; 4] {
+    let (lines, status) = program.end();
+    assert!(status.success(), "{lines:?}");
+    let line = lines
+        .iter()
+        .find_map(|line| line.strip_prefix("zc_file_server: "));
+    let fields = line
+        .unwrap_or_else(|| panic!("{lines:?}"))
+        .split(' ')
+        .map(|field| {
+            let (_, number) = field.split_once('=').expect("name=number");
+            number.parse().expect("a number")
+        });
+    let fields: Vec<u64> = fields.collect();
+    fields.try_into().expect("four numbers")
+}
+
+#[test]
+fn every_byte_of_every_file_arrives_at_many_clients() {
+    const CLIENTS: usize = 8;
+    let folder = folder();
+    for place in PLACES {
+        let (program, at) = serve(place, folder.path(), CLIENTS * SIZES.len());
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|shift| {
+                thread::spawn(move || {
+                    for size in SIZES.iter().cycle().skip(shift).take(SIZES.len()) {
+                        let (line, body) = get(at, &format!("/{size}.bin"));
+                        assert_eq!(line, "HTTP/1.0 200 OK");
+                        assert!(body == bytes(*size), "{size} bytes, others came");
+                    }
+                })
+            })
+            .collect();
+        for client in clients {
+            client.join().expect("a client");
+        }
+        let [connections, sent, zero_copied, copied] = totals(program);
+        assert_eq!(connections, 72);
+        let bodies = u64::from(SIZES.iter().sum::<u32>()) * 8;
+        assert!(sent > bodies && sent < bodies + 72 * 200, "{sent}");
+        assert_eq!((zero_copied, copied), (0, sent), "loopback copies");
+    }
+}
+
+#[test]
+fn nothing_outside_the_folder_is_served() {
+    let folder = folder();
+    let requests = [
+        ("/", "200 OK", "at the top"),
+        ("/sub/", "200 OK", "below"),
+        ("/in", "200 OK", "at the top"),
+        ("/out", "403 Forbidden", ""),
+        ("/far_out", "403 Forbidden", ""),
+        ("/../secret", "403 Forbidden", ""),
+        ("/sub/../../secret", "403 Forbidden", ""),
+        ("/%2e%2e/secret", "403 Forbidden", ""),
+        ("//etc/passwd", "403 Forbidden", ""),
+        ("/sub", "403 Forbidden", ""),
+        ("/pipe", "403 Forbidden", ""),
+        ("/none", "404 Not Found", ""),
+        ("/index.html/x", "404 Not Found", ""),
+        ("secret", "400 Bad Request", ""),
+    ];
+    for place in PLACES {
+        let (program, at) = serve(place, folder.path(), requests.len() + 3);
+        for (path, status, body) in requests {
+            let (line, got) = get(at, path);
+            assert_eq!(
+                (line, got),
+                (format!("HTTP/1.0 {status}"), body.into()),
+                "{path}"
+            );
+        }
+        let (line, _) = ask(at, "POST / HTTP/1.0\r\n\r\n");
+        assert_eq!(line, "HTTP/1.0 501 Not Implemented");
+        let (line, _) = ask(at, "what?\r\n\r\n");
+        assert_eq!(line, "HTTP/1.0 400 Bad Request");
+        let (line, _) = ask(at, &"x".repeat(8193));
+        assert_eq!(line, "HTTP/1.0 431 Request Header Fields Too Large");
+        totals(program);
+    }
+}
+
+#[test]
+fn clients_that_go_away_or_do_not_read_keep_nobody_from_being_served() {
+    let folder = folder();
+    for place in PLACES {
+        let (program, at) = serve(place, folder.path(), 51);
+        let ask_for = |request: &[u8]| {
+            let mut stream = TcpStream::connect(at).expect("connect");
+            stream.write_all(request).expect("write");
+            stream
+        };
+        let large = b"GET /5000000.bin HTTP/1.0\r\n\r\n";
+        // They leave a few buffers to others, and none of them reads.
+        let silent: Vec<_> = (0..30).map(|_| ask_for(large)).collect();
+        for _ in 0..10 {
+            drop(ask_for(large));
+            drop(ask_for(b"GET /"));
+        }
+        let (line, body) = get(at, "/200000.bin");
+        assert_eq!(line, "HTTP/1.0 200 OK");
+        assert!(body == bytes(200_000), "other bytes came");
+        for mut stream in silent {
+            // Who sends no more gets the answer all the same.
+            stream.shutdown(Shutdown::Write).expect("shutdown");
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).expect("read");
+            assert!(answer.ends_with(&bytes(5_000_000)), "other bytes came");
+        }
+        let [connections, ..] = totals(program);
+        assert_eq!(connections, 51);
+    }
+}

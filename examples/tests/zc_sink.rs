@@ -1,0 +1,136 @@
+//! The example does what it says, with io_uring and without.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::process::{Command, Output};
+
+use program::Program;
+
+mod container;
+mod program;
+
+const EPERM: u16 = 1;
+const ENOSYS: u16 = 38;
+
+fn zc_sink(arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_zc_sink");
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .expect("zc_sink")
+}
+
+/// What it said, if it has succeeded.
+fn said(output: &Output) -> Vec<String> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{error}");
+    text.lines().map(str::to_owned).collect()
+}
+
+fn line<'a>(lines: &'a [String], start: &str) -> &'a str {
+    let line = lines.iter().find_map(|line| line.strip_prefix(start));
+    line.unwrap_or_else(|| panic!("no {start:?}: {lines:?}"))
+}
+
+/// A number of the line of statistics.
+fn number(lines: &[String], name: &str) -> u64 {
+    let line = lines.iter().find(|line| line.starts_with("chunks="));
+    let mut fields = line.expect("statistics").split([' ', '=']);
+    fields.find(|field| *field == name).expect("a field");
+    fields
+        .next()
+        .and_then(|number| number.parse().ok())
+        .expect("a number")
+}
+
+#[test]
+fn the_report_says_which_rung_and_why_none_higher_and_every_byte_is_counted() {
+    for (arguments, rung, why) in [
+        (&[][..], "multishot", "zero-copy: no, "),
+        (
+            &["--no-bundles"],
+            "multishot",
+            "bundles: no, the plan does without",
+        ),
+        (
+            &["--at-most", "plain"],
+            "plain",
+            "multishot: no, the plan does without",
+        ),
+        // One slot, shorter than what is sent at once: the receive waits for it again and again.
+        (
+            &["--slots", "1", "--slot-len", "5000"],
+            "multishot",
+            "zero-copy: no, ",
+        ),
+    ] {
+        let all = [&["--bytes", "10000001"], arguments].concat();
+        let lines = said(&zc_sink(&all));
+        assert_eq!(line(&lines, "path: "), "io_uring");
+        assert!(line(&lines, "receives: ").starts_with(rung), "{lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with(why)), "{lines:?}");
+        assert_eq!(number(&lines, "bytes"), 10_000_001);
+        assert_eq!(number(&lines, "copied"), 10_000_001);
+        assert!(number(&lines, "chunks") > 0);
+        let want = "connections=1 bytes=10000001, all as they were sent";
+        assert_eq!(line(&lines, "zc_sink: "), want);
+    }
+}
+
+#[test]
+fn where_io_uring_is_refused_every_byte_comes_over_epoll() {
+    for errno in [EPERM, ENOSYS] {
+        let lines = container::inside(errno, || said(&zc_sink(&["--bytes", "10000001"])));
+        let path = line(&lines, "path: ");
+        assert!(
+            path.starts_with("epoll, since io_uring is refused: io_uring_setup"),
+            "{path}"
+        );
+        assert!(path.contains("a seccomp filter"), "{path}");
+        assert_eq!(line(&lines, "receives: "), "plain, by read(2)");
+        let want = "connections=1 bytes=10000001, all as they were sent";
+        assert_eq!(line(&lines, "zc_sink: "), want);
+    }
+}
+
+#[test]
+fn several_that_send_at_once_are_told_apart() {
+    let arguments = ["--listen", "127.0.0.1:0", "--connections", "5"];
+    let start = || Program::start(env!("CARGO_BIN_EXE_zc_sink"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let at = program.address();
+        let mut streams: Vec<_> = (0..5)
+            .map(|_| TcpStream::connect(at).expect("connect"))
+            .collect();
+        for _ in 0..100 {
+            for (stream, turns) in streams.iter_mut().zip(1..) {
+                let bytes: Vec<u8> = (0..=250).collect();
+                stream.write_all(&bytes.repeat(turns)).expect("write");
+            }
+        }
+        drop(streams);
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        for turns in 1..=5 {
+            let want = format!("{} bytes from a connection: Closed", turns * 251 * 100);
+            assert!(lines.contains(&want), "{lines:?}");
+        }
+        let want = "connections=5 bytes=376500, all as they were sent";
+        assert_eq!(line(&lines, "zc_sink: "), want);
+    }
+}
+
+#[test]
+fn a_wrong_byte_is_found() {
+    let arguments = ["--listen", "127.0.0.1:0", "--connections", "1"];
+    let start = || Program::start_with(64, env!("CARGO_BIN_EXE_zc_sink"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let mut stream = TcpStream::connect(program.address()).expect("connect");
+        stream.write_all(&[0, 1, 2, 4]).expect("write");
+        let (lines, status) = program.end();
+        assert!(!status.success(), "{lines:?}");
+        let want = "Error: byte 3 is 4, not as it was sent";
+        assert!(lines.iter().any(|line| line == want), "{lines:?}");
+    }
+}

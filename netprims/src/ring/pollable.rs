@@ -1,0 +1,134 @@
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use super::{Event, Ring, Wait};
+use crate::fd::{EventFd, EventFdOptions};
+use crate::{Error, Result};
+
+/// A ring whose descriptor is readable when it has something to tell, for poll(2), epoll(7) and async runtimes.
+///
+/// The descriptor is that of an eventfd the kernel rings, level- or edge-triggered. It is not the ring's own: that one does
+/// not become readable for work that the kernel defers to the ring's thread (Linux 6.2 and later). For waiting it is enough
+/// to look at the descriptor; nothing is to be read from it.
+///
+/// Everything else is done with the [`Ring`], which this dereferences to. What is queued there is seen by the kernel at the
+/// next [`poll`](PollableRing::poll), so poll before waiting.
+///
+/// # Example
+///
+/// ```
+/// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+/// use netprims::ring::{Event, Ring, Wait};
+/// use std::os::fd::AsFd;
+///
+/// let mut ring = Ring::builder().build()?.pollable()?;
+/// ring.timeout(std::time::Duration::from_millis(1))?;
+/// while ring.poll(Wait::No, |event| assert!(matches!(event, Event::TimedOut { .. })))? == 0 {
+///     poll(&mut [PollFd::new(ring.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct PollableRing {
+    ring: Ring,
+    bell: EventFd,
+}
+
+impl Ring {
+    /// Gives the ring a descriptor to wait for. The kernel rings it for every completion from now on, which costs a little.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::System`]: `EMFILE`, `ENFILE`, `ENOMEM`. The ring is dropped then.
+    ///
+    /// Source: eventfd(2), io_uring_register(2), `IORING_REGISTER_EVENTFD` (Linux 5.2).
+    #[doc(alias = "IORING_REGISTER_EVENTFD")]
+    pub fn pollable(mut self) -> Result<PollableRing> {
+        let bell = EventFdOptions::new().nonblocking(true).open()?;
+        let kernel = self.core.engine.kernel_mut();
+        kernel.ring_bell(Some(bell.as_fd())).map_err(|error| {
+            Error::system("io_uring_register", "an eventfd for the ring", error)
+        })?;
+        Ok(PollableRing { ring: self, bell })
+    }
+}
+
+impl Ring {
+    /// Polls until there is an event, or nothing that the kernel would do if it were entered: it puts work off after so much
+    /// of it at a time, and rings no bell for what it has put off.
+    pub(super) fn poll_all(
+        &mut self,
+        wait: Wait,
+        mut handler: impl FnMut(Event<'_>),
+    ) -> Result<usize> {
+        loop {
+            let events = self.poll(wait, &mut handler)?;
+            if events > 0 || wait != Wait::No || !self.core.engine.kernel_mut().is_work_left() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Stops the bell.
+    pub(super) fn silence(&mut self) {
+        // Where it fails, the eventfd is rung for nobody.
+        let _ = self.core.engine.kernel_mut().ring_bell(None);
+    }
+}
+
+impl PollableRing {
+    /// As [`Ring::poll`]. If it tells nothing, the descriptor is readable as soon as there is something to tell; if it tells
+    /// something, poll again before waiting.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Ring::poll`].
+    pub fn poll(&mut self, wait: Wait, handler: impl FnMut(Event<'_>)) -> Result<usize> {
+        // Before the ring is looked at: what comes after that rings anew. It never waits, and says EAGAIN if it was silent.
+        let _ = nix::unistd::read(&self.bell, &mut [0; 8]);
+        self.ring.poll_all(wait, handler)
+    }
+
+    /// The ring, without the descriptor.
+    pub fn into_inner(mut self) -> Ring {
+        self.ring.silence();
+        self.ring
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn into_parts(self) -> (Ring, EventFd) {
+        (self.ring, self.bell)
+    }
+}
+
+impl Deref for PollableRing {
+    type Target = Ring;
+
+    fn deref(&self) -> &Ring {
+        &self.ring
+    }
+}
+
+impl DerefMut for PollableRing {
+    fn deref_mut(&mut self) -> &mut Ring {
+        &mut self.ring
+    }
+}
+
+impl AsFd for PollableRing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
+
+impl AsRawFd for PollableRing {
+    fn as_raw_fd(&self) -> RawFd {
+        self.bell.as_raw_fd()
+    }
+}
+
+impl fmt::Debug for PollableRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.ring, f)
+    }
+}

@@ -1,0 +1,43 @@
+//! The memory as the judge of what the kernel does with it: kernel accesses are not seen by any sanitizer, so the memory
+//! itself is watched.
+//!
+//! - `watched`: memory on a file that is mapped twice, so that a test writes and reads it past all owners.
+//! - `sends`: what is in the hands of a sender's queue, with and without seeded defects.
+//! - `matrix`: every order of going away × work in flight × what the peer and the kernel do; `cell` has the axes, `stage`
+//!   plays a cell, `going` takes it apart, `table` writes the matrix down for people.
+//! - `owners`: seeded defects of who owns a slot, a mapping and a descriptor.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+mod cell;
+mod going;
+mod matrix;
+mod owners;
+mod sends;
+mod stage;
+mod table;
+mod watched;
+
+/// How long anything may take before that is an error. Long: a machine under load is no defect.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What overwrites memory that is free.
+const SCRIBBLE: u8 = 0xee;
+
+/// Runs a body on a thread of its own, fails if it has not ended after that long, and says whether it panicked.
+fn watched_over(what: &str, body: impl FnOnce() + Send + 'static) -> thread::Result<()> {
+    let (done, ended) = mpsc::channel::<()>();
+    let thread = thread::spawn(move || {
+        body();
+        drop(done);
+    });
+    // Nothing is sent: the other end goes when the body is over, however it ends.
+    let waited: Result<(), _> = ended.recv_timeout(2 * PATIENCE);
+    assert_eq!(
+        waited,
+        Err(RecvTimeoutError::Disconnected),
+        "{what}: blocked"
+    );
+    thread.join()
+}

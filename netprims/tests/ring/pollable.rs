@@ -1,0 +1,99 @@
+//! The descriptor of a ring: readable when there is something to tell, whoever waits for it and how.
+
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::thread;
+use std::time::Duration;
+
+use netprims::ring::{Event, PollableRing, Strays, Wait};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rstest::rstest;
+
+use super::{Kind, LIMIT, PATIENCE};
+
+/// Polls once the descriptor says that there is something, until there is.
+fn next(ring: &mut PollableRing, mut handler: impl FnMut(Event<'_>)) -> usize {
+    loop {
+        let told = ring.poll(Wait::No, &mut handler).unwrap();
+        if told > 0 {
+            return told;
+        }
+        let time = PollTimeout::try_from(PATIENCE).unwrap();
+        let mut fds = [PollFd::new(ring.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut fds, time), Ok(1), "it never became readable");
+    }
+}
+
+#[rstest]
+fn it_is_readable_for_every_timeout(#[values(Kind::Plain, Kind::Thread, Kind::Files)] kind: Kind) {
+    let mut ring = kind.builder().build().unwrap().pollable().unwrap();
+    for nth in 0..2000_u64 {
+        ring.timeout(Duration::from_micros(nth % 60)).unwrap();
+        assert_eq!(next(&mut ring, |_| ()), 1);
+    }
+    assert_eq!((ring.in_flight(), ring.strays()), (0, Strays::default()));
+}
+
+#[rstest]
+fn it_is_readable_for_work_put_off(#[values(Kind::Plain, Kind::Thread)] kind: Kind) {
+    // More at a time than the kernel does at a time.
+    const COUNT: usize = 200;
+    let mut ring = kind.builder().build().unwrap().pollable().unwrap();
+    for _ in 0..20 {
+        for _ in 0..COUNT {
+            ring.timeout(Duration::from_micros(300)).unwrap();
+        }
+        let mut told = 0;
+        while told < COUNT {
+            told += next(&mut ring, |_| ());
+        }
+    }
+}
+
+#[rstest]
+fn it_is_readable_for_every_connection(
+    #[values(Kind::Plain, Kind::Thread, Kind::Files)] kind: Kind,
+) {
+    const COUNT: usize = 1000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connecting = thread::spawn(move || {
+        for _ in 0..COUNT {
+            let stream = TcpStream::connect(address).unwrap();
+            let reset = Some(Duration::ZERO);
+            socket2::SockRef::from(&stream).set_linger(reset).unwrap();
+        }
+    });
+    let mut ring = kind.builder().build().unwrap().pollable().unwrap();
+    let listener = ring.add(listener).unwrap();
+    ring.accept(listener).unwrap();
+    let mut accepted = 0;
+    while accepted < COUNT {
+        accepted += next(&mut ring, |event| {
+            assert!(matches!(event, Event::Accepted { .. }), "{event:?}");
+        });
+    }
+    connecting.join().unwrap();
+}
+
+#[test]
+fn with_nothing_to_tell_it_is_not_readable() {
+    let mut ring = Kind::Plain.builder().build().unwrap().pollable().unwrap();
+    ring.timeout(Duration::ZERO).unwrap();
+    next(&mut ring, |_| ());
+    ring.poll(Wait::No, |event| panic!("{event:?}")).unwrap();
+    let mut fds = [PollFd::new(ring.as_fd(), PollFlags::POLLIN)];
+    assert_eq!(poll(&mut fds, PollTimeout::ZERO), Ok(0));
+}
+
+#[test]
+fn a_ring_can_be_made_pollable_again() {
+    let ring = Kind::Plain.builder().build().unwrap();
+    let ring = ring.pollable().unwrap().into_inner();
+    let mut ring = ring.pollable().unwrap();
+    ring.timeout(Duration::ZERO).unwrap();
+    next(&mut ring, |_| ());
+    let mut ring = ring.into_inner();
+    ring.timeout(Duration::ZERO).unwrap();
+    assert_eq!(ring.poll(LIMIT, |_| ()).unwrap(), 1);
+}
