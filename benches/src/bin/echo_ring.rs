@@ -67,7 +67,10 @@ impl Server {
             for connection in work.accepted.drain(..) {
                 let socket = ring.add(connection)?;
                 let ticket = ring.receive(socket, rx)?;
-                *work.sockets.get_mut(ticket.index()).context("no such ticket")? = Some(socket);
+                *work
+                    .sockets
+                    .get_mut(ticket.index())
+                    .context("no such ticket")? = Some(socket);
             }
             for (socket, answer) in work.answers.drain(..) {
                 ring.send(socket, answer, ZcPolicy::Never)?;
@@ -107,7 +110,11 @@ impl Work {
             Event::Received { ticket, chunk, .. } => {
                 let socket = self.sockets.get(ticket.index()).copied().flatten();
                 let socket = socket.context("bytes of nobody")?;
-                let buf = if self.held.is_empty() { tx.take() } else { None };
+                let buf = if self.held.is_empty() {
+                    tx.take()
+                } else {
+                    None
+                };
                 match buf {
                     Some(buf) => self.answers.push((socket, filled(buf, &chunk)?)),
                     None => self.held.push_back((socket, chunk.detach())),

@@ -57,6 +57,12 @@ impl Ring {
         &mut self.core.engine
     }
 
+    /// The ring's own descriptor, to close what a test has forgotten.
+    #[cfg(test)]
+    pub(crate) fn number(&mut self) -> std::os::fd::RawFd {
+        self.core.engine.kernel_mut().number()
+    }
+
     /// What the kernel offers. It is asked each time, with two system calls: keep the answer.
     pub fn capabilities(&self) -> Capabilities {
         let kernel = self.core.engine.kernel();

@@ -101,10 +101,16 @@ impl Mapping {
     pub(super) unsafe fn unmap_early(&self, offset: usize, len: usize) {
         // SAFETY: the range lies in the mapping (the caller's promise).
         let start = unsafe { self.base.add(offset) }.addr();
-        let len = NonZeroUsize::new(len).unwrap();
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED;
-        // SAFETY: what is mapped over is whole pages of this mapping that nobody has a reference to (the caller's promise).
-        unsafe { mmap_anonymous(Some(start), len, ProtFlags::PROT_NONE, flags) }.unwrap();
+        let mapped = NonZeroUsize::new(len).map(|len| {
+            // SAFETY: what is mapped over is whole pages of this mapping that nobody has a reference to (the caller's
+            // promise).
+            unsafe { mmap_anonymous(Some(start), len, ProtFlags::PROT_NONE, flags) }
+        });
+        assert!(
+            matches!(mapped, Some(Ok(_))),
+            "the defect could not be made"
+        );
     }
 
     fn give_children_zeroes(&self) -> io::Result<()> {

@@ -151,6 +151,12 @@ impl Live {
         Ok(())
     }
 
+    /// The ring's own descriptor, to close what a test has forgotten.
+    #[cfg(test)]
+    pub(crate) fn number(&self) -> RawFd {
+        self.ring.fd()
+    }
+
     /// Has the kernel ring a bell for every completion and for work it defers, or none.
     pub(crate) fn ring_bell(&mut self, eventfd: Option<BorrowedFd<'_>>) -> io::Result<()> {
         self.at_home()?;

@@ -1,4 +1,4 @@
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd};
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -24,7 +24,8 @@ impl Stage {
         self.check_mapping(stays);
         self.peer_last(cell.situation);
         self.check_mapping(stays);
-        assert_eq!(self.watched.spoiled(), [], "written where nobody may");
+        let spoiled = self.watched.spoiled();
+        assert!(spoiled.is_empty(), "{spoiled:?} written where nobody may");
         drop(self.forgotten);
         self.watched.unmap_what_stays();
     }
@@ -51,8 +52,8 @@ impl Stage {
     fn forget(&mut self, part: Part) -> bool {
         match part {
             Part::Ring => {
-                let ring = self.ring.take().unwrap();
-                let fd = ring.as_raw_fd();
+                let mut ring = self.ring.take().unwrap();
+                let fd = ring.number();
                 let stays = ring.in_flight() > 0;
                 std::mem::forget(ring);
                 // SAFETY: the descriptor is open, and its owner is forgotten: nobody else closes it.

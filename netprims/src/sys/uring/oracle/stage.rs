@@ -327,7 +327,7 @@ fn pattern(nth: usize, len: usize) -> &'static [u8] {
     static STREAM: OnceLock<Vec<u8>> = OnceLock::new();
     let stream = STREAM.get_or_init(|| {
         // A prime, so that a shift shows.
-        let byte = |at: usize| u8::try_from(at % 199 ^ at / 4096 % 16).unwrap();
+        let byte = |at: usize| u8::try_from((at % 199) ^ (at / 4096 % 16)).unwrap();
         (0..MOST + SLOT as usize).map(byte).collect()
     });
     &stream[nth..nth + len]
