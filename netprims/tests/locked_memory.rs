@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use netprims::ring::{Ring, TxPool};
+use netprims::ring::{Ring, Rung, RxPlan, TxPool, Wanted, WhyNot};
 
 const POOL: u32 = 4 << 20;
 /// One pool and the ring fit; two pools do not.
@@ -60,5 +60,35 @@ fn a_dropped_pool_makes_room_for_the_next() {
         assert!(error.to_string().contains("RLIMIT_MEMLOCK"), "{error}");
         drop(pool);
         pool_in_time(&mut ring);
+    });
+}
+
+#[test]
+fn a_pool_to_receive_into_steps_down_where_its_ring_cannot_be_pinned() {
+    let name = "a_pool_to_receive_into_steps_down_where_its_ring_cannot_be_pinned";
+    limited(name, || {
+        let mut ring = Ring::builder().build().unwrap();
+        // Half a mebibyte each, for the ring that shows the slots.
+        let plan = RxPlan::new(32_768, 16);
+        let pools: Vec<_> = (0..16).map(|_| ring.rx_pool(&plan).unwrap()).collect();
+        for pool in &pools {
+            let why = pool.report().why_not(Wanted::Multishot);
+            match pool.report().rung {
+                Rung::Multishot => assert_eq!(why, None),
+                Rung::Plain => assert!(
+                    matches!(why, Some(WhyNot::Refused { errno: 12, .. })),
+                    "{}",
+                    pool.report()
+                ),
+                rung => panic!("{rung}"),
+            }
+        }
+        // Seen on 6.18; older kernels do not count the ring.
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
+        if (numbers.next(), numbers.next()) >= (Some(6), Some(18)) {
+            let last = pools.last().unwrap();
+            assert_eq!(last.report().rung, Rung::Plain, "the limit is there");
+        }
     });
 }

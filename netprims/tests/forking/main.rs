@@ -38,6 +38,11 @@ const TESTS: &[(&str, fn())] = &[
         "a_forked_child_can_neither_use_its_parents_ring_nor_spoil_it",
         a_forked_child_can_neither_use_its_parents_ring_nor_spoil_it,
     ),
+    #[cfg(feature = "ring")]
+    (
+        "a_forked_child_sees_nothing_of_what_its_parent_receives",
+        a_forked_child_sees_nothing_of_what_its_parent_receives,
+    ),
 ];
 
 /// As the usual harness: lists or runs the tests whose names contain, or are, one of the arguments, or all. A failure is a
@@ -192,4 +197,52 @@ fn a_forked_child_can_neither_use_its_parents_ring_nor_spoil_it() {
     let mut got = [0; SLOT as usize];
     assert_eq!(far.recv(&mut got).unwrap(), SLOT as usize);
     assert!(got.iter().all(|byte| *byte == 5));
+}
+
+#[cfg(feature = "ring")]
+fn a_forked_child_sees_nothing_of_what_its_parent_receives() {
+    use netprims::ring::{Event, Ring, Rung, RxBuf, RxPlan, Wait, leaked_bytes};
+
+    let plan = RxPlan::new(2, 4096);
+    for plan in [plan.clone(), plan.at_most(Rung::Plain)] {
+        let (near, far) = udp();
+        far.connect(near.local_addr().unwrap()).unwrap();
+        let mut ring = Ring::builder().build().unwrap();
+        let pool = ring.rx_pool(&plan).unwrap();
+        let socket = ring.add(near).unwrap();
+        ring.receive(socket, &pool).unwrap();
+        let receive = |ring: &mut Ring, byte: u8| {
+            far.send(&[byte; 100]).unwrap();
+            let mut kept: Option<RxBuf> = None;
+            while kept.is_none() {
+                ring.poll(Wait::AtMost(PATIENCE), |event| match event {
+                    Event::Received { chunk, .. } => kept = Some(chunk.detach()),
+                    other => panic!("{other:?}"),
+                })
+                .unwrap();
+            }
+            kept.unwrap()
+        };
+        let kept = receive(&mut ring, 7);
+        // In flight, and armed again.
+        ring.poll(Wait::No, |event| panic!("{event:?}")).unwrap();
+        let mut held = Some((ring, pool, kept));
+        in_a_forked_child(|| {
+            let (mut ring, pool, kept) = held.take().unwrap();
+            assert!(kept.iter().all(|byte| *byte == 0), "a fresh page");
+            let error = ring.poll(Wait::No, |_| ()).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EBADF));
+            drop((kept, pool, ring));
+        });
+        let before = leaked_bytes();
+        let (mut ring, pool, kept) = held.unwrap();
+        assert!(kept.iter().all(|byte| *byte == 7));
+        drop(kept);
+        for byte in 0..20 {
+            assert!(*receive(&mut ring, byte) == [byte; 100]);
+        }
+        assert_eq!(pool.outstanding(), 0);
+        drop((ring, pool));
+        assert_eq!(leaked_bytes(), before);
+    }
 }

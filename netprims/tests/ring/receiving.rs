@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use netprims::Error;
 use netprims::ring::{
-    Event, ReceiveEnd, Ring, Rung, RxBuf, RxPlan, RxPool, RxStats, Socket, Strays, Ticket, Wait,
-    Wanted, WhyNot,
+    Event, ReceiveEnd, Ring, Rung, RxBuf, RxPlan, RxPool, RxStats, Socket, SqPoll, Strays, Ticket,
+    Wait, Wanted, WhyNot,
 };
 use rstest::rstest;
 use socket2::SockRef;
@@ -92,7 +92,11 @@ struct Reader {
 
 impl Reader {
     fn new(near: impl Into<OwnedFd>, plan: &RxPlan) -> Self {
-        let mut ring = Ring::builder().in_flight(16).build().unwrap();
+        let ring = Ring::builder().in_flight(16).build().unwrap();
+        Self::of(ring, near, plan)
+    }
+
+    fn of(mut ring: Ring, near: impl Into<OwnedFd>, plan: &RxPlan) -> Self {
         let pool = ring.rx_pool(plan).unwrap();
         let socket = ring.add(near).unwrap();
         let ticket = ring.receive(socket, &pool).unwrap();
@@ -150,6 +154,18 @@ impl Reader {
         self.end.is_some()
     }
 
+    /// Polls until the receive has ended.
+    fn cancelled(&mut self) -> ReceiveEnd {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            assert!(Instant::now() < deadline, "it never ended");
+            self.poll(Wait::AtMost(Duration::from_millis(2)), |_| false);
+            if let Some(end) = self.end.take() {
+                return end;
+            }
+        }
+    }
+
     fn stats(&self) -> RxStats {
         self.pool.stats()
     }
@@ -194,6 +210,47 @@ fn a_stream_arrives_as_it_was_sent(
         reader.poll(LIMIT, |_| false);
     }
     writer.join().unwrap();
+    reader.assert_whole(TOTAL);
+}
+
+#[rstest]
+fn a_stream_arrives_whatever_the_ring_is(
+    #[values("plain", "multishot", "bundles", "incremental")] way: &str,
+    #[values("a thread for the queue", "registered files", "gathering")] what: &str,
+) {
+    const TOTAL: usize = 1 << 20;
+    let builder = Ring::builder().in_flight(16);
+    let ring = match what {
+        "a thread for the queue" => builder.sqpoll(SqPoll {
+            idle: Duration::from_millis(5),
+            cpu: None,
+        }),
+        "registered files" => builder.registered_files(2),
+        _ => builder,
+    };
+    let wait = match what {
+        "gathering" => Wait::Gather {
+            events: 3,
+            within: Duration::from_millis(1),
+            limit: PATIENCE,
+        },
+        _ => LIMIT,
+    };
+    let (near, far) = tcp();
+    let mut reader = Reader::of(ring.build().unwrap(), near, &plan(way, 6, 5000));
+    let writer = write_stream(far, TOTAL);
+    let (mut dice, mut kept) = (Dice::new(), VecDeque::new());
+    let deadline = Instant::now() + PATIENCE;
+    while !reader.is_over() {
+        assert!(Instant::now() < deadline, "{:?}", reader.stats());
+        kept.extend(reader.poll(wait, |_| dice.below(3) == 0));
+        for (at, buf) in kept.drain(..kept.len().saturating_sub(4)) {
+            assert_eq!(wrong(at, &buf), 0);
+        }
+    }
+    writer.join().unwrap();
+    assert!(kept.iter().all(|(at, buf)| wrong(*at, buf) == 0));
+    kept.clear();
     reader.assert_whole(TOTAL);
 }
 
@@ -287,6 +344,53 @@ fn a_starved_ring_wakes_when_another_thread_drops(#[values("plain", "multishot")
     reader.poll(Wait::Forever, |_| false);
     dropper.join().unwrap();
     assert_eq!((reader.received, reader.wrong), (16, 0));
+}
+
+#[rstest]
+fn a_receive_needs_a_slot_also_while_nothing_comes(
+    #[values("plain", "multishot", "bundles", "incremental")] way: &str,
+) {
+    let [(near, mut far), (other, mut far_other)] = [tcp(), tcp()];
+    let mut reader = Reader::new(near, &plan(way, 1, 8));
+    far.write_all(&(0..8).map(byte).collect::<Vec<_>>())
+        .unwrap();
+    let mut kept = Vec::new();
+    while kept.is_empty() {
+        kept = reader.poll(LIMIT, |_| true);
+    }
+    // The first may have tried again.
+    let starved = reader.stats().starved;
+    let other = reader.ring.add(other).unwrap();
+    let ticket = reader.ring.receive(other, &reader.pool).unwrap();
+    while reader.stats().starved <= starved {
+        reader.poll(Wait::No, |_| true);
+    }
+    drop(kept);
+    reader.ring.cancel(reader.ticket).unwrap();
+    assert!(matches!(reader.cancelled(), ReceiveEnd::Cancelled));
+    far_other.write_all(b"later").unwrap();
+    drop(far_other);
+    let (end, bytes) = finish(&mut reader.ring, ticket);
+    assert!(matches!(end, ReceiveEnd::Closed), "{end:?}");
+    assert_eq!(bytes, 5);
+}
+
+#[rstest]
+fn packets_keep_their_bounds_and_have_an_end(#[values("plain", "multishot", "bundles")] way: &str) {
+    let kind = socket2::Type::SEQPACKET;
+    let (near, far) = socket2::Socket::pair(socket2::Domain::UNIX, kind, None).unwrap();
+    let mut ring = Ring::builder().build().unwrap();
+    let pool = ring.rx_pool(&plan(way, 4, 100)).unwrap();
+    let socket = ring.add(near).unwrap();
+    let ticket = ring.receive(socket, &pool).unwrap();
+    let lens = [1, 100, 7, 150];
+    for len in lens {
+        far.send(&vec![1; len]).unwrap();
+    }
+    let got = datagrams(&mut ring, lens.len());
+    assert!(got.iter().map(Vec::len).eq([1, 100, 7, 100]));
+    drop(far);
+    assert!(matches!(finish(&mut ring, ticket), (ReceiveEnd::Closed, 0)));
 }
 
 /// The datagrams a ring receives, until there are so many.

@@ -156,8 +156,10 @@ impl<K: Kernel> Engine<K> {
         let receive = self.receive_mut(key).ok_or(NotQueued::UnknownRequest)?;
         match receive.state {
             State::Armed { .. } => {
+                self.queue_cancel(key)?;
+                let receive = self.receive_mut(key).ok_or(NotQueued::UnknownRequest)?;
                 receive.is_cancelled = true;
-                self.queue_cancel(key)
+                Ok(())
             }
             State::Waiting { .. } => {
                 let group = receive.group;
@@ -283,10 +285,9 @@ impl<K: Kernel> Engine<K> {
             self.zero_copy_ended(key, shown, completion.result);
         } else if !completion.more {
             self.request_ended(key, shown, completion.result);
-        } else if is_misfit && !receive.is_cancelled {
-            receive.is_cancelled = true;
-            // If it cannot be queued, the receive goes on to be broken, and tells nothing more.
-            let _ = self.queue_cancel(key);
+        } else if receive.is_broken && !receive.is_cancelled {
+            // What cannot be queued now is tried again at the next completion. Until then nothing more is told.
+            let _ = self.cancel_receive(key);
         }
     }
 

@@ -478,6 +478,28 @@ fn cancelling_what_the_kernel_does_not_have_ends_it_at_once() {
 }
 
 #[test]
+fn cancelling_that_is_not_queued_changes_nothing() {
+    let (mut bench, key) = bench(4, SINGLE);
+    bench.kernel().room = 0;
+    assert!(matches!(bench.engine.cancel(key), Err(NotQueued::Full)));
+    bench.kernel().fill(0, 10, 0, false);
+    assert_eq!(bench.all(), [Seen::Chunk(key, 10)]);
+    bench.kernel().room = 64;
+    bench.enter();
+    assert_eq!(bench.pushed(), 2, "it goes on");
+    // A receive that must not go on is cancelled as soon as that can be.
+    bench.kernel().room = 0;
+    bench.kernel().fill(1, 10, 9, true);
+    assert_eq!(bench.all(), []);
+    bench.kernel().room = 64;
+    bench.kernel().fill(1, 10, 1, true);
+    assert_eq!(bench.all(), []);
+    let last = bench.kernel().pushed.last().unwrap().operation;
+    assert!(matches!(last, Operation::Cancel { .. }), "{last:?}");
+    assert_eq!(bench.lost(), 0);
+}
+
+#[test]
 fn what_comes_before_the_cancelling_is_told() {
     let (mut bench, key) = bench(2, SINGLE);
     bench.engine.cancel(key).unwrap();
