@@ -1,18 +1,20 @@
-//! Sends over a stream whose every byte is checked where it arrives, from buffers that are overwritten the moment the
-//! ring gives them back.
+//! Streams whose every byte is checked where it arrives. The sender's buffers are overwritten the moment the ring gives
+//! them back; what the receiver keeps is looked at again later.
 
 mod lengths;
+mod path;
 mod pattern;
 mod reader;
 mod writer;
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 
-use netprims::netns::NetNs;
 use netprims::ring::{Strays, Totals};
+pub(crate) use path::Path;
 use pattern::Pattern;
 use reader::Received;
+pub(crate) use reader::Way;
 
 /// What came of a stream.
 #[derive(Debug)]
@@ -38,28 +40,18 @@ impl Outcome {
     }
 }
 
-/// Sends so many bytes from one end of a connection to the other.
-pub(crate) fn through((near, far): (TcpStream, TcpStream), seed: u64, volume: u64) -> Outcome {
-    let pattern = Pattern::new(seed);
+/// Sends so many bytes from one end of a connection to the other, which receives them in this way.
+pub(crate) fn through((near, far): (TcpStream, TcpStream), way: Way, volume: u64) -> Outcome {
+    let pattern = Pattern::new(way.seed());
     let expected = pattern.clone();
-    let reader = thread::spawn(move || reader::read(far, &expected));
-    let (sent, strays) = writer::write(near, &pattern, seed, volume);
+    let reader = thread::spawn(move || reader::read(far, way, &expected));
+    let (sent, strays) = writer::write(near, &pattern, way.seed(), volume);
     let received = reader.join().unwrap();
     let outcome = Outcome {
         sent,
         strays,
         received,
     };
-    println!("{outcome:?}");
+    println!("{way:?}: {outcome:?}");
     outcome
-}
-
-/// A connection from one namespace to an address in another.
-pub(crate) fn connect(near: &NetNs, far: &NetNs, address: Ipv4Addr) -> (TcpStream, TcpStream) {
-    let listener = far.run(|| TcpListener::bind((address, 0)).unwrap());
-    let listener = listener.unwrap();
-    let target = listener.local_addr().unwrap();
-    assert_eq!(target.ip(), IpAddr::V4(address));
-    let near = near.run(|| TcpStream::connect(target).unwrap()).unwrap();
-    (near, listener.accept().unwrap().0)
 }

@@ -1,16 +1,72 @@
+use std::collections::VecDeque;
 use std::io::Read;
 use std::net::TcpStream;
 
+use netprims::ring::{Event, ReceiveEnd, Ring, Rung, RxBuf, RxPlan, Strays};
+
 use super::pattern::Pattern;
+use super::writer::PATIENCE;
+
+/// How a stream is received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    /// By read(2).
+    Read,
+    /// By a ring, a request for each chunk.
+    Plain,
+    /// By a ring, a request for many chunks.
+    Multishot,
+    /// By a ring, a completion for several slots.
+    Bundles,
+    /// By a ring, several chunks in a slot.
+    Incremental,
+}
 
 /// What came out of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Received {
-    pub(crate) bytes: u64,
-    /// How many were not what they should be.
-    pub(crate) wrong: u64,
+    bytes: u64,
+    /// How many were not what they should be, counted each time they are looked at.
+    wrong: u64,
     /// Where the first of them stood.
-    pub(crate) first_wrong: Option<u64>,
+    first_wrong: Option<u64>,
+}
+
+const SLOTS: u32 = 64;
+/// Chunks that are kept for a while, while the ring goes on in the other slots.
+const KEPT: usize = 16;
+
+impl Way {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Read,
+        Self::Plain,
+        Self::Multishot,
+        Self::Bundles,
+        Self::Incremental,
+    ];
+
+    /// Another stream for each.
+    pub(super) fn seed(self) -> u64 {
+        match self {
+            Self::Read => 1,
+            Self::Plain => 2,
+            Self::Multishot => 3,
+            Self::Bundles => 4,
+            Self::Incremental => 5,
+        }
+    }
+
+    /// What leads a ring to it, where the kernel has it.
+    fn plan(self) -> Option<RxPlan> {
+        let plan = RxPlan::new(SLOTS, 1 << 14);
+        match self {
+            Self::Read => None,
+            Self::Plain => Some(plan.at_most(Rung::Plain)),
+            Self::Multishot => Some(plan.at_most(Rung::Multishot).bundles(false)),
+            Self::Bundles => Some(plan.at_most(Rung::Multishot)),
+            Self::Incremental => Some(plan.at_most(Rung::Multishot).incremental(true)),
+        }
+    }
 }
 
 impl Received {
@@ -21,10 +77,32 @@ impl Received {
             first_wrong: None,
         }
     }
+
+    /// Takes what came next.
+    fn take(&mut self, bytes: &[u8], pattern: &Pattern) {
+        self.look(self.bytes, bytes, pattern);
+        self.bytes += u64::try_from(bytes.len()).unwrap();
+    }
+
+    /// Looks at what stands at a position.
+    fn look(&mut self, position: u64, bytes: &[u8], pattern: &Pattern) {
+        let wrong = pattern.wrong(position, bytes);
+        if let (None, Some(first)) = (self.first_wrong, wrong.first()) {
+            self.first_wrong = Some(position + u64::try_from(*first).unwrap());
+        }
+        self.wrong += u64::try_from(wrong.len()).unwrap();
+    }
 }
 
 /// Reads to the end.
-pub(super) fn read(mut stream: TcpStream, pattern: &Pattern) -> Received {
+pub(super) fn read(stream: TcpStream, way: Way, pattern: &Pattern) -> Received {
+    match way.plan() {
+        Some(plan) => by_ring(stream, &plan, pattern),
+        None => by_read(stream, pattern),
+    }
+}
+
+fn by_read(mut stream: TcpStream, pattern: &Pattern) -> Received {
     let mut received = Received::whole(0);
     let mut bytes = vec![0; 1 << 18];
     loop {
@@ -32,11 +110,39 @@ pub(super) fn read(mut stream: TcpStream, pattern: &Pattern) -> Received {
         if count == 0 {
             return received;
         }
-        let wrong = pattern.wrong(received.bytes, &bytes[..count]);
-        if let (None, Some(first)) = (received.first_wrong, wrong.first()) {
-            received.first_wrong = Some(received.bytes + u64::try_from(*first).unwrap());
-        }
-        received.wrong += u64::try_from(wrong.len()).unwrap();
-        received.bytes += u64::try_from(count).unwrap();
+        received.take(&bytes[..count], pattern);
     }
+}
+
+fn by_ring(stream: TcpStream, plan: &RxPlan, pattern: &Pattern) -> Received {
+    let mut ring = Ring::builder().build().unwrap();
+    let pool = ring.rx_pool(plan).unwrap();
+    let socket = ring.add(stream).unwrap();
+    ring.receive(socket, &pool).unwrap();
+    let mut received = Received::whole(0);
+    let mut kept: VecDeque<(u64, RxBuf)> = VecDeque::new();
+    let mut end = None;
+    while end.is_none() {
+        let events = ring.poll(PATIENCE, |event| match event {
+            Event::Received { chunk, .. } => {
+                let position = received.bytes;
+                received.take(&chunk, pattern);
+                if position % 2 == 1 {
+                    kept.push_back((position, chunk.detach()));
+                }
+            }
+            Event::ReceiveEnded { end: why, .. } => end = Some(why),
+            other => panic!("{other:?}"),
+        });
+        assert!(events.unwrap() > 0, "nothing moves");
+        let keep = if end.is_none() { KEPT } else { 0 };
+        for (position, buf) in kept.drain(..kept.len().saturating_sub(keep)) {
+            received.look(position, &buf, pattern);
+        }
+    }
+    assert!(matches!(end, Some(ReceiveEnd::Closed)), "{end:?}");
+    assert_eq!(pool.stats().bytes, received.bytes);
+    assert_eq!(pool.outstanding(), 0);
+    assert_eq!(ring.strays(), Strays::default());
+    received
 }

@@ -7,7 +7,7 @@ use super::lengths::{LONGEST, Lengths};
 use super::pattern::Pattern;
 
 /// How long nothing may happen before that is an error. Long: a machine under load is no defect.
-const PATIENCE: Wait = Wait::AtMost(Duration::from_secs(60));
+pub(super) const PATIENCE: Wait = Wait::AtMost(Duration::from_secs(60));
 
 /// Short sends have a pool of their own, so that many are in flight at a time. The two together are within the memory that
 /// a user without privilege may lock.
