@@ -25,6 +25,12 @@ impl RxPool {
         }
     }
 
+    /// One whose memory a test watches.
+    #[cfg(test)]
+    pub(crate) fn watched(handle: GroupHandle) -> Self {
+        Self::new(handle, RxReport::new())
+    }
+
     /// How the ring receives, and why not in a better way.
     pub fn report(&self) -> &RxReport {
         &self.report

@@ -5,6 +5,7 @@
 //! - `sends`: what is in the hands of a sender's queue, with and without seeded defects.
 //! - `matrix`: every order of going away × work in flight × what the peer and the kernel do; `cell` has the axes, `stage`
 //!   plays a cell, `going` takes it apart, `table` writes the matrix down for people.
+//! - `receives`: the same for receives, which `receiving` plays.
 //! - `owners`: seeded defects of who owns a slot, a mapping and a descriptor.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -15,6 +16,8 @@ mod cell;
 mod going;
 mod matrix;
 mod owners;
+mod receives;
+mod receiving;
 mod sends;
 mod stage;
 mod table;

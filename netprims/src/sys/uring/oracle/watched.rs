@@ -60,6 +60,21 @@ impl Watched {
         }
     }
 
+    /// Overwrites everything but these slots: nobody may write it from now on.
+    pub(super) fn overwrite_all_but(&mut self, kept: &[u32]) {
+        self.free = (0..self.slots)
+            .filter(|slot| !kept.contains(slot))
+            .collect();
+        self.free.iter().for_each(|place| self.overwrite(*place));
+    }
+
+    /// What is in a slot.
+    pub(super) fn contents(&self, place: u32) -> Vec<u8> {
+        let mut bytes = vec![0; self.scribble.len()];
+        self.file.read_exact_at(&mut bytes, self.at(place)).unwrap();
+        bytes
+    }
+
     /// Overwrites a slot past its owner.
     pub(super) fn overwrite(&self, place: u32) {
         self.file

@@ -1,0 +1,271 @@
+use std::fmt;
+use std::io::{ErrorKind, Write};
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+use super::PATIENCE;
+use super::cell::{Going, Moment};
+use super::watched::Watched;
+use crate::ring::{Event, Ring, RxBuf, RxPool, Socket, Wait};
+use crate::sys::uring::Giving;
+
+/// A cell of the matrix of receives.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Receiving {
+    pub(super) way: Way,
+    pub(super) peer: Peer,
+    pub(super) moment: Moment,
+    pub(super) going: Going,
+}
+
+/// How the memory is given to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Plain,
+    Multishot,
+    Bundles,
+    Incremental,
+}
+
+/// What the peer does while the receive goes on. All but those that have gone send when all is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    Silent,
+    /// Sends more than the slots take.
+    Floods,
+    Closes,
+    Resets,
+}
+
+pub(super) const SLOT: u32 = 4096;
+pub(super) const SLOTS: u32 = 4;
+/// What the peer sends at a time: more than all slots take.
+const FLOOD: usize = 8 * SLOT as usize;
+
+/// A ring that receives, and all that can go away.
+pub(super) struct Receiver {
+    pub(super) ring: Option<Ring>,
+    pub(super) pool: Option<RxPool>,
+    pub(super) kept: Option<RxBuf>,
+    pub(super) taken: Option<OwnedFd>,
+    pub(super) watched: Watched,
+    pub(super) forgotten: Option<OwnedFd>,
+    socket: Socket,
+    far: Option<TcpStream>,
+    /// Bytes of the main stream that were told.
+    told: usize,
+}
+
+impl Way {
+    pub(super) const ALL: [Self; 4] = [
+        Self::Plain,
+        Self::Multishot,
+        Self::Bundles,
+        Self::Incremental,
+    ];
+
+    fn giving(self) -> Giving {
+        match self {
+            Self::Plain => Giving::OneByOne,
+            way => Giving::Ring {
+                is_incremental: way == Self::Incremental,
+                is_bundling: way == Self::Bundles,
+            },
+        }
+    }
+}
+
+impl Peer {
+    pub(super) const ALL: [Self; 4] = [Self::Silent, Self::Floods, Self::Closes, Self::Resets];
+}
+
+impl Receiving {
+    pub(super) fn all(way: Way, peer: Peer) -> impl Iterator<Item = Self> {
+        Moment::ALL.into_iter().flat_map(move |moment| {
+            let goings = Going::all().into_iter();
+            goings.map(move |going| Self {
+                way,
+                peer,
+                moment,
+                going,
+            })
+        })
+    }
+}
+
+impl Receiver {
+    /// With a buffer that is kept, and nothing in flight. `None` on a kernel without this way.
+    pub(super) fn new(way: Way) -> Option<Self> {
+        let (watched, mapping) = Watched::new(SLOTS, SLOT);
+        let mut ring = Ring::builder().drain_limit(PATIENCE).build().unwrap();
+        let group = ring
+            .engine()
+            .group_in(mapping, watched.shape(), way.giving());
+        let pool = match group {
+            Ok(group) => RxPool::watched(group.unwrap()),
+            // The one errno for a flag that is not known: Linux 6.12 for incremental buffers, 5.19 for the others.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return None,
+            Err(error) => panic!("{error}"),
+        };
+        let kept = Some(a_detached_chunk(&mut ring, &pool));
+        let (near, far) = connected();
+        let socket = ring.add(near).unwrap();
+        Some(Self {
+            ring: Some(ring),
+            pool: Some(pool),
+            kept,
+            taken: None,
+            watched,
+            forgotten: None,
+            socket,
+            far: Some(far),
+            told: 0,
+        })
+    }
+
+    /// Brings a cell's work to its moment.
+    pub(super) fn play(mut self, cell: &Receiving) -> Self {
+        let ring = self.ring.as_mut().unwrap();
+        let pool = self.pool.as_ref().unwrap();
+        ring.receive(self.socket, pool).unwrap();
+        match cell.moment {
+            Moment::Queued => {}
+            Moment::HandedOver => ring.engine().enter(None).unwrap(),
+            Moment::Told => {
+                self.send(100);
+                self.take(100);
+            }
+        }
+        match cell.peer {
+            Peer::Silent => {}
+            Peer::Floods => self.send(FLOOD),
+            Peer::Closes => self.far = None,
+            Peer::Resets => {
+                let far = self.far.take().unwrap();
+                SockRef::from(&far)
+                    .set_linger(Some(Duration::ZERO))
+                    .unwrap();
+            }
+        }
+        if cell.going.takes_the_socket() {
+            self.taken = Some(self.ring.as_mut().unwrap().remove(self.socket).unwrap());
+        }
+        self
+    }
+
+    /// The peer sends so many bytes, or as many as there is room for.
+    pub(super) fn send(&mut self, len: usize) {
+        let Some(far) = &mut self.far else { return };
+        far.set_nonblocking(true).unwrap();
+        let bytes: Vec<u8> = (0..len).map(byte).collect();
+        match far.write(&bytes) {
+            Err(error) if is_over(error.kind()) => {}
+            written => assert!(written.unwrap() > 0),
+        }
+    }
+
+    /// Takes so many bytes, each as it was sent.
+    pub(super) fn take(&mut self, len: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.told < len {
+            assert!(Instant::now() < deadline, "{} bytes came", self.told);
+            let told = &mut self.told;
+            let ring = self.ring.as_mut().unwrap();
+            ring.poll(Wait::AtMost(PATIENCE), |event| match event {
+                Event::Received { chunk, .. } => {
+                    assert!((*told..).zip(&*chunk).all(|(at, got)| *got == byte(at)));
+                    *told += chunk.len();
+                }
+                other => panic!("{other:?}"),
+            })
+            .unwrap();
+        }
+    }
+
+    /// Whether the kept buffer is as it was received.
+    pub(super) fn is_kept_whole(&self) -> bool {
+        let is_whole = |kept: &RxBuf| !kept.is_empty() && kept.iter().all(|byte| *byte == KEPT);
+        self.kept.as_ref().is_none_or(is_whole)
+    }
+
+    /// The slots that nobody may write, once the ring is gone.
+    pub(super) fn overwrite_what_is_not_kept(&mut self) {
+        let kept = (0..SLOTS).filter(|slot| {
+            let is_alive = self.kept.is_some();
+            is_alive && self.watched.contents(*slot).starts_with(&[KEPT; 10])
+        });
+        let kept: Vec<u32> = kept.collect();
+        self.watched.overwrite_all_but(&kept);
+    }
+}
+
+/// What the kept buffer holds.
+const KEPT: u8 = 0x55;
+
+/// What a byte of the main stream is: none of what is kept or overwrites.
+pub(super) fn byte(at: usize) -> u8 {
+    u8::try_from(at % 79).unwrap()
+}
+
+fn is_over(kind: ErrorKind) -> bool {
+    let over = [
+        ErrorKind::BrokenPipe,
+        ErrorKind::ConnectionReset,
+        ErrorKind::WouldBlock,
+    ];
+    over.contains(&kind)
+}
+
+/// A chunk that came over another connection, whose receive is over.
+fn a_detached_chunk(ring: &mut Ring, pool: &RxPool) -> RxBuf {
+    let (near, mut far) = UnixStream::pair().unwrap();
+    far.write_all(&[KEPT; 10]).unwrap();
+    let socket = ring.add(near).unwrap();
+    let ticket = ring.receive(socket, pool).unwrap();
+    let (mut kept, mut is_over) = (None, false);
+    while !is_over {
+        ring.poll(Wait::AtMost(PATIENCE), |event| match event {
+            Event::Received { chunk, .. } => kept = Some(chunk.detach()),
+            Event::ReceiveEnded { .. } => is_over = true,
+            other => panic!("{other:?}"),
+        })
+        .unwrap();
+        if kept.is_some() && !is_over {
+            let _ = ring.cancel(ticket);
+        }
+    }
+    ring.remove(socket).unwrap();
+    kept.unwrap()
+}
+
+fn connected() -> (TcpStream, TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (near, listener.accept().unwrap().0)
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "a plain receive",
+            Self::Multishot => "a multishot receive",
+            Self::Bundles => "a multishot receive of bundles",
+            Self::Incremental => "a multishot receive, incremental",
+        })
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Silent => "the peer sends when all is gone",
+            Self::Floods => "the peer sends more than there is room for",
+            Self::Closes => "the peer closes first",
+            Self::Resets => "the peer resets first",
+        })
+    }
+}
