@@ -175,6 +175,58 @@ fn sending_on_a_stream_allocates_nothing() {
     }
 }
 
+#[cfg(feature = "ring")]
+#[test]
+fn connecting_and_accepting_allocate_nothing() {
+    use netprims::ring::{Event, Ring, Wait};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut ring = Ring::builder()
+        .in_flight(8)
+        .registered_files(4)
+        .build()
+        .unwrap();
+    let listener = ring.add(listener).unwrap();
+    ring.accept(listener).unwrap();
+    let patience = Duration::from_secs(60);
+    let mut before = 0;
+    for round in 0..1000 {
+        if round == 2 {
+            // The places for addresses and times are there.
+            before = allocations();
+        }
+        let (domain, kind) = (socket2::Domain::IPV4, socket2::Type::STREAM);
+        let socket = socket2::Socket::new(domain, kind, None).unwrap();
+        // Reset at close: nothing is left in TIME_WAIT.
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+        let socket = ring.add(socket).unwrap();
+        ring.connect_within(socket, address, patience).unwrap();
+        ring.timeout(Duration::ZERO).unwrap();
+        let (mut told, gather) = (
+            0,
+            Wait::Gather {
+                events: 3,
+                within: patience,
+                limit: patience,
+            },
+        );
+        while told < 3 {
+            told += ring
+                .poll(gather, |event| match event {
+                    Event::Accepted { .. } => {}
+                    Event::Connected { result, .. } | Event::TimedOut { result, .. } => {
+                        assert!(result.is_ok());
+                    }
+                    other => panic!("{other:?}"),
+                })
+                .unwrap();
+        }
+        drop(ring.remove(socket).unwrap());
+    }
+    assert_eq!(allocations() - before, 0);
+}
+
 #[test]
 fn relaying_and_asking_allocate_nothing() {
     let pair = || UnixStream::pair().unwrap();

@@ -138,6 +138,41 @@ fn a_ring_beyond_the_limit_on_locked_memory_names_it() {
 }
 
 #[test]
+fn an_accept_without_a_descriptor_ends_and_the_connection_is_accepted_later() {
+    let test = "an_accept_without_a_descriptor_ends_and_the_connection_is_accepted_later";
+    under("--nofile=64", test, || {
+        let mut ring = Ring::builder().in_flight(8).build().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let listener = ring.add(listener).unwrap();
+        let mut files: Vec<File> = Vec::new();
+        while let Ok(file) = File::open("/dev/null") {
+            files.push(file);
+        }
+        let ticket = ring.accept(listener).unwrap();
+        let mut ended = None;
+        ring.poll(LIMIT, |event| match event {
+            Event::AcceptEnded { ticket, error, .. } => ended = Some((ticket, error)),
+            other => panic!("{other:?}"),
+        })
+        .unwrap();
+        let (told, error) = ended.unwrap();
+        assert_eq!((told, error.raw_os_error()), (ticket, Some(libc::EMFILE)));
+        assert_eq!((ring.in_flight(), ring.strays()), (0, Strays::default()));
+        drop(files.pop());
+        ring.accept(listener).unwrap();
+        let mut accepted = None;
+        ring.poll(LIMIT, |event| match event {
+            Event::Accepted { fd, .. } => accepted = Some(TcpStream::from(fd)),
+            other => panic!("{other:?}"),
+        })
+        .unwrap();
+        let peer = accepted.unwrap().peer_addr().unwrap();
+        assert_eq!(peer, near.local_addr().unwrap(), "the one that waited");
+    });
+}
+
+#[test]
 fn no_descriptor_for_a_ring_names_the_limit_and_a_ring_that_is_there_goes_on() {
     let test = "no_descriptor_for_a_ring_names_the_limit_and_a_ring_that_is_there_goes_on";
     under("--nofile=32", test, || {

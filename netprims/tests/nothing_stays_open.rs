@@ -208,6 +208,65 @@ fn panics_in_a_rings_handler() {
     });
 }
 
+/// Rings dropped with connections that were told, kept, refused by a panic, and never told.
+#[cfg(feature = "ring")]
+#[test]
+fn connections_a_ring_has_accepted() {
+    use netprims::ring::{Event, Ring, SqPoll, Wait};
+
+    alone(|| {
+        for round in 0..volume(1_000, 60) {
+            let (listener, _) = TCP.listen(any()).unwrap();
+            let address = listener.local_addr().unwrap();
+            let builder = Ring::builder().in_flight(1);
+            let idle = Duration::from_millis(1);
+            let builder = match round % 3 {
+                0 => builder,
+                1 => builder.registered_files(2),
+                _ => builder.sqpoll(SqPoll { idle, cpu: None }),
+            };
+            let mut ring = match builder.build() {
+                Ok(ring) => ring,
+                Err(error @ Error::RingRefused { .. }) => {
+                    println!("not run: {error}");
+                    return;
+                }
+                Err(error) => panic!("{error}"),
+            };
+            let listener = ring.add(listener).unwrap();
+            ring.accept(listener).unwrap();
+            ring.poll(Wait::No, |_event| ()).unwrap();
+            // More than the completion queue holds.
+            let mut near = Vec::new();
+            let mut connect = |count| {
+                for _ in 0..count {
+                    near.push(std::net::TcpStream::connect(address).unwrap());
+                }
+            };
+            connect(round % 9);
+            let mut kept = Vec::new();
+            let keep = |event: Event<'_>| {
+                if let Event::Accepted { fd, .. } = event {
+                    kept.push(fd);
+                }
+            };
+            ring.poll(Wait::No, keep).unwrap();
+            connect(6);
+            panics(|| {
+                ring.poll(Wait::AtMost(Duration::from_secs(10)), |_event| seeded())
+                    .unwrap();
+            });
+            if round % 2 == 0 {
+                netprims::fd::close(ring.remove(listener).unwrap()).unwrap();
+            }
+            // What comes now is accepted behind the ring's back.
+            if round % 2 == 1 {
+                connect(3);
+            }
+        }
+    });
+}
+
 #[test]
 fn sockets_dropped_by_a_panic() {
     alone(|| {

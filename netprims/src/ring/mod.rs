@@ -46,6 +46,13 @@
 //! and [`Chunk::detach`] keeps them. The ring makes the kernel's requests anew when they end, and waits for memory when
 //! there is none: [`RxStats`] counts it.
 //!
+//! # Connections
+//!
+//! [`Ring::accept`] tells every connection that comes to a listener, [`Ring::connect_within`] makes one or gives up, and what
+//! they bring goes into a ring with [`Ring::add`]. [`Ring::timeout`] is a clock, [`Ring::cancel`] and [`Ring::cancel_all`]
+//! end what takes too long. To wait for a ring beside other things, make it [pollable](Ring::pollable), or, with the feature
+//! `tokio`, an `AsyncRing`.
+//!
 //! # Kernels
 //!
 //! Linux 6.0 or newer. The usage report of zero-copy sends needs 6.2 or a maintained 6.1 (before, it is

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// A ring whose descriptor is readable when it has something to tell, for poll(2), epoll(7) and async runtimes.
 ///
 /// The descriptor is that of an eventfd the kernel rings, level- or edge-triggered. It is not the ring's own: that one does
-/// not become readable for work that the kernel defers to the ring's thread (Linux 6.2 and later). For waiting it is enough
+/// not become readable for work that the kernel defers to the ring's thread (seen on Linux 6.18). For waiting it is enough
 /// to look at the descriptor; nothing is to be read from it.
 ///
 /// Everything else is done with the [`Ring`], which this dereferences to. What is queued there is seen by the kernel at the

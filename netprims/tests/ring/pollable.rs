@@ -27,7 +27,7 @@ fn next(ring: &mut PollableRing, mut handler: impl FnMut(Event<'_>)) -> usize {
 #[rstest]
 fn it_is_readable_for_every_timeout(#[values(Kind::Plain, Kind::Thread, Kind::Files)] kind: Kind) {
     let mut ring = kind.builder().build().unwrap().pollable().unwrap();
-    for nth in 0..2000_u64 {
+    for nth in 0..500_u64 {
         ring.timeout(Duration::from_micros(nth % 60)).unwrap();
         assert_eq!(next(&mut ring, |_| ()), 1);
     }
@@ -54,7 +54,7 @@ fn it_is_readable_for_work_put_off(#[values(Kind::Plain, Kind::Thread)] kind: Ki
 fn it_is_readable_for_every_connection(
     #[values(Kind::Plain, Kind::Thread, Kind::Files)] kind: Kind,
 ) {
-    const COUNT: usize = 1000;
+    const COUNT: usize = 500;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let connecting = thread::spawn(move || {

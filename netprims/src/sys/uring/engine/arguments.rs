@@ -17,6 +17,12 @@ pub(super) struct Arguments<T> {
     wanted: u32,
 }
 
+// SAFETY: it owns its places, as a box does; what the kernel reads there it reads whichever thread owns them.
+unsafe impl<T: Send> Send for Arguments<T> {}
+
+// SAFETY: nothing is reached through a shared reference.
+unsafe impl<T: Sync> Sync for Arguments<T> {}
+
 impl<T> Arguments<T> {
     /// For the flights of a table of this capacity. The memory is taken when it is first needed.
     pub(super) fn new(flights: u32) -> Self {

@@ -24,8 +24,7 @@ impl Stage {
         self.check_mapping(stays);
         self.peer_last(cell.situation);
         self.check_mapping(stays);
-        let spoiled = self.watched.spoiled();
-        assert!(spoiled.is_empty(), "{spoiled:?} written where nobody may");
+        self.watched.assert_unspoiled();
         drop(self.forgotten);
         self.watched.unmap_what_stays();
     }

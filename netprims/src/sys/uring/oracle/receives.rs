@@ -44,7 +44,7 @@ impl Receiver {
         let mapped = if stays { self.watched.bytes() } else { 0 };
         assert_eq!(self.watched.mapped(), mapped);
         self.send(SLOT as usize);
-        assert_eq!(self.watched.spoiled(), [], "written where nobody may");
+        self.watched.assert_unspoiled();
         drop(self.forgotten);
         self.watched.unmap_what_stays();
     }
@@ -56,7 +56,7 @@ impl Receiver {
         }
         self.send(SLOT as usize);
         assert!(self.is_kept_whole());
-        assert_eq!(self.watched.spoiled(), [], "written where nobody may");
+        self.watched.assert_unspoiled();
     }
 
     /// Whether the memory stays because of it.

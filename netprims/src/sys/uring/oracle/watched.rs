@@ -82,8 +82,14 @@ impl Watched {
             .unwrap();
     }
 
+    /// Nobody has written what is free.
+    pub(super) fn assert_unspoiled(&self) {
+        let spoiled = self.spoiled();
+        assert!(spoiled.is_empty(), "{spoiled:?}: written where nobody may");
+    }
+
     /// Slots that somebody has written, of those that were free when they were last looked at.
-    pub(super) fn spoiled(&self) -> Vec<u32> {
+    fn spoiled(&self) -> Vec<u32> {
         let mut bytes = vec![0; self.scribble.len()];
         let mut is_spoiled = |place: &u32| {
             let read = self.file.read_exact_at(&mut bytes, self.at(*place));
