@@ -305,10 +305,9 @@ impl Drop for Live {
 }
 
 // SAFETY: completions come from the completion queue, which the io-uring crate reads and advances, so each is returned
-// once; `completion` copies its fields. A request uses its memory as its operation says: a send only reads it, a receive
-// writes its own, or buffers that its group shows, and each byte before the completion that tells of it. The kernel
-// once; `completion` copies its fields. A request uses its memory as its operation says: a send only reads it, and what a
-// message's header names it reads when it takes the request. The kernel
+// once; `completion` copies its fields. A request uses its memory as its operation says: a send only reads it, and the
+// header of a message when it takes the request; a receive writes its own, or buffers that its group shows, and each byte
+// before the completion that tells of it. The kernel
 // posts a plain send's one completion after it has copied the bytes; it reads them by their address, and does so no more. It
 // posts a zero-copy send's notification when the last packet that refers to the pages is freed, and its only completion,
 // if there is none to follow, when no packet does. An accept installs a new descriptor for each result and tells its number
