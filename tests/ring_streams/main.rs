@@ -30,7 +30,7 @@ fn what_is_sent_arrives_whole_and_is_all_copied(#[case] path: fn() -> Path) {
 #[test]
 fn what_is_sent_over_virtio_net_arrives_whole_and_some_of_it_uncopied() {
     gate(|lab| {
-        let volume = lab.volume(8 << 20, 1 << 30);
+        let volume = lab.volume(8 << 20, 512 << 20);
         let pair = lab.virtio_pair();
         let [near, far] =
             [pair.near(), pair.far()].map(|nic| NetNs::by_name(nic.namespace).unwrap());
