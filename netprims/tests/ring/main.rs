@@ -8,6 +8,7 @@ mod asynchronous;
 mod choosing;
 mod connecting;
 mod control;
+mod exiting;
 mod going_away;
 mod messages;
 mod order;

@@ -6,6 +6,7 @@
 //! - `matrix`: every order of going away × work in flight × what the peer and the kernel do; `cell` has the axes, `stage`
 //!   plays a cell, `going` takes it apart, `table` writes the matrix down for people.
 //! - `receives`: the same for receives, which `receiving` plays.
+//! - `seam`: a kernel that says anything at all.
 //! - `owners`: seeded defects of who owns a slot, a mapping and a descriptor.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -18,6 +19,7 @@ mod matrix;
 mod owners;
 mod receives;
 mod receiving;
+mod seam;
 mod sends;
 mod stage;
 mod table;
