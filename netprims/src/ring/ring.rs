@@ -170,6 +170,7 @@ impl Ring {
     /// Source: io_uring_enter(2), `IORING_OP_SEND_ZC`.
     #[doc(alias = "send_zc")]
     #[doc(alias = "IORING_OP_SEND_ZC")]
+    #[inline]
     pub fn send(
         &mut self,
         socket: Socket,
