@@ -1,9 +1,10 @@
 //! Allocations per operation in steady state.
 
-use std::net::UdpSocket;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 
-use anyhow::Result;
-use netprims::ring::{Event, Ring, TxBuf, Wait, ZcPolicy};
+use anyhow::{Result, ensure};
+use netprims::ring::{Event, Ring, Rung, RxBuf, RxPlan, TxBuf, Wait, ZcPolicy};
 
 use crate::row::Row;
 use crate::sys::counting_allocator::allocations;
@@ -15,6 +16,8 @@ pub(crate) fn run() -> Result<Vec<Row>> {
     Ok(vec![
         row("ring-send", send(ZcPolicy::Never)?),
         row("ring-send-zero-copy", send(ZcPolicy::Always)?),
+        row("ring-receive-multishot", receive(Rung::Multishot)?),
+        row("ring-receive-plain", receive(Rung::Plain)?),
     ])
 }
 
@@ -65,6 +68,46 @@ fn send(policy: ZcPolicy) -> Result<u64> {
                 }
             })?;
         }
+    }
+    Ok(allocations() - before)
+}
+
+/// A stream over loopback; now and then a chunk is kept until the next one.
+fn receive(rung: Rung) -> Result<u64> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut near = TcpStream::connect(listener.local_addr()?)?;
+    let (far, _) = listener.accept()?;
+    let mut ring = Ring::builder().in_flight(DEPTH).build()?;
+    let pool = ring.rx_pool(&RxPlan::new(16, 2048).at_most(rung))?;
+    ensure!(
+        pool.report().rung == rung,
+        "this kernel receives otherwise: {}",
+        pool.report()
+    );
+    let far = ring.add(far)?;
+    ring.receive(far, &pool)?;
+    let message = [1; 512];
+    let mut before = 0;
+    for start in [false, true] {
+        if start {
+            before = allocations();
+        }
+        let mut kept: Option<RxBuf> = None;
+        for nth in 0..OPERATIONS {
+            near.write_all(&message)?;
+            let mut missing = message.len();
+            while missing > 0 {
+                ring.poll(Wait::Forever, |event| {
+                    if let Event::Received { chunk, .. } = event {
+                        missing = missing.saturating_sub(chunk.len());
+                        if nth % 4 == 0 {
+                            kept = Some(chunk.detach());
+                        }
+                    }
+                })?;
+            }
+        }
+        drop(kept);
     }
     Ok(allocations() - before)
 }

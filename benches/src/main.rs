@@ -13,6 +13,7 @@ mod peer;
 mod row;
 mod running;
 mod scratch;
+mod spin_latency;
 mod stats;
 #[expect(unsafe_code, reason = "a counting allocator")]
 mod sys;
@@ -59,6 +60,8 @@ enum Bench {
     ZcAutoSmall,
     /// Throughput of a stream over loopback: the automatic policy against plain sends
     ZcAutoLoopback,
+    /// Median round trip over loopback: rings that spin against blocking sockets
+    SpinLatency,
     /// Allocations per operation in steady state
     Allocations,
 }
@@ -87,6 +90,7 @@ fn run(options: &Options) -> Result<()> {
         Bench::ZcUdp64k => zero_copy::udp_64k()?,
         Bench::ZcAutoSmall => zero_copy::auto_small()?,
         Bench::ZcAutoLoopback => zero_copy::auto_loopback()?,
+        Bench::SpinLatency => spin_latency::run()?,
         Bench::Allocations => allocations::run()?,
     };
     for row in &rows {

@@ -44,8 +44,12 @@ struct Work {
 
 impl Server {
     fn new() -> Result<Self> {
-        let mut ring = Ring::builder().in_flight(IN_FLIGHT).build()?;
-        let rx = ring.rx_pool(&RxPlan::new(SLOTS, SLOT_LEN))?;
+        let mut ring = Ring::builder()
+            .in_flight(IN_FLIGHT)
+            .registered_files(IN_FLIGHT)
+            .build()?;
+        // A request fits one slot.
+        let rx = ring.rx_pool(&RxPlan::new(SLOTS, SLOT_LEN).bundles(false))?;
         let tx = ring.tx_pool(SLOTS, SLOT_LEN)?;
         let in_flight = usize::try_from(IN_FLIGHT)?;
         let work = Work {

@@ -23,6 +23,7 @@ impl TxBuf {
     /// # Errors
     ///
     /// [`Error::InvalidValue`] if it is more than [`capacity`](TxBuf::capacity); nothing is changed.
+    #[inline]
     pub fn set_len(&mut self, len: usize) -> Result<()> {
         if self.slot.set_len(len) {
             return Ok(());
@@ -40,6 +41,7 @@ impl TxBuf {
         self.slot.capacity()
     }
 
+    #[inline]
     pub(crate) fn new(slot: Slot) -> Self {
         Self { slot }
     }
@@ -49,6 +51,7 @@ impl TxBuf {
         &self.slot
     }
 
+    #[inline]
     pub(crate) fn into_slot(self) -> Slot {
         self.slot
     }
@@ -57,12 +60,14 @@ impl TxBuf {
 impl Deref for TxBuf {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.slot.bytes()
     }
 }
 
 impl DerefMut for TxBuf {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         self.slot.bytes_mut()
     }

@@ -46,6 +46,7 @@ impl TxPool {
     }
 
     /// Takes a free slot; `None` if all are in use. Allocates nothing and takes no lock.
+    #[inline]
     pub fn take(&self) -> Option<TxBuf> {
         self.pool.take().map(TxBuf::new)
     }

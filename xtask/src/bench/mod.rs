@@ -42,6 +42,7 @@ const BENCHMARKS: &[Benchmark] = &[
     benchmark("zc-udp-64k", Place::Here),
     benchmark("zc-auto-small", Place::Here),
     benchmark("zc-auto-loopback", Place::Here),
+    benchmark("spin-latency", Place::Here),
     benchmark("allocations", Place::Here),
     benchmark("verbs-pingpong", Place::Lab),
 ];

@@ -13,6 +13,7 @@ pub struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
+    #[inline]
     pub(in crate::ring) fn new(loan: Loan<'a>) -> Self {
         Self { loan }
     }
@@ -27,6 +28,7 @@ impl<'a> Chunk<'a> {
 impl Deref for Chunk<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.loan.bytes()
     }

@@ -35,6 +35,7 @@ impl FreeList {
     }
 
     /// Takes a free index.
+    #[inline]
     pub(super) fn pop(&self) -> Option<u32> {
         let mut head = self.head.load(Ordering::Acquire);
         loop {
@@ -52,6 +53,7 @@ impl FreeList {
     }
 
     /// Gives an index back. It must have been popped and not pushed since.
+    #[inline]
     pub(super) fn push(&self, index: u32) {
         let Some(entry) = self.entry(index) else {
             return;

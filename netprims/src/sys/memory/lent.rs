@@ -18,6 +18,7 @@ pub(crate) struct Lent {
 }
 
 impl Lent {
+    #[inline]
     pub(crate) fn new(slot: Slot) -> Self {
         Self {
             slot: ManuallyDrop::new(slot),
@@ -25,6 +26,7 @@ impl Lent {
     }
 
     /// The slot, of which the kernel has let go.
+    #[inline]
     pub(crate) fn take_back(self) -> Slot {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the slot holds a value (invariant) and is not used again: `this` is not dropped, and goes out of scope.
@@ -33,6 +35,7 @@ impl Lent {
 
     /// The address for a request to the kernel.
     #[cfg(feature = "ring")]
+    #[inline]
     pub(crate) fn address(&self) -> *const u8 {
         self.slot.address()
     }
@@ -67,6 +70,7 @@ impl Lent {
 }
 
 impl Drop for Lent {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: the slot holds a value (invariant), and this is its last use.
         let slot = unsafe { ManuallyDrop::take(&mut self.slot) };

@@ -131,6 +131,7 @@ impl Shape {
     }
 
     /// The bytes all slots take. It does not overflow: `new` has tried.
+    #[inline]
     pub(crate) fn bytes(&self) -> NonZeroUsize {
         let slots = usize::try_from(self.slots).unwrap_or(usize::MAX);
         NonZeroUsize::new(self.stride.saturating_mul(slots)).unwrap_or(NonZeroUsize::MIN)
@@ -156,6 +157,7 @@ impl Pool {
     }
 
     /// Takes a free slot, its length that of the whole slot.
+    #[inline]
     pub(crate) fn take(&self) -> Option<Slot> {
         let index = self.shared.free.pop()?;
         self.shared.outstanding.fetch_add(1, Ordering::Relaxed);
@@ -204,6 +206,7 @@ impl WeakPool {
 }
 
 impl Slot {
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: `start` points to `slot_len >= len` initialised bytes (mapped memory is zeroed or written). The slot
         // has a single owner, so while `self` is borrowed shared nobody writes them: other slots do not overlap, and
@@ -211,6 +214,7 @@ impl Slot {
         unsafe { std::slice::from_raw_parts(self.start().as_ptr(), self.len) }
     }
 
+    #[inline]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`; and with `self` borrowed exclusively nobody else reads or writes them. The kernel does
         // not read them either: a slot it may read is owned by the table of sends in flight, which lends it to nobody.
@@ -223,6 +227,7 @@ impl Slot {
 
     /// Sets how many bytes count; false, and nothing changed, if the slot is shorter.
     #[must_use]
+    #[inline]
     pub(crate) fn set_len(&mut self, len: usize) -> bool {
         let fits = len <= self.capacity();
         if fits {
@@ -232,6 +237,7 @@ impl Slot {
     }
 
     #[cfg(feature = "ring")]
+    #[inline]
     pub(crate) fn home(&self) -> Option<Home> {
         self.shared.home
     }
@@ -254,6 +260,7 @@ impl Slot {
     }
 
     /// Where the slot's bytes start.
+    #[inline]
     fn start(&self) -> NonNull<u8> {
         let offset = self.offset();
         // SAFETY: index < slots (invariant of `Slot`), so offset + stride <= slots * stride <= mapping.len() (invariant
@@ -263,6 +270,7 @@ impl Slot {
     }
 
     /// Where they start in the mapping.
+    #[inline]
     fn offset(&self) -> usize {
         let index = usize::try_from(self.index).unwrap_or(usize::MAX);
         index.saturating_mul(self.shared.shape.stride)
@@ -270,6 +278,7 @@ impl Slot {
 
     /// The address for a request to the kernel.
     #[cfg(any(test, feature = "ring"))]
+    #[inline]
     pub(crate) fn address(&self) -> *const u8 {
         self.start().as_ptr()
     }
@@ -309,6 +318,7 @@ impl Slot {
 }
 
 impl Drop for Slot {
+    #[inline]
     fn drop(&mut self) {
         // Counted before the slot can be taken again, or the count of a pool in use could pass through zero.
         self.shared.outstanding.fetch_sub(1, Ordering::Relaxed);

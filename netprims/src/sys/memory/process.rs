@@ -9,8 +9,12 @@ use super::Mapping;
 ///
 /// The kernel shows a forked child a page of zeroes where its parent has a number (`MADV_WIPEONFORK`), so that asking is
 /// a load and no system call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Process(u64);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process {
+    number: u64,
+    /// Where the number of the process that looks is.
+    current: &'static AtomicU64,
+}
 
 /// The page with this process's number.
 static PAGE: OnceLock<Mapping> = OnceLock::new();
@@ -31,13 +35,16 @@ impl Process {
         let fresh = LAST.fetch_add(1, Ordering::Relaxed) + 1;
         // The first who asks in a process decides.
         let decided = number.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed);
-        Ok(Self(decided.map_or_else(|there| there, |_| fresh)))
+        Ok(Self {
+            number: decided.map_or_else(|there| there, |_| fresh),
+            current: number,
+        })
     }
 
     /// Whether it is the one that runs this.
+    #[inline]
     pub(crate) fn is_current(self) -> bool {
-        PAGE.get()
-            .is_some_and(|page| number(page).load(Ordering::Relaxed) == self.0)
+        self.current.load(Ordering::Relaxed) == self.number
     }
 }
 
@@ -56,7 +63,8 @@ mod tests {
     fn a_process_stays_the_one_it_is() {
         let this = Process::current().unwrap();
         assert!(this.is_current());
-        assert_eq!(this, Process::current().unwrap());
-        assert!(!Process(u64::MAX).is_current());
+        assert_eq!(this.number, Process::current().unwrap().number);
+        let number = u64::MAX;
+        assert!(!Process { number, ..this }.is_current());
     }
 }

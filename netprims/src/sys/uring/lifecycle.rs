@@ -61,6 +61,7 @@ impl Phase {
     }
 
     /// The phase after a completion, and what to do. `len` is what was to be sent.
+    #[inline]
     pub(super) fn after(
         self,
         completion: &Completion,
@@ -121,6 +122,7 @@ impl Phase {
 }
 
 /// After a result that leaves nothing in the buffer: the bytes were copied, or there are none.
+#[inline]
 fn finished(result: Result<u32, i32>, owed: bool) -> (Phase, Step) {
     let bytes = result.unwrap_or(0);
     let usage = if bytes == 0 {

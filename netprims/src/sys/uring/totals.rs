@@ -21,6 +21,7 @@ pub struct Totals {
 
 impl Totals {
     /// Counts one released send: `bytes` of `len` were taken.
+    #[inline]
     pub(super) fn add(&mut self, len: u32, bytes: u32, usage: Usage) {
         self.sends += 1;
         let taken = u64::from(bytes);

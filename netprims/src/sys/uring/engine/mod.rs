@@ -270,8 +270,10 @@ impl<K: Kernel> Engine<K> {
             if let Some(outcome) = self.pending() {
                 return Some(outcome);
             }
-            if let Some(outcome) = self.accept_that_is_over() {
-                return Some(outcome);
+            if !self.unarmed.is_empty() {
+                if let Some(outcome) = self.accept_that_is_over() {
+                    return Some(outcome);
+                }
             }
             if let Some(outcome) = self.next_received() {
                 return Some(outcome);
@@ -308,8 +310,9 @@ impl<K: Kernel> Engine<K> {
             Ok(Flight::Send(_)) => self.send_completed(key, completion),
             Ok(Flight::Accept(_)) => self.accept_completed(key, completion),
             Ok(Flight::Connect(_)) => self.connect_completed(key, completion),
-            Ok(Flight::Receive(_)) => {
-                self.receive_completed(key, completion);
+            Ok(Flight::Receive(receive)) => {
+                let receive = *receive;
+                self.receive_completed(key, receive, completion);
                 None
             }
             Ok(Flight::Control(_)) => self.control_completed(key, completion),

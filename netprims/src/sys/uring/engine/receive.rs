@@ -8,6 +8,7 @@ use crate::sys::uring::rx::{Area, Filled, Piece, Taken};
 use crate::sys::uring::slab::Key;
 
 /// A receive: it goes on, over as many requests as that takes, until its socket or its user ends it.
+#[derive(Clone, Copy)]
 pub(super) struct Receive {
     pub(super) group: u16,
     socket: Key,
@@ -262,10 +263,13 @@ impl<K: Kernel> Engine<K> {
         queued
     }
 
-    pub(super) fn receive_completed(&mut self, key: Key, completion: &Completion) {
-        let Some(receive) = self.receive_mut(key) else {
-            return;
-        };
+    /// `receive` is the one of the key, as it is in the table.
+    pub(super) fn receive_completed(
+        &mut self,
+        key: Key,
+        receive: Receive,
+        completion: &Completion,
+    ) {
         let State::Armed { shown, slot } = receive.state else {
             self.strays.duplicate += 1;
             return;
@@ -274,14 +278,16 @@ impl<K: Kernel> Engine<K> {
             self.strays.duplicate += 1;
             return;
         }
-        let (number, way) = (receive.group, receive.way);
-        let is_misfit = !self.take(key, number, way, slot, completion);
+        let is_misfit = !self.take(key, receive, slot, completion);
+        if !is_misfit && completion.more {
+            return;
+        }
         self.strays.duplicate += u64::from(is_misfit);
         let Some(receive) = self.receive_mut(key) else {
             return;
         };
         receive.is_broken |= is_misfit;
-        if !completion.more && way == Way::ZeroCopy {
+        if !completion.more && receive.way == Way::ZeroCopy {
             self.zero_copy_ended(key, shown, completion.result);
         } else if !completion.more {
             self.request_ended(key, shown, completion.result);
@@ -295,17 +301,17 @@ impl<K: Kernel> Engine<K> {
     fn take(
         &mut self,
         key: Key,
-        number: u16,
-        way: Way,
+        receive: Receive,
         slot: Option<u32>,
         completion: &Completion,
     ) -> bool {
-        let is_broken = self
-            .receive_mut(key)
-            .is_none_or(|receive| receive.is_broken);
-        let ends_with_nothing = self
-            .receive_mut(key)
-            .is_none_or(|receive| receive.ends_with_nothing);
+        let Receive {
+            group: number,
+            way,
+            is_broken,
+            ends_with_nothing,
+            ..
+        } = receive;
         let len = u32::try_from(completion.result).unwrap_or(0);
         let Self {
             groups, arrived, ..

@@ -16,6 +16,7 @@ const FIXED_BUFFER: u16 = 1 << 2;
 const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
 
 /// A request as the kernel wants it.
+#[inline]
 pub(super) fn entry(request: &Request, reports_usage: bool) -> squeue::Entry {
     let entry = match request.target {
         Target::Ring => of_fd(Fd(-1), request.operation, reports_usage),
@@ -37,6 +38,7 @@ pub(super) fn entry(request: &Request, reports_usage: bool) -> squeue::Entry {
 /// `IOSQE_FIXED_FILE`: the descriptor is a place in the table of registered files.
 const FIXED_FILE: squeue::Flags = squeue::Flags::FIXED_FILE;
 
+#[inline]
 fn of_fd(fd: Fd, operation: Operation, reports_usage: bool) -> squeue::Entry {
     match operation {
         Operation::Send {

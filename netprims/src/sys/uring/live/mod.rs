@@ -139,6 +139,7 @@ impl Live {
         Ok(live)
     }
 
+    #[inline]
     fn at_home(&self) -> io::Result<()> {
         let is_home = self.home.is_current().then_some(());
         is_home.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
@@ -313,6 +314,7 @@ impl Drop for Live {
 // if there is none to follow, when no packet does. An accept installs a new descriptor for each result and tells its number
 // to nobody else.
 unsafe impl Kernel for Live {
+    #[inline]
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull> {
         self.at_home().map_err(|_| QueueFull)?;
         let entry = entry(request, self.setup.usage);
@@ -373,6 +375,7 @@ unsafe impl Kernel for Live {
         }
     }
 
+    #[inline]
     fn completion(&mut self) -> Option<Completion> {
         self.at_home().ok()?;
         let (entry, extra) = self.ring.completion()?;

@@ -79,20 +79,24 @@ impl Area {
     }
 
     /// Tells this area from every other in the process.
+    #[inline]
     pub(crate) fn id(&self) -> u64 {
         self.shared.id
     }
 
+    #[inline]
     pub(crate) fn slots(&self) -> u32 {
         self.shared.shape.slots()
     }
 
+    #[inline]
     pub(crate) fn slot_len(&self) -> u32 {
         // A shape's length comes from a u32.
         u32::try_from(self.shared.shape.slot_len()).unwrap_or(u32::MAX)
     }
 
     /// Where a slot starts; `None` if there is no such slot.
+    #[inline]
     pub(crate) fn address(&self, slot: u32) -> Option<NonNull<u8>> {
         (slot < self.slots()).then(|| self.shared.start(slot, 0))
     }
@@ -103,6 +107,7 @@ impl Area {
     ///
     /// Nobody writes these bytes any more until as many pieces of the slot came back as were claimed: by
     /// [`give_back`](Area::give_back), or told by [`collect`](Area::collect).
+    #[inline]
     pub(in crate::sys::uring) unsafe fn claim(
         &self,
         slot: u32,
@@ -119,6 +124,7 @@ impl Area {
     }
 
     /// What a claim is to; nothing if it is another area's.
+    #[inline]
     pub(crate) fn bytes(&self, taken: &Taken) -> &[u8] {
         if taken.area != self.id() {
             return &[];
@@ -127,6 +133,7 @@ impl Area {
     }
 
     /// Ends a claim, and names the slot; `None` if it is another area's, whose slot is lost.
+    #[inline]
     pub(in crate::sys::uring) fn give_back(&self, taken: Taken) -> Option<u32> {
         (taken.area == self.id()).then_some(taken.slot)
     }
@@ -168,6 +175,7 @@ impl Area {
 }
 
 impl Shared {
+    #[inline]
     fn bytes(&self, taken: &Taken) -> &[u8] {
         let len = usize::try_from(taken.len).unwrap_or(0);
         let start = self.start(taken.slot, taken.offset);
@@ -179,6 +187,7 @@ impl Shared {
     }
 
     /// The place of a byte; of the area's first one if there is no such place.
+    #[inline]
     fn start(&self, slot: u32, offset: u32) -> NonNull<u8> {
         let at = |slot: u32| usize::try_from(slot).ok()?.checked_mul(self.shape.stride());
         let place = at(slot)
@@ -207,6 +216,7 @@ impl Taken {
 }
 
 impl Piece {
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.shared.bytes(&self.taken)
     }

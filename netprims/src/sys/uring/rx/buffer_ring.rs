@@ -73,6 +73,7 @@ impl BufferRing {
 
     /// Shows every free slot to the kernel; true if there was one. The kernel sees them at the next
     /// [`publish`](BufferRing::publish).
+    #[inline]
     pub(crate) fn show_free(&mut self, slots: &mut Slots) -> bool {
         if slots.area().id() != self.area {
             return false;
@@ -201,6 +202,7 @@ impl Entries {
     ///
     /// The kernel may write `len` bytes at `address` from the next [`publish`](Entries::publish) on, until it has let go
     /// of the buffer. It has taken what was at this place before.
+    #[inline]
     unsafe fn write(&mut self, place: u16, address: NonNull<u8>, len: u32, buffer: u16) {
         if place >= self.places {
             return;

@@ -91,6 +91,7 @@ impl Order {
     }
 
     /// Whether the next place can be written.
+    #[inline]
     pub(super) fn has_room(&self) -> bool {
         let place = usize::from(self.tail & self.mask);
         self.places.get(place).is_some_and(|slot| *slot == NONE)
@@ -98,6 +99,7 @@ impl Order {
 
     /// Shows a slot next: the place to write. `None`, and nothing changed, if there is no room or no such slot, or if it
     /// is shown already.
+    #[inline]
     pub(super) fn show(&mut self, slot: u32) -> Option<u16> {
         let place = self.tail & self.mask;
         let at = self
@@ -196,6 +198,7 @@ impl Order {
         Ok(())
     }
 
+    #[inline]
     fn shown(&self, slot: u32) -> Option<Shown> {
         *self.shown.get(usize::try_from(slot).ok()?)?
     }
@@ -208,6 +211,7 @@ impl Order {
             .map(|_| slot)
     }
 
+    #[inline]
     fn set_shown(&mut self, slot: u32, to: Option<Shown>) {
         let index = usize::try_from(slot).ok();
         let Some(shown) = index.and_then(|index| self.shown.get_mut(index)) else {
@@ -222,6 +226,7 @@ impl Order {
     }
 }
 
+#[inline]
 fn whole(slot: u32, len: u32) -> Part {
     Part {
         slot,

@@ -55,6 +55,7 @@ impl Slots {
 
     /// Takes a free slot for the kernel to write: its number, and where it starts. Nobody reads it, and it stays mapped
     /// until [`release`](Slots::release).
+    #[inline]
     pub(crate) fn lend(&mut self) -> Option<(u32, NonNull<u8>)> {
         let slot = self.free.pop()?;
         let address = self.area.address(slot)?;
@@ -69,6 +70,7 @@ impl Slots {
     /// # Safety
     ///
     /// The kernel does not write these bytes any more, unless the slot is released, becomes free and is lent again.
+    #[inline]
     pub(in crate::sys::uring) unsafe fn take(
         &mut self,
         slot: u32,
@@ -93,6 +95,7 @@ impl Slots {
     /// # Safety
     ///
     /// It has: it writes no byte of it any more.
+    #[inline]
     pub(in crate::sys::uring) unsafe fn release(&mut self, slot: u32) {
         let Some(found) = self.use_of(slot).filter(|found| found.is_lent) else {
             return;
@@ -120,6 +123,7 @@ impl Slots {
     }
 
     /// Ends a claim.
+    #[inline]
     pub(crate) fn give_back(&mut self, taken: Taken) {
         if let Some(slot) = self.area.give_back(taken) {
             self.came_back(slot, 1);
@@ -134,15 +138,18 @@ impl Slots {
         area.collect(|slot, pieces| came_back(uses, free, slot, pieces));
     }
 
+    #[inline]
     fn came_back(&mut self, slot: u32, pieces: u32) {
         came_back(&mut self.uses, &mut self.free, slot, pieces);
     }
 
+    #[inline]
     fn use_of(&mut self, slot: u32) -> Option<&mut Use> {
         self.uses.get_mut(usize::try_from(slot).ok()?)
     }
 }
 
+#[inline]
 fn came_back(uses: &mut [Use], free: &mut Vec<u32>, slot: u32, pieces: u32) {
     let found = usize::try_from(slot)
         .ok()
