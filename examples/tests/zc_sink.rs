@@ -71,11 +71,29 @@ fn the_report_says_which_rung_and_why_none_higher_and_every_byte_is_counted() {
         assert!(line(&lines, "receives: ").starts_with(rung), "{lines:?}");
         assert!(lines.iter().any(|line| line.starts_with(why)), "{lines:?}");
         assert_eq!(number(&lines, "bytes"), 10_000_001);
+        assert_eq!(number(&lines, "stepped_down"), 0);
         assert_eq!(number(&lines, "copied"), 10_000_001);
         assert!(number(&lines, "chunks") > 0);
         let want = "connections=1 bytes=10000001, all as they were sent";
         assert_eq!(line(&lines, "zc_sink: "), want);
     }
+}
+
+/// Some kernels have it, for some users; either way the report says so, and every byte comes.
+#[test]
+fn zero_copy_without_a_device_is_reached_or_the_report_says_why_not() {
+    let lines = said(&zc_sink(&["--bytes", "3000001", "--no-device"]));
+    let rung = line(&lines, "receives: ");
+    if rung.starts_with("zero-copy") {
+        assert_eq!(number(&lines, "copied"), 3_000_001, "{lines:?}");
+    } else {
+        assert!(rung.starts_with("multishot"), "{rung}");
+        let why = line(&lines, "zero-copy: no, ");
+        assert_ne!(why, "the plan does without");
+    }
+    assert_eq!(number(&lines, "bytes"), 3_000_001);
+    let want = "connections=1 bytes=3000001, all as they were sent";
+    assert_eq!(line(&lines, "zc_sink: "), want);
 }
 
 #[test]

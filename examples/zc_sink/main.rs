@@ -15,7 +15,7 @@ use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
-use netprims::ring::{Ring, Rung};
+use netprims::ring::{Ring, Rung, ZeroCopyRx};
 use netprims::socket::TcpBuilder;
 use ring_or_epoll::ring_or_epoll;
 
@@ -44,6 +44,12 @@ struct Args {
     /// Bytes per slot
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     slot_len: u32,
+    /// Receive into the slots from this queue of a network card (not run on hardware; needs CAP_NET_ADMIN)
+    #[arg(long, value_name = "INTERFACE:QUEUE", value_parser = device)]
+    device: Option<ZeroCopyRx>,
+    /// Receive as from a network card, without one: to try it out, since the kernel copies (Linux 7.2, CAP_NET_ADMIN)
+    #[arg(long, conflicts_with = "device")]
+    no_device: bool,
     /// The highest rung to try
     #[arg(long, value_enum, default_value_t = Highest::ZeroCopy)]
     at_most: Highest,
@@ -53,6 +59,22 @@ struct Args {
     /// Let one completion fill one slot only
     #[arg(long)]
     no_bundles: bool,
+}
+
+impl Args {
+    /// Where zero-copy receive takes its bytes from.
+    fn zero_copy(&self) -> Option<ZeroCopyRx> {
+        let without = self.no_device.then_some(ZeroCopyRx::NoDevice);
+        self.device.clone().or(without)
+    }
+}
+
+fn device(text: &str) -> Result<ZeroCopyRx> {
+    let (interface, queue) = text.rsplit_once(':').context("it is INTERFACE:QUEUE")?;
+    Ok(ZeroCopyRx::Device {
+        interface: interface.to_owned(),
+        queue: queue.parse()?,
+    })
 }
 
 /// A rung of the ladder.
@@ -92,7 +114,9 @@ fn main() -> Result<()> {
         Some(_) => (args.connections, None),
         None => (Some(1), Some(thread::spawn(move || send(at, args.bytes)))),
     };
-    let builder = Ring::builder().in_flight(over_ring::MOST_IN_FLIGHT);
+    let builder = Ring::builder()
+        .in_flight(over_ring::MOST_IN_FLIGHT)
+        .zero_copy_receive(args.zero_copy().is_some());
     let received = match ring_or_epoll(&builder)? {
         Some(ring) => over_ring::receive(ring, &args, listener.into(), connections)?,
         None => over_epoll::receive(&args, listener.into(), connections)?,

@@ -19,10 +19,13 @@ pub(super) fn receive(
     listener: OwnedFd,
     connections: Option<u64>,
 ) -> Result<Received> {
-    let plan = RxPlan::new(args.slots, args.slot_len)
+    let mut plan = RxPlan::new(args.slots, args.slot_len)
         .at_most(args.at_most.into())
         .bundles(!args.no_bundles)
         .incremental(args.incremental);
+    if let Some(source) = args.zero_copy() {
+        plan = plan.zero_copy(source);
+    }
     let pool = ring.rx_pool(&plan)?;
     println!("{}", pool.report());
     let listener = ring.add(listener)?;
@@ -63,9 +66,12 @@ pub(super) fn receive(
         }
     }
     let stats = pool.stats();
+    let copied = stats
+        .copied
+        .map_or("?".to_owned(), |bytes| bytes.to_string());
     println!(
-        "chunks={} bytes={} copied={} starved={} rearmed={} stepped_down={}",
-        stats.chunks, stats.bytes, stats.copied, stats.starved, stats.rearmed, stats.stepped_down
+        "chunks={} bytes={} copied={copied} starved={} rearmed={} stepped_down={} flushed={}",
+        stats.chunks, stats.bytes, stats.starved, stats.rearmed, stats.stepped_down, stats.flushed
     );
     Ok(received)
 }

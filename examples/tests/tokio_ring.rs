@@ -1,0 +1,113 @@
+//! The example does what it says, with io_uring and without.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::process::Command;
+use std::thread;
+
+use program::Program;
+
+mod container;
+mod program;
+
+const EPERM: u16 = 1;
+const ENOSYS: u16 = 38;
+
+/// What it says when it has succeeded.
+fn said(arguments: &[&str]) -> Vec<String> {
+    let program = env!("CARGO_BIN_EXE_tokio_ring");
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .expect("tokio_ring");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{error}");
+    text.lines().map(str::to_owned).collect()
+}
+
+fn line<'a>(lines: &'a [String], start: &str) -> &'a str {
+    let line = lines.iter().find_map(|line| line.strip_prefix(start));
+    line.unwrap_or_else(|| panic!("no {start:?}: {lines:?}"))
+}
+
+const ALL: &str = "messages=200 served=2 left=0 bytes=8000000";
+
+#[test]
+fn subscribers_in_the_same_runtime_get_every_message() {
+    let lines = said(&["--messages", "200"]);
+    assert_eq!(line(&lines, "path: "), "io_uring");
+    assert_eq!(line(&lines, "tokio_ring: "), ALL);
+}
+
+#[test]
+fn where_io_uring_is_refused_they_get_every_message_over_epoll() {
+    for errno in [EPERM, ENOSYS] {
+        let lines = container::inside(errno, || said(&["--messages", "200"]));
+        let path = line(&lines, "path: ");
+        assert!(
+            path.starts_with("epoll, since io_uring is refused: io_uring_setup"),
+            "{path}"
+        );
+        assert!(path.contains("a seccomp filter"), "{path}");
+        assert_eq!(line(&lines, "tokio_ring: "), ALL);
+    }
+}
+
+/// What a subscriber gets, as the example says it makes it.
+fn stream(messages: u64, size: usize) -> Vec<u8> {
+    let message = |number: u64| {
+        let rest = (number..).map(|position| u8::try_from(position % 251).expect("a byte"));
+        number.to_le_bytes().into_iter().chain(rest).take(size)
+    };
+    (0..messages).flat_map(message).collect()
+}
+
+#[test]
+fn a_subscriber_that_goes_or_does_not_read_keeps_no_message_from_the_others() {
+    const SIZE: usize = 100_000;
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--messages",
+        "400",
+        "--size",
+        "100000",
+        "--subscribers",
+        "4",
+    ];
+    let start = || Program::start(env!("CARGO_BIN_EXE_tokio_ring"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let at = program.address();
+        let connect = || TcpStream::connect(at).expect("connect");
+        let silent = connect();
+        let mut gone = connect();
+        let good: Vec<_> = (0..2)
+            .map(|_| {
+                let mut stream = connect();
+                thread::spawn(move || {
+                    let mut bytes = Vec::new();
+                    stream.read_to_end(&mut bytes).map(|_| bytes).expect("read")
+                })
+            })
+            .collect();
+        gone.read_exact(&mut [0; SIZE]).expect("a message");
+        drop(gone);
+        for good in good {
+            let bytes = good.join().expect("a subscriber");
+            assert!(
+                bytes == stream(400, SIZE),
+                "{} bytes, others came",
+                bytes.len()
+            );
+        }
+        // By now the feed has ended for all but those who do not read.
+        drop(silent);
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        assert!(
+            line(&lines, "tokio_ring: ").starts_with("messages=400 served=2 left=2 "),
+            "{lines:?}"
+        );
+    }
+}

@@ -1,0 +1,145 @@
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use netprims::buffer::{TxBuf, TxPool};
+use netprims::zerocopy::{ZeroCopyOptions, ZeroCopySender};
+use tokio::io::Interest;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::select;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::{Args, MOST_BEHIND, PATIENCE, Totals, write_message};
+
+/// Buffers a subscriber has on its way.
+const BUFFERS: u32 = 16;
+
+/// Sends every message to every subscriber, each from a task of its own.
+pub(super) async fn feed(
+    args: &Args,
+    listener: OwnedFd,
+    mut messages: mpsc::Receiver<u64>,
+    count: watch::Sender<usize>,
+) -> Result<Totals> {
+    let listener = StdListener::from(listener);
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let (news, _) = broadcast::channel(MOST_BEHIND);
+    let mut subscribers = JoinSet::new();
+    loop {
+        select! {
+            accepted = listener.accept() => {
+                let (stream, _) = accepted?;
+                subscribers.spawn_local(serve(stream, news.subscribe(), args.size));
+                count.send_replace(subscribers.len());
+            }
+            message = messages.recv() => match message {
+                Some(number) => drop(news.send(number)),
+                None => break,
+            }
+        }
+    }
+    drop(news);
+    let mut totals = Totals::default();
+    while let Some(served) = subscribers.join_next().await {
+        match served? {
+            Ok(bytes) => {
+                totals.served += 1;
+                totals.bytes += bytes;
+            }
+            Err(error) => {
+                eprintln!("a subscriber is left: {error:#}");
+                totals.left += 1;
+            }
+        }
+    }
+    Ok(totals)
+}
+
+/// Sends what comes until there is no more, and returns how many bytes that was.
+async fn serve(
+    stream: TcpStream,
+    mut messages: broadcast::Receiver<u64>,
+    size: u32,
+) -> Result<u64> {
+    let pool = TxPool::new(BUFFERS, size)?;
+    let mut socket = Socket::new(stream)?;
+    loop {
+        let number = match messages.recv().await {
+            Ok(number) => number,
+            Err(broadcast::error::RecvError::Closed) => break,
+            Err(broadcast::error::RecvError::Lagged(_)) => bail!("it is too slow"),
+        };
+        let mut buf = loop {
+            match pool.take() {
+                Some(buf) => break buf,
+                None => socket.something_is_back().await?,
+            }
+        };
+        write_message(&mut buf, number);
+        let sent = timeout(PATIENCE, socket.send(buf)).await;
+        sent.context("it takes nothing")??;
+        socket.sender.reap(drop)?;
+    }
+    while socket.sender.in_flight() > 0 {
+        let back = timeout(PATIENCE, socket.something_is_back()).await;
+        back.context("it does not acknowledge")??;
+    }
+    let totals = socket.sender.totals();
+    Ok(totals.zero_copied + totals.copied + totals.plain)
+}
+
+/// A socket that tokio waits for and the sender sends on.
+struct Socket {
+    stream: Arc<TcpStream>,
+    sender: ZeroCopySender<Arc<TcpStream>>,
+}
+
+impl Socket {
+    fn new(stream: TcpStream) -> Result<Self> {
+        let stream = Arc::new(stream);
+        let options = ZeroCopyOptions::new().in_flight(BUFFERS + 1);
+        let sender = options.attach(Arc::clone(&stream))?;
+        Ok(Self { stream, sender })
+    }
+
+    /// Sends all of a buffer. One that was copied is dropped, and so goes back to the pool.
+    async fn send(&mut self, buf: TxBuf) -> io::Result<()> {
+        let Self { stream, sender } = self;
+        let mut buf = Some(buf);
+        // tokio asks again when the socket has room, if it is told that there was none.
+        let send = || match buf.take().map(|buf| sender.send(buf)) {
+            None | Some(Ok(_)) => Ok(()),
+            Some(Err(rejected)) if rejected.error.is_would_block() => {
+                buf = rejected.buf.ok();
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Some(Err(rejected)) => Err(io::Error::other(rejected.error)),
+        };
+        stream.async_io(Interest::WRITABLE, send).await?;
+        while sender.unsent() > 0 {
+            let flush = || match sender.flush(drop) {
+                Ok(0) => Ok(()),
+                Ok(_) => Err(io::ErrorKind::WouldBlock.into()),
+                Err(error) => Err(io::Error::other(error)),
+            };
+            stream.async_io(Interest::WRITABLE, flush).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the kernel has given something back.
+    async fn something_is_back(&mut self) -> io::Result<()> {
+        let Self { stream, sender } = self;
+        let reap = || match sender.reap(drop) {
+            Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(io::Error::other(error)),
+        };
+        stream.async_io(Interest::ERROR, reap).await
+    }
+}
