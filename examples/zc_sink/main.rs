@@ -4,6 +4,8 @@
 //! ```text
 //! zc_sink                          over loopback from a thread of its own
 //! zc_sink --listen ADDR            from whoever connects: zc_send --connect ADDR
+//! zc_sink --zero-copy none         into a queue without a device: Linux 7.2, CAP_NET_ADMIN
+//! zc_sink --zero-copy eth0:7 ...   into a queue of a device, with what it lacks if it is not ready
 //! ```
 //!
 //! Three things to take from it: the report (the rung of the ladder that was reached, and what keeps it from a higher one), a
@@ -15,7 +17,7 @@ use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
-use netprims::ring::{Ring, Rung};
+use netprims::ring::{Ring, Rung, ZeroCopyRx};
 use netprims::socket::TcpBuilder;
 use ring_or_epoll::ring_or_epoll;
 
@@ -47,12 +49,27 @@ struct Args {
     /// The highest rung to try
     #[arg(long, value_enum, default_value_t = Highest::ZeroCopy)]
     at_most: Highest,
+    /// Receive without copying from a queue of a device, INTERFACE:QUEUE, or without one: none
+    #[arg(long, value_name = "QUEUE", value_parser = queue)]
+    zero_copy: Option<ZeroCopyRx>,
     /// Fill a slot with several chunks
     #[arg(long)]
     incremental: bool,
     /// Let one completion fill one slot only
     #[arg(long)]
     no_bundles: bool,
+}
+
+fn queue(text: &str) -> Result<ZeroCopyRx, String> {
+    if text == "none" {
+        return Ok(ZeroCopyRx::NoDevice);
+    }
+    let (interface, queue) = text
+        .rsplit_once(':')
+        .ok_or("neither `none` nor INTERFACE:QUEUE")?;
+    let queue = queue.parse().map_err(|_| "the queue is no number")?;
+    let interface = interface.to_owned();
+    Ok(ZeroCopyRx::device(interface, queue))
 }
 
 /// A rung of the ladder.
@@ -92,7 +109,9 @@ fn main() -> Result<()> {
         Some(_) => (args.connections, None),
         None => (Some(1), Some(thread::spawn(move || send(at, args.bytes)))),
     };
-    let builder = Ring::builder().in_flight(over_ring::MOST_IN_FLIGHT);
+    let builder = Ring::builder()
+        .in_flight(over_ring::MOST_IN_FLIGHT)
+        .zero_copy_receive(args.zero_copy.is_some());
     let received = match ring_or_epoll(&builder)? {
         Some(ring) => over_ring::receive(ring, &args, listener.into(), connections)?,
         None => over_epoll::receive(&args, listener.into(), connections)?,

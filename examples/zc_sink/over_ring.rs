@@ -4,7 +4,8 @@ use std::os::fd::OwnedFd;
 use std::thread;
 
 use anyhow::{Result, bail};
-use netprims::ring::{Event, ReceiveEnd, Ring, RxPlan, Socket, Ticket, Wait};
+use netprims::ring::readiness::Readiness;
+use netprims::ring::{Event, ReceiveEnd, Ring, RxPlan, Socket, Ticket, Wait, ZeroCopyRx};
 
 use super::accept_error::{AcceptError, PAUSE};
 use super::{Args, Received, Stream};
@@ -19,10 +20,18 @@ pub(super) fn receive(
     listener: OwnedFd,
     connections: Option<u64>,
 ) -> Result<Received> {
-    let plan = RxPlan::new(args.slots, args.slot_len)
+    let mut plan = RxPlan::new(args.slots, args.slot_len)
         .at_most(args.at_most.into())
         .bundles(!args.no_bundles)
         .incremental(args.incremental);
+    if let Some(source) = &args.zero_copy {
+        if let ZeroCopyRx::Device { interface, queue } = source {
+            for finding in Readiness::check(interface, *queue)?.missing() {
+                println!("{finding}");
+            }
+        }
+        plan = plan.zero_copy(source.clone());
+    }
     let pool = ring.rx_pool(&plan)?;
     println!("{}", pool.report());
     let listener = ring.add(listener)?;
@@ -64,8 +73,16 @@ pub(super) fn receive(
     }
     let stats = pool.stats();
     println!(
-        "chunks={} bytes={} copied={} starved={} rearmed={} stepped_down={}",
-        stats.chunks, stats.bytes, stats.copied, stats.starved, stats.rearmed, stats.stepped_down
+        "chunks={} bytes={} copied={} starved={} rearmed={} stepped_down={} flushed={}",
+        stats.chunks,
+        stats.bytes,
+        stats
+            .copied
+            .map_or("unknown".into(), |bytes| bytes.to_string()),
+        stats.starved,
+        stats.rearmed,
+        stats.stepped_down,
+        stats.flushed,
     );
     Ok(received)
 }

@@ -5,12 +5,17 @@
 
 #[path = "../host/mod.rs"]
 mod host;
-#[expect(unsafe_code, reason = "a thread gives up its privilege")]
+#[expect(
+    unsafe_code,
+    reason = "a counting allocator, and a thread that gives up its privilege"
+)]
 #[path = "../sys"]
 mod sys {
+    pub(crate) mod counting_allocator;
     pub(crate) mod unprivileged;
 }
 
+mod allocations;
 mod going_away;
 mod ladder;
 mod readiness;
@@ -25,6 +30,9 @@ use std::time::{Duration, Instant};
 use netprims::ring::{
     Event, ReceiveEnd, Ring, RingBuilder, RxBuf, RxPlan, RxPool, Strays, Ticket, Wait, ZeroCopyRx,
 };
+
+#[global_allocator]
+static ALLOCATOR: sys::counting_allocator::Counting = sys::counting_allocator::Counting;
 
 /// How long anything may take before that is an error. Long: a machine under load is no defect.
 const PATIENCE: Duration = Duration::from_secs(300);
