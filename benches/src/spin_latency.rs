@@ -36,7 +36,7 @@ pub(crate) fn run() -> Result<Vec<Row>> {
 
 /// The median round trip over a new connection, in microseconds. The end that answers is there for this round only: what
 /// spins takes its processor from the other side.
-fn round<End>(
+fn round<End: 'static>(
     cpus: Pair,
     end: fn(TcpStream) -> Result<End>,
     mut ask: impl FnMut(&mut End) -> Result<()>,

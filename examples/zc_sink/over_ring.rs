@@ -4,7 +4,8 @@ use std::os::fd::OwnedFd;
 use std::thread;
 
 use anyhow::{Result, bail};
-use netprims::ring::{Event, ReceiveEnd, Ring, RxPlan, Socket, Ticket, Wait};
+use netprims::ring::readiness::Readiness;
+use netprims::ring::{Event, ReceiveEnd, Ring, RxPlan, Socket, Ticket, Wait, ZeroCopyRx};
 
 use super::accept_error::{AcceptError, PAUSE};
 use super::{Args, Received, Stream};
@@ -24,6 +25,11 @@ pub(super) fn receive(
         .bundles(!args.no_bundles)
         .incremental(args.incremental);
     if let Some(source) = args.zero_copy() {
+        if let ZeroCopyRx::Device { interface, queue } = &source {
+            for finding in Readiness::check(interface, *queue)?.missing() {
+                println!("{finding}");
+            }
+        }
         plan = plan.zero_copy(source);
     }
     let pool = ring.rx_pool(&plan)?;

@@ -46,6 +46,11 @@
 //! and [`Chunk::detach`] keeps them. The ring makes the kernel's requests anew when they end, and waits for memory when
 //! there is none: [`RxStats`] counts it.
 //!
+//! The highest rung, zero-copy receive, is asked for ([`RxPlan::zero_copy`]), and needs a ring that is built for it
+//! ([`RingBuilder::zero_copy_receive`]), CAP_NET_ADMIN and Linux 6.15; [`NoZeroCopyRx`] says what is missing. Over a
+//! device's queue the device writes into the pool ([`readiness`] looks whether one is set up for it); without a device the
+//! kernel copies. It was tested without a device and against a kernel of the tests' making, and **not run on hardware**.
+//!
 //! # Connections
 //!
 //! [`Ring::accept`] tells every connection that comes to a listener, [`Ring::connect_within`] makes one or gives up, and what

@@ -30,3 +30,11 @@ pub enum ZeroCopyRx {
     /// [`Multishot`](super::Rung::Multishot).
     NoDevice,
 }
+
+impl ZeroCopyRx {
+    /// A receive queue of a network device.
+    pub fn device(interface: impl Into<String>, queue: u32) -> Self {
+        let interface = interface.into();
+        Self::Device { interface, queue }
+    }
+}

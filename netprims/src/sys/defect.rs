@@ -15,7 +15,7 @@
 //! | [`ReleaseAtFirstPart`](Defect::ReleaseAtFirstPart) | the same |
 //! | [`BundleByNumber`](Defect::BundleByNumber) | the same |
 //! | [`RefillWhatIsRead`](Defect::RefillWhatIsRead) | `uring::zcrx::pages::tests::a_defect_is_noticed` |
-//! | [`CloseUnderReaders`](Defect::CloseUnderReaders) | `uring::engine::tests::queues::a_ring_is_not_closed_under_readers` |
+//! | [`CloseUnderReaders`](Defect::CloseUnderReaders) | `uring::engine::queues::tests::a_ring_is_not_closed_under_readers` |
 //! | [`FreeHeaderAtSend`](Defect::FreeHeaderAtSend) | `uring::engine::tests::sending::what_a_message_names_stays_as_it_was` |
 //! | [`ReleaseMessageAtFirstCompletion`](Defect::ReleaseMessageAtFirstCompletion) | `uring::oracle::sends::a_message_is_on_the_wire_as_it_was_sent` |
 //! | [`ReturnAtSend`](Defect::ReturnAtSend) | `zerocopy::oracle::a_buffer_is_on_the_wire_as_it_was_sent` |

@@ -140,10 +140,12 @@ impl Pages {
         let mut has_more = self.write_entries();
         // What the kernel refuses to take lies in the ring until the next time.
         let _ = self.queue.publish(provider);
-        if !self.pending.is_empty() || self.is_wanted {
-            has_more |= self.queue.has_waiting() && self.queue.flush(provider).is_ok();
+        if !self.pending.is_empty() && self.queue.flush(provider).is_ok() {
             has_more |= self.write_entries();
             let _ = self.queue.publish(provider);
+        }
+        if self.is_wanted && self.queue.has_waiting() {
+            has_more |= self.queue.flush(provider).is_ok();
         }
         // A kernel that cannot be told takes the pages when its device needs some, and says nothing.
         has_more |= self.is_wanted && !self.queue.can_flush();

@@ -173,7 +173,8 @@ fn without_a_free_page_a_receive_waits_until_one_comes_back() {
     assert_eq!((bench.pushed(), bench.flushes()), (1, 0));
     drop(kept);
     bench.enter();
-    assert_eq!((bench.pushed(), bench.flushes()), (2, 1));
+    assert_eq!(bench.pushed(), 2);
+    assert!(bench.flushes() > 0);
     assert!(!bench.engine.is_starved());
     bench.kernel().fragment(1, 10, 0);
     assert_eq!(bench.all(), [Seen::Chunk(key, 10)]);
