@@ -16,7 +16,7 @@ use rstest::rstest;
 
 use super::super::fake::Fake;
 use super::super::kernel::{Completion, Operation};
-use super::super::{Engine, Giving, GroupHandle, Key, Outcome, Piece};
+use super::super::{Engine, Giving, GroupHandle, Key, Outcome, Piece, Wish};
 use crate::sys::defect::{self, Defect};
 use crate::sys::memory::{Pool, Shape};
 
@@ -134,7 +134,12 @@ impl Confused {
     /// Sends, if there is a slot, and hands it over.
     fn send(&mut self, zero_copy: bool) {
         let Some(slot) = self.pool.take() else { return };
-        let sent = self.engine.send(self.socket, slot, zero_copy);
+        let wish = if zero_copy {
+            Wish::ZeroCopy
+        } else {
+            Wish::Plain
+        };
+        let sent = self.engine.send(self.socket, slot, wish);
         self.sends.insert(sent.map_err(|_| ()).unwrap(), false);
         self.engine.enter(None).unwrap();
     }
