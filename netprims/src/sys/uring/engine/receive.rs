@@ -279,7 +279,7 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         let is_misfit = !self.take(key, receive, slot, completion);
-        if !is_misfit && completion.more {
+        if !is_misfit && completion.more && !receive.is_broken {
             return;
         }
         self.strays.duplicate += u64::from(is_misfit);
