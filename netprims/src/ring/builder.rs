@@ -57,7 +57,7 @@ impl RingBuilder {
     }
 
     /// How many sends may be in flight, from [`Ring::send`] to [`Released`](super::Event::Released). Default: 256;
-    /// 1 to 32 768. Each costs about 300 bytes, most of it the kernel's.
+    /// 1 to 32 768. Each costs about 400 bytes, most of it the kernel's.
     pub const fn in_flight(mut self, sends: u32) -> Self {
         self.in_flight = sends;
         self

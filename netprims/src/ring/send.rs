@@ -54,7 +54,7 @@ impl Ring {
     ///
     /// Zero-copy needs Linux 6.1; without, the send is plain. Before Linux 6.15, and when the buffers are of several pools,
     /// the kernel pins the pages anew for each send, and counts them against `RLIMIT_MEMLOCK` for a process without
-    /// CAP_IPC_LOCK while the send is in flight.
+    /// CAP_IPC_LOCK while the send is in flight: where they are too many, it is plain.
     ///
     /// # Errors
     ///

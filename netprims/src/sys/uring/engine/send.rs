@@ -157,7 +157,16 @@ impl<K: Kernel> Engine<K> {
         let reports_usage = self.kernel.reports_usage();
         let len = self.bytes_of_request(key);
         let send = send_mut(&mut self.flights, key)?;
-        let (phase, step) = send.phase.after(completion, len, reports_usage);
+        // The pages of what is in no fixed buffer are pinned for each send, which the limit for locked memory may forbid.
+        let is_short_of_memory = completion.result == -libc::ENOMEM
+            && !completion.notification
+            && send.rest.is_some()
+            && matches!(send.choice, Choice::ZeroCopy(_));
+        let mut completion = *completion;
+        if is_short_of_memory {
+            completion.result = -libc::EOPNOTSUPP;
+        }
+        let (phase, step) = send.phase.after(&completion, len, reports_usage);
         if phase != send.phase {
             set_phase(&mut self.flights, key, phase);
         }
@@ -168,7 +177,7 @@ impl<K: Kernel> Engine<K> {
             }
             Step::Wait => None,
             Step::SendPlainly => {
-                self.send_plainly(key);
+                self.send_plainly(key, !is_short_of_memory);
                 None
             }
             Step::Result(result) => self.has_result(key, result),
@@ -195,16 +204,16 @@ impl<K: Kernel> Engine<K> {
         Some(Outcome::Sent { key, result })
     }
 
-    /// Sends again what a socket refused to send without copying. From now on the socket's sends are plain, so that what
-    /// is sent after this one is queued behind it.
-    fn send_plainly(&mut self, key: Key) {
+    /// Sends again what was refused to be sent without copying. If it was the socket that refused, its sends are plain from
+    /// now on, so that what is sent after this one is queued behind it.
+    fn send_plainly(&mut self, key: Key, is_the_sockets: bool) {
         let Some(send) = send_mut(&mut self.flights, key) else {
             return;
         };
         send.choice = Choice::Plain;
         let errno = match self.sockets.find_mut(send.socket) {
             Ok(socket) if !self.closing => {
-                socket.plain_only = true;
+                socket.plain_only |= is_the_sockets;
                 match self.hold(key) {
                     Ok(()) => return,
                     Err(errno) => errno,

@@ -4,6 +4,10 @@
 //! bytes interleave. So it has one request of a stream at a time; what is sent meanwhile waits. Small plain sends that have
 //! waited go as one request.
 //!
+//! That request is a `sendmsg`, not a bundle of provided buffers (`IORING_RECVSEND_BUNDLE`, Linux 6.10): both cost the same,
+//! between a thirteenth and a half of requests one by one, while a bundle takes whatever stands first in its group, so that
+//! every stream with something underway would need a group of its own, and ends with a completion more.
+//!
 //! A send that fails, or that ends short, leaves a hole: what waits behind it was meant for a stream that has it, and is
 //! given up. One that was cancelled before anything of it was taken leaves none.
 
