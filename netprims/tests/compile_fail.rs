@@ -17,10 +17,20 @@ fn misuse_does_not_compile() {
         cases.compile_fail("tests/ui/ring_shared_with_a_thread.rs");
         cases.compile_fail("tests/ui/buffer_touched_after_send.rs");
         cases.compile_fail("tests/ui/buffer_sent_twice.rs");
+        cases.compile_fail("tests/ui/buffer_sent_twice_in_a_message.rs");
         cases.compile_fail("tests/ui/ring_polled_from_its_handler.rs");
+        cases.compile_fail("tests/ui/ring_socket_removed_in_its_handler.rs");
+        cases.compile_fail("tests/ui/ring_dropped_in_its_handler.rs");
         cases.compile_fail("tests/ui/chunk_kept_past_its_handler.rs");
         cases.compile_fail("tests/ui/chunk_outlives_its_ring.rs");
+        cases.compile_fail("tests/ui/chunk_kept_as_its_bytes.rs");
+        cases.compile_fail("tests/ui/chunk_moved_to_a_thread.rs");
+        cases.compile_fail("tests/ui/chunk_read_after_it_was_detached.rs");
+        cases.compile_fail("tests/ui/chunk_written_to.rs");
+        cases.compile_fail("tests/ui/chunk_cloned.rs");
+        cases.compile_fail("tests/ui/event_kept_past_its_handler.rs");
         cases.pass("tests/ui/chunk_*_ok.rs");
+        cases.pass("tests/ui/event_*_ok.rs");
         cases.pass("tests/ui/ring_*_ok.rs");
         cases.pass("tests/ui/buffer_*_ok.rs");
     }

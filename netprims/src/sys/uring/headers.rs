@@ -48,6 +48,13 @@ struct Entry {
     ranges: [libc::iovec; MOST_BUFFERS],
 }
 
+// SAFETY: it owns its entries, which lie in its own mapping; a mapping belongs to no thread, and the kernel reads entries
+// whichever thread has them.
+unsafe impl Send for Headers {}
+
+// SAFETY: through a shared reference no entry is reached.
+unsafe impl Sync for Headers {}
+
 impl Headers {
     /// A table for so many requests at a time. Without memory, it has room for none.
     pub(super) fn new(count: u32) -> Self {
@@ -109,6 +116,12 @@ impl Headers {
         self.free.push(header.entry);
     }
 }
+
+// SAFETY: it owns its entry, as `Headers` does.
+unsafe impl Send for Header {}
+
+// SAFETY: through a shared reference the entry's address is reached, and nothing else.
+unsafe impl Sync for Header {}
 
 impl Header {
     /// Names the bytes of these buffers, of the first sixteen at most.

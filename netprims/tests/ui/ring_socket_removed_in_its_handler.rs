@@ -1,0 +1,11 @@
+use netprims::ring::{Ring, Socket, Wait};
+
+fn misuse(ring: &mut Ring, socket: Socket) {
+    let _ = ring.poll(Wait::No, |_| {
+        let _ = ring.remove(socket);
+    });
+}
+
+fn main() {
+    let _ = misuse;
+}
