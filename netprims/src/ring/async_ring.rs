@@ -2,6 +2,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use tokio::task::coop::consume_budget;
+use tokio::task::yield_now;
 
 use super::{Event, Ring, Wait};
 use crate::sys::readiness::Readiness;
@@ -67,6 +68,10 @@ impl AsyncRing {
             let events = self.ring.poll_all(Wait::No, &mut handler)?;
             if events > 0 || self.ring.in_flight() == 0 {
                 return Ok(events);
+            }
+            if self.ring.is_work_left() {
+                yield_now().await;
+                continue;
             }
             // The bell was rung at the latest for what the ring was just polled for, or will be for what comes.
             let rung = self.bell.rung().await;

@@ -34,6 +34,9 @@ pub struct PollableRing {
     bell: EventFd,
 }
 
+/// How often to enter the kernel for work it has put off before the caller gets its turn.
+const MOST_ENTERS: u32 = 16;
+
 impl Ring {
     /// Gives the ring a descriptor to wait for. The kernel rings it for every completion from now on, which costs a little.
     ///
@@ -55,18 +58,25 @@ impl Ring {
 
 impl Ring {
     /// Polls until there is an event, or nothing that the kernel would do if it were entered: it puts work off after so much
-    /// of it at a time, and rings no bell for what it has put off.
+    /// of it at a time, and rings no bell for what it has put off. A send to a peer that does not read can be put off again
+    /// and again, so this gives up after a while: then there [is work left](Ring::is_work_left).
     pub(super) fn poll_all(
         &mut self,
         wait: Wait,
         mut handler: impl FnMut(Event<'_>),
     ) -> Result<usize> {
-        loop {
+        for _ in 0..MOST_ENTERS {
             let events = self.poll(wait, &mut handler)?;
-            if events > 0 || wait != Wait::No || !self.core.engine.kernel_mut().is_work_left() {
+            if events > 0 || wait != Wait::No || !self.is_work_left() {
                 return Ok(events);
             }
         }
+        Ok(0)
+    }
+
+    /// Whether the kernel would do something if it were entered, of which no bell tells.
+    pub(super) fn is_work_left(&mut self) -> bool {
+        self.core.engine.kernel_mut().is_work_left()
     }
 
     /// Stops the bell.
@@ -86,7 +96,12 @@ impl PollableRing {
     pub fn poll(&mut self, wait: Wait, handler: impl FnMut(Event<'_>)) -> Result<usize> {
         // Before the ring is looked at: what comes after that rings anew. It never waits, and says EAGAIN if it was silent.
         let _ = nix::unistd::read(&self.bell, &mut [0; 8]);
-        self.ring.poll_all(wait, handler)
+        let events = self.ring.poll_all(wait, handler)?;
+        if events == 0 && wait == Wait::No && self.ring.is_work_left() {
+            // Nobody else would. It refuses only when it has been rung too often to be silent.
+            let _ = self.bell.add(1);
+        }
+        Ok(events)
     }
 
     /// The ring, without the descriptor.
