@@ -101,7 +101,11 @@ struct Reader {
 
 impl Reader {
     fn new(near: impl Into<OwnedFd>, plan: &RxPlan) -> Self {
-        let mut ring = builder().build().unwrap();
+        Self::on(&builder(), near, plan)
+    }
+
+    fn on(builder: &RingBuilder, near: impl Into<OwnedFd>, plan: &RxPlan) -> Self {
+        let mut ring = builder.build().unwrap();
         let pool = ring.rx_pool(plan).unwrap();
         let socket = ring.add(near).unwrap();
         let ticket = ring.receive(socket, &pool).unwrap();

@@ -1,8 +1,11 @@
-use netprims::ring::Rung;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use netprims::ring::{Event, ReceiveEnd, Rung, RxStats, Strays};
 use rstest::rstest;
 
 use super::ladder::has_no_device;
-use super::{Reader, plan, tcp, write};
+use super::{LIMIT, Pattern, Reader, builder, plan, tcp, write};
 
 /// Bytes in all: a gibibyte where the full volume is asked for.
 fn volume() -> u64 {
@@ -47,27 +50,38 @@ fn a_stream_that_is_longer_than_its_area_arrives(#[case] pages: u32) {
 }
 
 #[test]
-fn several_sockets_share_a_pool() {
-    use std::collections::HashMap;
+fn a_registered_socket_is_received_from_as_another() {
+    const TOTAL: u64 = 300_000;
+    let (near, far) = tcp();
+    let mut reader = Reader::on(&builder().registered_files(2), near, &plan(16));
+    let writer = write(far, TOTAL);
+    reader.finish();
+    writer.join().unwrap();
+    reader.assert_whole(TOTAL);
+    assert_eq!(reader.pool.stats().stepped_down, 0);
+}
 
-    use netprims::ring::{Event, ReceiveEnd};
-
-    use super::{LIMIT, Pattern, builder};
-
-    const EACH: u64 = 200_000;
-    const SOCKETS: usize = 5;
+/// Receives so many bytes from each of some sockets, into one pool. All of it may wait before the first is received.
+fn several(sockets: usize, each: u64, pages: u32, waits: bool) -> RxStats {
     let mut ring = builder().build().unwrap();
-    let pool = ring.rx_pool(&plan(32)).unwrap();
-    let mut received = HashMap::new();
-    let mut writers = Vec::new();
-    for _ in 0..SOCKETS {
+    let pool = ring.rx_pool(&plan(pages)).unwrap();
+    let (mut nears, mut writers) = (Vec::new(), Vec::new());
+    for _ in 0..sockets {
         let (near, far) = tcp();
+        nears.push(near);
+        writers.push(write(far, each));
+    }
+    if waits {
+        // Time for the sockets to fill; whether they do changes how much comes at once, and nothing else.
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let mut received = HashMap::new();
+    for near in nears {
         let socket = ring.add(near).unwrap();
         received.insert(ring.receive(socket, &pool).unwrap(), 0_u64);
-        writers.push(write(far, EACH));
     }
     let (pattern, mut ended) = (Pattern::new(), 0);
-    while ended < SOCKETS {
+    while ended < sockets {
         ring.poll(LIMIT, |event| match event {
             Event::Received { ticket, chunk, .. } => {
                 let at = received.get_mut(&ticket).unwrap();
@@ -82,11 +96,25 @@ fn several_sockets_share_a_pool() {
         })
         .unwrap();
     }
-    assert!(received.values().all(|bytes| *bytes == EACH));
-    let total = EACH * u64::try_from(SOCKETS).unwrap();
+    assert!(received.values().all(|bytes| *bytes == each));
     let stats = pool.stats();
+    let total = each * u64::try_from(sockets).unwrap();
     assert_eq!((stats.bytes, stats.copied), (total, Some(total)));
+    assert_eq!(ring.strays(), Strays::default());
     writers
         .into_iter()
         .for_each(|writer| writer.join().unwrap());
+    stats
+}
+
+#[test]
+fn several_sockets_share_a_pool() {
+    several(5, 200_000, 32, false);
+}
+
+/// The kernel has room for 4096 completions, each of a page.
+#[test]
+fn more_at_once_than_the_completion_queue_holds_loses_nothing() {
+    let stats = several(8, 6 << 20, 8192, true);
+    eprintln!("{stats:?}");
 }
