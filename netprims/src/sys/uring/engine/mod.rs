@@ -264,6 +264,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// The next thing that happened, from the completions the kernel has posted.
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<Outcome> {
         self.settle();
         loop {
@@ -292,6 +293,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// What a completion means for the request it is of.
+    #[inline(always)]
     fn completed(&mut self, completion: &Completion) -> Option<Outcome> {
         if completion.user_data == Key::OF_NOBODY {
             return None;
