@@ -268,8 +268,10 @@ impl<K: Kernel> Engine<K> {
     pub(crate) fn next(&mut self) -> Option<Outcome> {
         self.settle();
         loop {
-            if let Some(outcome) = self.pending() {
-                return Some(outcome);
+            if self.is_pending() {
+                if let Some(outcome) = self.pending() {
+                    return Some(outcome);
+                }
             }
             if !self.unarmed.is_empty() {
                 if let Some(outcome) = self.accept_that_is_over() {
