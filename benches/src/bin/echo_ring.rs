@@ -68,6 +68,15 @@ impl Server {
         let listener = ring.add(listener)?;
         ring.accept(listener)?;
         while open > 0 {
+            let mut failed = None;
+            ring.poll(Wait::Forever, |event| {
+                if let Err(error) = work.note(event, tx) {
+                    failed = Some(error);
+                }
+            })?;
+            if let Some(error) = failed {
+                return Err(error);
+            }
             for connection in work.accepted.drain(..) {
                 let socket = ring.add(connection)?;
                 let ticket = ring.receive(socket, rx)?;
@@ -93,15 +102,6 @@ impl Server {
             for socket in work.ended.drain(..) {
                 drop(ring.remove(socket)?);
                 open -= 1;
-            }
-            let mut failed = None;
-            ring.poll(Wait::Forever, |event| {
-                if let Err(error) = work.note(event, tx) {
-                    failed = Some(error);
-                }
-            })?;
-            if let Some(error) = failed {
-                return Err(error);
             }
         }
         Ok(())

@@ -15,9 +15,9 @@ use crate::row::Row;
 use crate::stats::median_ratio;
 
 /// The longest datagram there is over IPv4. The buffers together are more than a processor's own cache holds, as is mostly
-/// so with what a program has to send.
+/// so with what a program has to send; those of two rings are less than an unprivileged process may pin.
 const LARGE: Buffers = Buffers {
-    count: 64,
+    count: 48,
     size: 65_507,
     depth: 16,
 };

@@ -7,7 +7,7 @@ mod sender;
 pub(crate) use datagrams::{auto_small, udp_64k};
 pub(crate) use loopback::auto_loopback;
 
-use netprims::ring::ZcPolicy;
+use netprims::ring::{AutoPolicy, ZcPolicy};
 
 /// The policy that finds out by itself.
-const AUTO: ZcPolicy = ZcPolicy::Never;
+const AUTO: ZcPolicy = ZcPolicy::Auto(AutoPolicy::new());

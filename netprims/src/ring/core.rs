@@ -99,6 +99,7 @@ impl<K: Kernel> Core<K> {
         events
     }
 
+    #[inline(always)]
     fn event(&mut self, outcome: Outcome) -> Event<'_> {
         match outcome {
             Outcome::Received { key } => Event::Received {

@@ -264,11 +264,14 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// The next thing that happened, from the completions the kernel has posted.
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<Outcome> {
         self.settle();
         loop {
-            if let Some(outcome) = self.pending() {
-                return Some(outcome);
+            if self.is_pending() {
+                if let Some(outcome) = self.pending() {
+                    return Some(outcome);
+                }
             }
             if !self.unarmed.is_empty() {
                 if let Some(outcome) = self.accept_that_is_over() {
@@ -292,6 +295,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// What a completion means for the request it is of.
+    #[inline(always)]
     fn completed(&mut self, completion: &Completion) -> Option<Outcome> {
         if completion.user_data == Key::OF_NOBODY {
             return None;

@@ -73,6 +73,7 @@ pub(crate) struct Loan<'a> {
 }
 
 impl Loan<'_> {
+    #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         let taken = self.taken.as_deref().and_then(Option::as_ref);
         match (self.area, taken) {
@@ -431,6 +432,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// The next chunk, or the next end.
+    #[inline]
     pub(super) fn next_received(&mut self) -> Option<Outcome> {
         if let Some(taken) = self.arrived.chunks.pop_front() {
             let (group, key) = (self.arrived.group, self.arrived.key?);
@@ -466,6 +468,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// The chunk that was told last.
+    #[inline]
     pub(crate) fn loan(&mut self) -> Loan<'_> {
         let told = self.lent_out.as_mut();
         let number = told.as_ref().map(|told| usize::from(told.group));
@@ -479,6 +482,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Takes back the chunk that was told last, if nobody keeps it.
+    #[inline]
     pub(super) fn settle(&mut self) {
         let Some(Told { group, taken }) = self.lent_out.take() else {
             return;
@@ -544,6 +548,7 @@ impl Group {
         self.slots.area().id() == taken.area()
     }
 
+    #[inline]
     fn give_back(&mut self, taken: Taken) {
         match &mut self.queue {
             Some(queue) if queue.pages.area().id() == taken.area() => queue.pages.give_back(taken),

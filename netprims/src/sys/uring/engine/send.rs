@@ -225,6 +225,7 @@ impl<K: Kernel> Engine<K> {
     }
 }
 
+#[inline]
 fn send_mut(flights: &mut Slab<Flight>, key: Key) -> Option<&mut Send> {
     match flights.find_mut(key) {
         Ok(Flight::Send(send)) => Some(send),
@@ -232,6 +233,7 @@ fn send_mut(flights: &mut Slab<Flight>, key: Key) -> Option<&mut Send> {
     }
 }
 
+#[inline]
 fn send_ref(flights: &Slab<Flight>, key: Key) -> Option<&Send> {
     match flights.find(key) {
         Some(Flight::Send(send)) => Some(send),
@@ -240,6 +242,7 @@ fn send_ref(flights: &Slab<Flight>, key: Key) -> Option<&Send> {
 }
 
 /// Sets where a send is, for all its slots.
+#[inline]
 fn set_phase(flights: &mut Slab<Flight>, key: Key, phase: Phase) {
     let Some(send) = send_mut(flights, key) else {
         return;

@@ -63,6 +63,7 @@ impl Queues {
         }
     }
 
+    #[inline]
     pub(super) fn submitter(&self) -> Submitter<'_> {
         match self {
             Self::Narrow(ring) => ring.submitter(),
@@ -70,6 +71,7 @@ impl Queues {
         }
     }
 
+    #[inline]
     pub(super) fn submission(&mut self) -> SubmissionQueue<'_> {
         match self {
             Self::Narrow(ring) => ring.submission(),
@@ -85,6 +87,7 @@ impl Queues {
     }
 
     /// Takes the next completion, and the first number of its second half; 0 if it has none.
+    #[inline]
     pub(super) fn completion(&mut self) -> Option<(cqueue::Entry, u64)> {
         match self {
             Self::Narrow(ring) => Some((ring.completion().next()?, 0)),

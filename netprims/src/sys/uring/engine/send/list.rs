@@ -9,6 +9,7 @@ pub(in crate::sys::uring::engine) struct List {
 }
 
 impl List {
+    #[inline]
     pub(super) fn front(&self) -> Option<Key> {
         self.front
     }
@@ -21,6 +22,7 @@ impl List {
         self.back = Some(key);
     }
 
+    #[inline]
     pub(super) fn pop(&mut self, flights: &mut Slab<Flight>) -> Option<Key> {
         let key = self.front?;
         self.front = send_mut(flights, key).and_then(|send| send.next.take());

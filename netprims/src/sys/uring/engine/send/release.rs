@@ -18,6 +18,12 @@ pub(in crate::sys::uring::engine) struct Releasing {
 }
 
 impl<K: Kernel> Engine<K> {
+    /// Whether [`pending`](Engine::pending) may have something: asked before each completion, where that seldom does.
+    #[inline]
+    pub(in crate::sys::uring::engine) fn is_pending(&self) -> bool {
+        self.releasing.is_some() || self.told.is_some() || self.ended_sends.front().is_some()
+    }
+
     /// What is to be told before another completion is looked at.
     pub(in crate::sys::uring::engine) fn pending(&mut self) -> Option<Outcome> {
         if let Some(releasing) = self.releasing.take() {
