@@ -31,16 +31,6 @@ pub(super) struct Header {
     entry: NonNull<Entry>,
 }
 
-// SAFETY: the entries are memory of the process, not of a thread, and whoever owns the table or an entry is the only one who
-// reaches it.
-unsafe impl Send for Headers {}
-// SAFETY: through a shared reference it gives out how many entries are free, and reads or writes no entry.
-unsafe impl Sync for Headers {}
-// SAFETY: as for the table.
-unsafe impl Send for Header {}
-// SAFETY: through a shared reference it gives out its address, and reads or writes nothing.
-unsafe impl Sync for Header {}
-
 /// All zeroes is a value of it.
 #[repr(C)]
 struct Entry {
