@@ -76,6 +76,7 @@ fn a_subscriber_that_goes_or_does_not_read_keeps_no_message_from_the_others() {
         "--subscribers",
         "4",
     ];
+    let want = stream(400, SIZE);
     let start = || Program::start(env!("CARGO_BIN_EXE_tokio_ring"), &arguments);
     for program in [start(), container::inside(EPERM, start)] {
         let at = program.address();
@@ -95,11 +96,7 @@ fn a_subscriber_that_goes_or_does_not_read_keeps_no_message_from_the_others() {
         drop(gone);
         for good in good {
             let bytes = good.join().expect("a subscriber");
-            assert!(
-                bytes == stream(400, SIZE),
-                "{} bytes, others came",
-                bytes.len()
-            );
+            assert!(bytes == want, "{} bytes, others came", bytes.len());
         }
         // By now the feed has ended for all but those who do not read.
         drop(silent);

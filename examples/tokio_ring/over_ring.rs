@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use netprims::ring::{
-    AsyncRing, Event, Ring, RxPlan, RxPool, Socket, Ticket, TxBuf, TxPool, ZcPolicy,
+    AsyncRing, AutoPolicy, Event, Ring, RxPlan, RxPool, Socket, Ticket, TxBuf, TxPool, ZcPolicy,
 };
 use tokio::select;
 use tokio::sync::{mpsc, watch};
@@ -202,7 +202,7 @@ impl Feed {
             let ticket = match subscriber.behind.pop_front() {
                 Some(buf) => {
                     subscriber.is_sending = true;
-                    ring.send(*socket, buf, ZcPolicy::Always)?
+                    ring.send(*socket, buf, ZcPolicy::Auto(AutoPolicy::new()))?
                 }
                 None if has_ended => {
                     subscriber.is_shutting = true;

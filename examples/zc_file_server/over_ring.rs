@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use netprims::Error;
-use netprims::ring::{Event, Ring, RxPlan, RxPool, Socket, Ticket, TxBuf, TxPool, Wait, ZcPolicy};
+use netprims::ring::{
+    AutoPolicy, Event, Ring, RxPlan, RxPool, Socket, Ticket, TxBuf, TxPool, Wait, ZcPolicy,
+};
 
 use super::accept_error::{AcceptError, PAUSE};
 use super::{Answer, Args, Folder, Incoming, MOST_OUT, Totals};
@@ -246,7 +248,10 @@ impl Server<'_> {
                 }
             };
             let len = buf.len();
-            match self.ring.send(socket, buf, ZcPolicy::Always) {
+            match self
+                .ring
+                .send(socket, buf, ZcPolicy::Auto(AutoPolicy::new()))
+            {
                 Ok(ticket) => {
                     self.whose.insert(ticket, (socket, len));
                     client.unsent += 1;
