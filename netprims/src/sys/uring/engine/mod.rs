@@ -20,6 +20,7 @@ use crate::sys::usage::Usage;
 
 mod accept;
 mod arguments;
+mod arrived;
 mod connect;
 mod control;
 mod files;
@@ -33,14 +34,16 @@ mod sockets;
 
 use accept::Accept;
 use arguments::Arguments;
+pub(crate) use arrived::Loan;
+use arrived::{Arrived, Told};
 use connect::Connect;
 use control::Control;
 use files::Files;
 use groups::Group;
 pub(crate) use groups::{Giving, GroupHandle};
 pub(crate) use queues::NoQueue;
-use receive::{Arrived, Receive, Told};
-pub(crate) use receive::{End, Loan};
+pub(crate) use receive::End;
+use receive::Receive;
 use send::{List, Part, Releasing, Send};
 use sockets::Socket;
 

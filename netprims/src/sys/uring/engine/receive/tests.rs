@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rstest::rstest;
 
+use super::super::Outcome;
 use super::*;
 use crate::sys::defect::{self, Defect};
 use crate::sys::memory::Shape;
