@@ -22,6 +22,8 @@ pub(super) struct Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum And {
     Nothing,
+    /// Nothing, and each send is one of two buffers.
+    Together,
     /// A shutdown for writing.
     ShutDown,
     /// That the last send be cancelled.
@@ -99,18 +101,20 @@ pub(super) enum Fate {
 const PARTS: [Part; 4] = [Part::Ring, Part::Pool, Part::Socket, Part::Buffer];
 
 impl Work {
-    pub(super) const ALL: [Self; 12] = {
+    pub(super) const ALL: [Self; 14] = {
         const fn work(zero_copy: bool, and: And) -> Work {
             Work { zero_copy, and }
         }
         [
             work(false, And::Nothing),
+            work(false, And::Together),
             work(false, And::ShutDown),
             work(false, And::Cancel),
             work(false, And::Accept),
             work(false, And::Connect),
             work(false, And::Timeout),
             work(true, And::Nothing),
+            work(true, And::Together),
             work(true, And::ShutDown),
             work(true, And::Cancel),
             work(true, And::Accept),
@@ -264,6 +268,7 @@ impl fmt::Display for Work {
         })?;
         f.write_str(match self.and {
             And::Nothing => "",
+            And::Together => " of two buffers each",
             And::ShutDown => ", a shutdown",
             And::Cancel => ", the last one cancelled",
             And::Accept => ", an accept",

@@ -24,6 +24,7 @@ fn going_away_in_any_order_at_any_moment_is_sound(
     #[values(false, true)] zero_copy: bool,
     #[values(
         And::Nothing,
+        And::Together,
         And::ShutDown,
         And::Cancel,
         And::Accept,

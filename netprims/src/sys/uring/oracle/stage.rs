@@ -45,6 +45,8 @@ pub(super) struct Stage {
     given: usize,
     /// How much was told to be sent.
     sent: usize,
+    /// Sends that were asked for.
+    asked: u32,
     /// Sends that were told to be sent or to have failed.
     results: u32,
     /// Requests behind the sends that are not done.
@@ -102,6 +104,7 @@ impl Stage {
             spy,
             given: 0,
             sent: 0,
+            asked: 0,
             results: 0,
             others: 0,
         }
@@ -110,8 +113,11 @@ impl Stage {
     /// Brings a cell's work to its moment.
     pub(super) fn play(mut self, cell: &Cell) -> Self {
         let mut last = self.send(cell).unwrap();
+        if cell.moment != Moment::Told {
+            // It waits for the one before, where it would overtake it.
+            last = self.send(cell).unwrap();
+        }
         if cell.moment == Moment::Told {
-            // On a stream each send waits for the result of the one before, or their bytes interleave.
             while self.poll(cell) && self.given < MOST {
                 match self.send(cell) {
                     Some(ticket) => last = ticket,
@@ -121,7 +127,7 @@ impl Stage {
         }
         let ring = self.ring.as_mut().unwrap();
         match cell.work.and {
-            And::Nothing => {}
+            And::Nothing | And::Together => {}
             And::ShutDown => {
                 ring.shutdown(self.socket, Shutdown::Write).unwrap();
                 self.others += 1;
@@ -152,23 +158,40 @@ impl Stage {
         self
     }
 
-    /// Sends one more buffer; `None` if all are out.
+    /// Sends one more buffer, or two; `None` if too many are out.
     fn send(&mut self, cell: &Cell) -> Option<Ticket> {
+        let mut bufs = vec![self.fill()?];
+        let policy = cell.work.policy();
+        self.asked += 1;
+        if cell.work.and == And::Together {
+            let Some(second) = self.fill() else {
+                self.asked -= 1;
+                self.given -= bufs.iter().map(|buf| buf.len()).sum::<usize>();
+                return None;
+            };
+            bufs.push(second);
+            let ring = self.ring.as_mut().unwrap();
+            return Some(ring.send_vectored(self.socket, &mut bufs, policy).unwrap());
+        }
+        let ring = self.ring.as_mut().unwrap();
+        Some(ring.send(self.socket, bufs.remove(0), policy).unwrap())
+    }
+
+    /// A free buffer with what comes next in the stream.
+    fn fill(&mut self) -> Option<TxBuf> {
         let mut slot = self.pool.as_ref().unwrap().take()?.into_slot();
         self.watched.allow(&mut slot);
         let mut buf = TxBuf::new(slot);
         let text = pattern(self.given, buf.len());
         buf.copy_from_slice(text);
         self.given += text.len();
-        let ring = self.ring.as_mut().unwrap();
-        Some(ring.send(self.socket, buf, cell.work.policy()).unwrap())
+        Some(buf)
     }
 
     /// Takes what is told until all is done that was asked for. False if nothing comes for a moment: a send waits for room,
     /// and whether it would have had it a moment later makes no difference to what must hold.
     fn poll(&mut self, cell: &Cell) -> bool {
         let deadline = Instant::now() + PATIENCE;
-        let sends = u32::try_from(self.given / SLOT as usize).unwrap();
         loop {
             assert!(
                 Instant::now() < deadline,
@@ -188,7 +211,7 @@ impl Stage {
                     match (result, cell.situation.errno()) {
                         (Ok(bytes), None) => *sent += bytes,
                         (Err(error), Some(errno)) if error.raw_os_error() == Some(errno) => {}
-                        (Err(_), None) if cell.work.and != And::Nothing => {}
+                        (Err(_), None) if matches!(cell.work.and, And::ShutDown | And::Cancel) => {}
                         (result, _) => panic!("{result:?}"),
                     }
                 }
@@ -199,7 +222,7 @@ impl Stage {
             });
             let told = told.unwrap();
             self.watched.overwrite_what_is_free(&self.spy);
-            if self.results == sends && self.others == 0 {
+            if self.results == self.asked && self.others == 0 {
                 return true;
             }
             if told == 0 {
