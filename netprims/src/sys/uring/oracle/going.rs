@@ -53,7 +53,9 @@ impl Stage {
             Part::Ring => {
                 let mut ring = self.ring.take().unwrap();
                 let fd = ring.number();
-                let stays = ring.in_flight() > 0;
+                // What is in flight besides sends, as a shutdown, has no slot.
+                let out = self.pool.as_ref().unwrap().outstanding();
+                let stays = out > u32::from(self.kept.is_some());
                 std::mem::forget(ring);
                 // SAFETY: the descriptor is open, and its owner is forgotten: nobody else closes it.
                 self.forgotten = Some(unsafe { OwnedFd::from_raw_fd(fd) });
