@@ -13,10 +13,14 @@ mod going_away;
 mod messages;
 mod order;
 mod pollable;
+mod receive_ends;
 mod receive_lifetimes;
+mod receive_packets;
+mod receive_pools;
 mod receiving;
 mod refusing;
 mod sending;
+mod streams;
 
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};

@@ -12,7 +12,7 @@ use std::time::Instant;
 use netprims::ring::{Chunk, Event, Ring, RxBuf, RxPool, Socket, Ticket};
 use rstest::rstest;
 
-use super::receiving::{byte, plan, wrong};
+use super::streams::{byte, plan, wrong};
 use super::{LIMIT, PATIENCE, tcp};
 
 /// A ring that receives from somebody who never stops.
