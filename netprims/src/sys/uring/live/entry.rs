@@ -15,6 +15,15 @@ const FIXED_BUFFER: u16 = 1 << 2;
 /// not taken, instead of leaving it to the caller.
 const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
 
+/// The kernel's number of a group.
+///
+/// Older kernels have an array for the first 64, and go on in it where they were when a ring of the same number is
+/// registered anew: they begin in its middle, and take what was not shown (seen on 6.1). Other numbers begin anew.
+pub(super) fn kernels_group(group: u16) -> u16 {
+    const FIRST: u16 = 64;
+    group.saturating_add(FIRST)
+}
+
 /// A request as the kernel wants it.
 #[inline]
 pub(super) fn entry(request: &Request, reports_usage: bool) -> squeue::Entry {
@@ -64,8 +73,10 @@ fn of_fd(fd: Fd, operation: Operation, reports_usage: bool) -> squeue::Entry {
         Operation::ReceiveMultishot {
             group,
             is_bundle: true,
-        } => opcode::RecvMultiBundle::new(fd, group).build(),
-        Operation::ReceiveMultishot { group, .. } => opcode::RecvMulti::new(fd, group).build(),
+        } => opcode::RecvMultiBundle::new(fd, kernels_group(group)).build(),
+        Operation::ReceiveMultishot { group, .. } => {
+            opcode::RecvMulti::new(fd, kernels_group(group)).build()
+        }
         Operation::ReceiveZeroCopy { queue } => opcode::RecvZc::new(fd, 0).ifq(queue).build(),
         Operation::SendMessage {
             header,

@@ -7,7 +7,7 @@ use io_uring::types::{CancelBuilder, Fd, Napi, SubmitArgs, Timespec};
 use io_uring::{cqueue, opcode, squeue};
 
 pub(crate) use self::capable::Capable;
-use self::entry::{REPORT_USAGE, entry, send_message_zc};
+use self::entry::{REPORT_USAGE, entry, kernels_group, send_message_zc};
 use self::queues::Queues;
 use super::kernel::{Completion, Kernel, QueueFull, Request, Unfit, Wait};
 use crate::sys::memory::Process;
@@ -457,15 +457,20 @@ unsafe impl Kernel for Live {
         // SAFETY: the ring is mapped (the caller's promise), and the kernel pins its pages in the call; what it shows
         // may be written for as long as the caller says.
         unsafe {
-            self.ring
-                .submitter()
-                .register_buf_ring_with_flags(address, places, group, flags)
+            self.ring.submitter().register_buf_ring_with_flags(
+                address,
+                places,
+                kernels_group(group),
+                flags,
+            )
         }
     }
 
     fn unregister_group(&mut self, group: u16) -> io::Result<()> {
         self.at_home()?;
-        self.ring.submitter().unregister_buf_ring(group)
+        self.ring
+            .submitter()
+            .unregister_buf_ring(kernels_group(group))
     }
 
     fn receives_bundles(&self) -> bool {
