@@ -4,15 +4,15 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netprims::Error;
-use netprims::ring::{Event, ReceiveEnd, Ring, RxPool, Socket, Strays, Ticket, Wait};
+use netprims::ring::{ReceiveEnd, Wait};
 use rstest::rstest;
 use socket2::SockRef;
 
 use super::streams::{Reader, byte, finish, plan, receiving};
-use super::{LIMIT, PATIENCE, tcp};
+use super::{PATIENCE, tcp};
 
 #[rstest]
 fn a_receive_is_cancelled(

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Instant;
 
 use netprims::Error;
-use netprims::ring::{Event, ReceiveEnd, Ring, Socket, Strays};
+use netprims::ring::{Event, ReceiveEnd, Ring, Strays};
 use rstest::rstest;
 use socket2::SockRef;
 

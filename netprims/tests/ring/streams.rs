@@ -9,7 +9,7 @@ use netprims::ring::{
     Event, ReceiveEnd, Ring, Rung, RxBuf, RxPlan, RxPool, RxStats, Socket, Strays, Ticket, Wait,
 };
 
-use super::PATIENCE;
+use super::{LIMIT, PATIENCE};
 
 /// A plan that leads to each way of receiving, where the kernel has it.
 pub(super) fn plan(way: &str, slots: u32, slot_len: u32) -> RxPlan {
