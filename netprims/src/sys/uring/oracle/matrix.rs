@@ -2,7 +2,7 @@ use rstest::rstest;
 
 use super::cell::{And, Cell, Situation, Work};
 use super::stage::Stage;
-use super::watched_over;
+use super::{played, watched_over};
 
 /// Whatever goes away in whatever order: nothing blocks, the peer gets what was sent, nothing that is free is read or
 /// written, and what stays mapped is what somebody owns or the kernel keeps.
@@ -34,7 +34,8 @@ fn going_away_in_any_order_at_any_moment_is_sound(
     and: And,
 ) {
     let work = Work { zero_copy, and };
-    for cell in Cell::all(work, situation).filter(|cell| cell.reason_not_run().is_none()) {
+    let cells = Cell::all(work, situation).filter(|cell| cell.reason_not_run().is_none());
+    for cell in played(cells) {
         let name = format!("{cell:?}");
         let judged = watched_over(&name, move || Stage::new(&cell).play(&cell).go(&cell));
         assert!(judged.is_ok(), "{name}");

@@ -7,7 +7,7 @@ use rstest::rstest;
 
 use super::cell::{Going, Part};
 use super::receiving::{Peer, Receiver, Receiving, SLOT, Way};
-use super::watched_over;
+use super::{played, watched_over};
 use crate::ring::Wait;
 use crate::sys::defect::{self, Defect};
 
@@ -18,7 +18,7 @@ fn a_receive_goes_away_in_any_order_at_any_moment(
     #[values(Way::Plain, Way::Multishot, Way::Bundles, Way::Incremental)] way: Way,
     #[values(Peer::Silent, Peer::Floods, Peer::Closes, Peer::Resets)] peer: Peer,
 ) {
-    for cell in Receiving::all(way, peer) {
+    for cell in played(Receiving::all(way, peer)) {
         let name = format!("{cell:?}");
         let judged = watched_over(&name, move || {
             if let Some(receiver) = Receiver::new(cell.way) {

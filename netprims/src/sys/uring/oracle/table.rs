@@ -95,7 +95,8 @@ fn the_table_for_people_is_the_matrix_that_is_run() {
     let text = format!(
         "# Going away with work in flight\n\n\
          Written by `NETPRIMS_TABLE=overwrite cargo test -p netprims --lib table_for_people`, from the cells that \
-         `matrix.rs` and `receives.rs` run: {} cells, of which {run} are run and {listed} are listed with the reason why not.\n\n\
+         `matrix.rs` and `receives.rs` run: {} cells, of which {run} are run and {listed} are listed with the reason why not. \
+         Without `LAB_FULL` a run plays every fourth.\n\n\
          In each cell the work comes to its moment, and then ring, pool, socket and a buffer that an event brought go \
          away: in all 24 orders with the socket taken from the ring, in all 6 with it left there, with each of the \
          four passed to `mem::forget`, and by the unwinding of a panic of the ring's handler. At each step all that is free is overwritten past its owners, and \
