@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use netprims::ring::{Ring, Rung, RxPlan, TxPool, Wanted, WhyNot};
+use netprims::ring::{Ring, Rung, RxPlan, RxPool, TxPool, Wanted, WhyNot};
 
 const POOL: u32 = 4 << 20;
 /// One pool and the ring fit; two pools do not.
@@ -87,8 +87,9 @@ fn a_pool_to_receive_into_steps_down_where_its_ring_cannot_be_pinned() {
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
         let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
         if (numbers.next(), numbers.next()) >= (Some(6), Some(18)) {
-            let last = pools.last().unwrap();
-            assert_eq!(last.report().rung, Rung::Plain, "the limit is there");
+            // Which of them depends on what else the user has pinned meanwhile: the limit is the user's.
+            let is_plain = |pool: &RxPool| pool.report().rung == Rung::Plain;
+            assert!(pools.iter().any(is_plain), "the limit is there");
         }
     });
 }
