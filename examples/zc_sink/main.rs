@@ -4,8 +4,8 @@
 //! ```text
 //! zc_sink                          over loopback from a thread of its own
 //! zc_sink --listen ADDR            from whoever connects: zc_send --connect ADDR
-//! zc_sink --zero-copy none         into a queue without a device: Linux 7.2, CAP_NET_ADMIN
-//! zc_sink --zero-copy eth0:7 ...   into a queue of a device, with what it lacks if it is not ready
+//! zc_sink --no-device              into a queue without a device: Linux 7.2, CAP_NET_ADMIN
+//! zc_sink --device eth0:7 ...      into a queue of a device, with what it lacks if it is not ready
 //! ```
 //!
 //! Three things to take from it: the report (the rung of the ladder that was reached, and what keeps it from a higher one), a

@@ -95,9 +95,12 @@ pub enum Error {
     #[error("no such socket in this ring: it was removed, or belongs to another ring")]
     UnknownSocket,
 
-    /// The ticket names no request in flight: its last event was told, or it is another ring's.
+    /// The ticket names no request in flight: its last event was told. A ticket does not know its ring: another ring's may
+    /// name a request of this one.
     #[cfg(feature = "ring")]
-    #[error("no such request in this ring: its last event was told, or it is another ring's")]
+    #[error(
+        "no such request in this ring: its last event was told, or the ticket is another ring's"
+    )]
     UnknownRequest,
 
     /// The pool to receive into is another ring's.

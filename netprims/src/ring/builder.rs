@@ -56,10 +56,11 @@ impl RingBuilder {
         }
     }
 
-    /// How many sends may be in flight, from [`Ring::send`] to [`Released`](super::Event::Released). Default: 256;
-    /// 1 to 32 768. Each costs about 400 bytes, most of it the kernel's.
-    pub const fn in_flight(mut self, sends: u32) -> Self {
-        self.in_flight = sends;
+    /// How many requests may be in flight, until their last event: a send from [`Ring::send`] to
+    /// [`Released`](super::Event::Released), and each buffer of a message; a receive or an accept for as long as it goes on;
+    /// connects, shutdowns and timeouts. Default: 256; 1 to 32 768. Each costs about 400 bytes, most of it the kernel's.
+    pub const fn in_flight(mut self, requests: u32) -> Self {
+        self.in_flight = requests;
         self
     }
 

@@ -90,6 +90,9 @@ impl PollableRing {
     /// As [`Ring::poll`]. If it tells nothing, the descriptor is readable as soon as there is something to tell; if it tells
     /// something, poll again before waiting.
     ///
+    /// A receive that waits for memory is no such thing: nothing becomes readable when an [`RxBuf`](super::RxBuf) is dropped
+    /// elsewhere. Poll after dropping one, or wait with a time limit.
+    ///
     /// # Errors
     ///
     /// As for [`Ring::poll`].

@@ -81,7 +81,8 @@ impl<K: Kernel> Engine<K> {
             group: number,
             socket,
             way,
-            ends_with_nothing: kind != libc::SOCK_DGRAM,
+            // A raw socket's empty packet is none either.
+            ends_with_nothing: matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET),
             state: State::Waiting { is_first: true },
             is_cancelled: false,
             is_broken: false,

@@ -207,7 +207,8 @@ impl Live {
     /// Waits for so many completions or, once a time is over, for one.
     fn gather(&mut self, completions: u32, within: Duration, limit: Duration) -> io::Result<()> {
         if self.setup.gathers {
-            return self.wait(completions, limit, Some(within));
+            // The kernel looks at the limit only when the shorter time is over.
+            return self.wait(completions, limit, Some(within.min(limit)));
         }
         self.wait(completions, within.min(limit), None)?;
         if self.ring.has_completion() || limit <= within {

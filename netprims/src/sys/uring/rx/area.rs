@@ -157,7 +157,8 @@ impl Area {
 
     /// Pieces that are out: kept by somebody, or forgotten.
     pub(crate) fn outstanding(&self) -> u32 {
-        self.shared.outstanding.load(Ordering::Relaxed)
+        // Acquire: who sees that none is out may let the kernel write what was read until then.
+        self.shared.outstanding.load(Ordering::Acquire)
     }
 
     #[cfg(test)]
@@ -225,7 +226,7 @@ impl Piece {
 impl Drop for Piece {
     fn drop(&mut self) {
         // Counted before the slot can be received into again, or the count of a pool in use could pass through zero.
-        self.shared.outstanding.fetch_sub(1, Ordering::Relaxed);
+        self.shared.outstanding.fetch_sub(1, Ordering::Release);
         self.shared.returns.push(self.taken.slot);
     }
 }
