@@ -87,7 +87,9 @@ pub enum Error {
     /// As many requests are in flight as the ring was built for. Poll the ring and try again, or build it with a larger
     /// [`in_flight`](crate::ring::RingBuilder::in_flight).
     #[cfg(feature = "ring")]
-    #[error("the ring is full: poll it, or build it with a larger in_flight")]
+    #[error(
+        "the ring is full: poll it until requests have ended, or build it with a larger in_flight"
+    )]
     RingFull,
 
     /// The socket handle is of another ring, or its socket was removed.
@@ -95,17 +97,19 @@ pub enum Error {
     #[error("no such socket in this ring: it was removed, or belongs to another ring")]
     UnknownSocket,
 
-    /// The ticket names no request in flight: its last event was told. A ticket does not know its ring: another ring's may
-    /// name a request of this one.
+    /// The ticket names no request in flight: its last event was told.
     #[cfg(feature = "ring")]
-    #[error(
-        "no such request in this ring: its last event was told, or the ticket is another ring's"
-    )]
+    #[error("no such request in flight: its last event was told")]
     UnknownRequest,
+
+    /// The ticket is another ring's.
+    #[cfg(feature = "ring")]
+    #[error("the ticket is another ring's: only the ring that gave it can cancel its request")]
+    ForeignTicket,
 
     /// The pool to receive into is another ring's.
     #[cfg(feature = "ring")]
-    #[error("the pool to receive into belongs to another ring")]
+    #[error("the pool to receive into is another ring's: make one with this ring's rx_pool")]
     ForeignPool,
 
     /// The socket is received from already. Of two receives, nobody could tell whose bytes come first.
@@ -113,9 +117,9 @@ pub enum Error {
     #[error("the ring receives from this socket already: cancel that first")]
     AlreadyReceiving,
 
-    /// The buffer is from another ring's pool.
+    /// The buffer is not from a pool of this ring's.
     #[cfg(feature = "ring")]
-    #[error("the buffer belongs to another ring's pool")]
+    #[error("the buffer is not from this ring's pools: take one from what its tx_pool made")]
     ForeignBuffer,
 }
 

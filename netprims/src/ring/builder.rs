@@ -41,7 +41,7 @@ pub struct BusyPoll {
 }
 
 /// Two completions each, and the kernel's completion queue has at most 65 536 entries.
-const MOST_IN_FLIGHT: u32 = 32_768;
+pub(super) const MOST_IN_FLIGHT: u32 = 32_768;
 
 impl RingBuilder {
     /// 256 sends in flight, half a second to drain.

@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use super::ring::not_queued;
 use super::{Ring, Socket, Ticket};
-use crate::sys::uring::Key;
 use crate::{Error, Result};
 
 /// Requests about connections rather than their bytes.
@@ -29,7 +28,9 @@ impl Ring {
             Shutdown::Both => libc::SHUT_RDWR,
         };
         let queued = self.core.engine.shutdown(socket.key, how);
-        queued.map(|key| Ticket(key.to_bits())).map_err(not_queued)
+        queued
+            .map(|key| Ticket::new(self.id, key))
+            .map_err(not_queued)
     }
 
     /// Accepts connections on a listening socket, one [`Event::Accepted`](super::Event::Accepted) for each, until
@@ -58,7 +59,9 @@ impl Ring {
             return Err(Error::UnknownSocket);
         }
         let queued = self.core.engine.accept(listener.key);
-        queued.map(|key| Ticket(key.to_bits())).map_err(not_queued)
+        queued
+            .map(|key| Ticket::new(self.id, key))
+            .map_err(not_queued)
     }
 
     /// Connects a socket; [`Event::Connected`](super::Event::Connected) tells the result. It waits also where the socket is
@@ -104,7 +107,9 @@ impl Ring {
         }
         let engine = &mut self.core.engine;
         let queued = engine.connect(socket.key, address.into(), within);
-        queued.map(|key| Ticket(key.to_bits())).map_err(not_queued)
+        queued
+            .map(|key| Ticket::new(self.id, key))
+            .map_err(not_queued)
     }
 
     /// Queues a timeout: [`Event::TimedOut`](super::Event::TimedOut) comes when this time has passed since the kernel has
@@ -118,7 +123,9 @@ impl Ring {
     #[doc(alias = "IORING_OP_TIMEOUT")]
     pub fn timeout(&mut self, after: Duration) -> Result<Ticket> {
         let queued = self.core.engine.timeout(after);
-        queued.map(|key| Ticket(key.to_bits())).map_err(not_queued)
+        queued
+            .map(|key| Ticket::new(self.id, key))
+            .map_err(not_queued)
     }
 
     /// Asks the kernel to give up all requests about a socket, as [`cancel`](Ring::cancel) does for one.
@@ -143,13 +150,14 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownRequest`] if its last event was told, and [`Error::System`] if the full queue could not be handed
-    /// to the kernel.
+    /// [`Error::UnknownRequest`] if its last event was told, [`Error::ForeignTicket`] if it is another ring's, and
+    /// [`Error::System`] if the full queue could not be handed to the kernel.
     ///
     /// Source: io_uring_enter(2), `IORING_OP_ASYNC_CANCEL`.
     #[doc(alias = "IORING_OP_ASYNC_CANCEL")]
     pub fn cancel(&mut self, ticket: Ticket) -> Result<()> {
-        let cancelled = self.core.engine.cancel(Key::from_bits(ticket.0));
+        let key = ticket.key(self.id).ok_or(Error::ForeignTicket)?;
+        let cancelled = self.core.engine.cancel(key);
         cancelled.map_err(not_queued)
     }
 }

@@ -101,40 +101,41 @@ impl<K: Kernel> Core<K> {
 
     #[inline(always)]
     fn event(&mut self, outcome: Outcome) -> Event<'_> {
+        let ring = self.engine.id();
         match outcome {
             Outcome::Received { key } => Event::Received {
-                ticket: Ticket(key.to_bits()),
+                ticket: Ticket::new(ring, key),
                 chunk: Chunk::new(self.engine.loan()),
             },
             Outcome::ReceiveEnded { key, end } => Event::ReceiveEnded {
-                ticket: Ticket(key.to_bits()),
+                ticket: Ticket::new(ring, key),
                 end: ReceiveEnd::from(end),
             },
             Outcome::Sent { key, result } => {
                 let result = result.map(to_usize).map_err(io::Error::from_raw_os_error);
                 Event::Sent {
-                    ticket: Ticket(key.to_bits()),
+                    ticket: Ticket::new(ring, key),
                     result,
                 }
             }
             Outcome::Accepted { key, fd } => Event::Accepted {
-                ticket: Ticket(key.to_bits()),
+                ticket: Ticket::new(ring, key),
                 fd,
             },
             Outcome::AcceptEnded { key, errno } => Event::AcceptEnded {
-                ticket: Ticket(key.to_bits()),
+                ticket: Ticket::new(ring, key),
                 error: io::Error::from_raw_os_error(errno),
             },
             Outcome::Connected { key, result } => Event::Connected {
-                ticket: Ticket(key.to_bits()),
+                ticket: Ticket::new(ring, key),
                 result: result.map_err(io::Error::from_raw_os_error),
             },
             Outcome::TimedOut { key, result } => Event::TimedOut {
-                ticket: Ticket(key.to_bits()),
+                ticket: Ticket::new(ring, key),
                 result: result.map_err(io::Error::from_raw_os_error),
             },
             Outcome::ShutDown { key, result } => Event::ShutDown {
-                ticket: Ticket(key.to_bits()),
+                ticket: Ticket::new(ring, key),
                 result: result.map_err(io::Error::from_raw_os_error),
             },
             Outcome::Released {
@@ -143,7 +144,7 @@ impl<K: Kernel> Core<K> {
                 bytes,
                 usage,
             } => Event::Released {
-                ticket: Ticket(key.to_bits()),
+                ticket: Ticket::new(ring, key),
                 buf: TxBuf::new(slot),
                 bytes: to_usize(bytes),
                 usage,

@@ -2,7 +2,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use super::{Chunk, ReceiveEnd, TxBuf, Usage};
+use super::{Chunk, ReceiveEnd, Ticket, TxBuf, Usage};
 use crate::sys::uring::Key;
 
 /// What [`Ring::poll`](super::Ring::poll) tells its handler.
@@ -100,20 +100,6 @@ pub enum Event<'a> {
         /// Why.
         end: ReceiveEnd,
     },
-}
-
-/// Names one request of its ring, from the call that queued it to its last event. The ring does not use it again for at
-/// least 2³² requests. Another ring's tickets may be equal to it: where several rings share a table, the table needs
-/// the ring as well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ticket(pub(super) u64);
-
-impl Ticket {
-    /// A number below [`in_flight`](super::RingBuilder::in_flight) that no other request in flight of this ring has: the
-    /// place of what belongs to it in a table of yours. After the request's last event another one may get it.
-    pub fn index(self) -> usize {
-        Key::from_bits(self.0).index()
-    }
 }
 
 /// Names a socket that a ring owns. Goes out of date when the socket is removed: it never names another one.

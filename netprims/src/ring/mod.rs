@@ -118,6 +118,7 @@ mod send;
 mod send_options;
 mod send_stats;
 mod shortage;
+mod ticket;
 mod zero_copy_rx;
 
 pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
@@ -126,7 +127,7 @@ pub use crate::sys::uring::{AutoPolicy, Strays, Totals};
 pub use async_ring::AsyncRing;
 pub use builder::{BusyPoll, RingBuilder, SqPoll};
 pub use capabilities::Capabilities;
-pub use event::{Event, Socket, Ticket, Wait};
+pub use event::{Event, Socket, Wait};
 pub use no_zero_copy_rx::NoZeroCopyRx;
 pub use pollable::PollableRing;
 pub use receive::{
@@ -137,4 +138,5 @@ pub use ring::Ring;
 pub use send_options::{SendOptions, ZcPolicy};
 pub use send_stats::{AutoState, SendStats};
 pub use shortage::Shortage;
+pub use ticket::Ticket;
 pub use zero_copy_rx::ZeroCopyRx;

@@ -41,7 +41,8 @@ pub enum NoZeroCopyRx {
     NoDevice,
     /// The interface has no such receive queue.
     #[error(
-        "no such receive queue (ERANGE): they count from 0; raise their number with ethtool -L"
+        "no such receive queue (ERANGE): they count from 0; ethtool -l INTERFACE shows how many there are, and \
+         ethtool -L INTERFACE combined NUMBER makes more"
     )]
     NoQueue,
     /// The device or its driver cannot do it.
@@ -206,6 +207,7 @@ mod tests {
         assert!(text(NoZeroCopyRx::NoMemory).contains("RLIMIT_MEMLOCK"));
         assert!(text(NoZeroCopyRx::DeviceNotReady).contains("tcp-data-split on"));
         assert!(text(NoZeroCopyRx::NotBuiltFor).contains("zero_copy_receive(true)"));
+        assert!(text(NoZeroCopyRx::NoQueue).contains("ethtool -L INTERFACE combined"));
         let other = text(NoZeroCopyRx::Other {
             errno: libc::EPROTO,
         });

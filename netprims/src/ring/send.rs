@@ -37,7 +37,7 @@ impl Ring {
         }
         let wish = options.into().wish();
         match self.core.engine.send(socket.key, buf.into_slot(), wish) {
-            Ok(key) => Ok(Ticket(key.to_bits())),
+            Ok(key) => Ok(Ticket::new(self.id, key)),
             Err((slot, error)) => {
                 let buf = TxBuf::new(slot);
                 let error = not_queued(error);
@@ -94,7 +94,7 @@ impl Ring {
         engine
             .start_message(key, socket.key, give_back)
             .map_err(not_queued)?;
-        Ok(Ticket(key.to_bits()))
+        Ok(Ticket::new(self.id, key))
     }
 
     /// What became of a socket's sends, and what the next one would do.

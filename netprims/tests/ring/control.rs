@@ -2,9 +2,10 @@
 
 use std::io::Read;
 use std::net::Shutdown;
+use std::time::Duration;
 
 use netprims::Error;
-use netprims::ring::{Event, Ring, Strays, Ticket, ZcPolicy};
+use netprims::ring::{Event, Ring, Strays, Ticket, Wait, ZcPolicy};
 use socket2::SockRef;
 
 use super::{LIMIT, tcp, udp};
@@ -94,4 +95,19 @@ fn another_rings_socket_is_not_shut_down() {
     let socket = other.add(tcp().0).unwrap();
     let refused = ring.shutdown(socket, Shutdown::Both);
     assert!(matches!(refused, Err(Error::UnknownSocket)));
+}
+
+#[test]
+fn another_rings_ticket_cancels_nothing() {
+    let mut ring = Ring::builder().build().unwrap();
+    let mut other = Ring::builder().build().unwrap();
+    let long = Duration::from_secs(3600);
+    // Both are the first request of their ring: but for that, they would be equal.
+    let (ours, theirs) = (ring.timeout(long).unwrap(), other.timeout(long).unwrap());
+    assert_ne!(ours, theirs);
+    assert_eq!(ours.index(), theirs.index());
+    let refused = ring.cancel(theirs).unwrap_err();
+    assert!(matches!(refused, Error::ForeignTicket), "{refused}");
+    let told = ring.poll(Wait::No, |event| panic!("{event:?}")).unwrap();
+    assert_eq!((told, ring.in_flight()), (0, 1));
 }

@@ -132,7 +132,7 @@ impl Ring {
         }
         let received = self.core.engine.receive(socket.key, &pool.handle);
         received
-            .map(|key| Ticket(key.to_bits()))
+            .map(|key| Ticket::new(self.id, key))
             .map_err(not_queued)
     }
 }
