@@ -5,7 +5,7 @@
 //! | [`FreeAtSend`](Defect::FreeAtSend) | `uring::oracle::sends::a_buffer_is_on_the_wire_as_it_was_sent` |
 //! | [`ReleaseAtFirstCompletion`](Defect::ReleaseAtFirstCompletion) | the same |
 //! | [`SkipTheDrain`](Defect::SkipTheDrain) | `uring::oracle::sends::a_dropped_ring_frees_nothing_the_kernel_reads` |
-//! | the same, for receives | `uring::engine::receive::tests::a_skipped_drain_is_noticed` |
+//! | the same, for receives | `uring::engine::receive::tests::leaving::a_skipped_drain_is_noticed` |
 //! | [`FreeAtRelease`](Defect::FreeAtRelease) | `uring::oracle::owners::a_released_slot_has_one_owner` |
 //! | [`UnmapWhatIsSent`](Defect::UnmapWhatIsSent) | `uring::oracle::owners::the_matrix_notices_a_defect` |
 //! | [`FreeWhatIsDropped`](Defect::FreeWhatIsDropped) | the same, as `FreeAtSend`, `ReleaseAtFirstCompletion` and `SkipTheDrain` once more |
@@ -16,7 +16,7 @@
 //! | [`BundleByNumber`](Defect::BundleByNumber) | the same |
 //! | [`RefillWhatIsRead`](Defect::RefillWhatIsRead) | `uring::zcrx::pages::tests::a_defect_is_noticed` |
 //! | [`CloseUnderReaders`](Defect::CloseUnderReaders) | `uring::engine::queues::tests::a_ring_is_not_closed_under_readers` |
-//! | [`FreeHeaderAtSend`](Defect::FreeHeaderAtSend) | `uring::engine::tests::sending::what_a_message_names_stays_as_it_was` |
+//! | [`FreeHeaderAtSend`](Defect::FreeHeaderAtSend) | `uring::engine::tests::sending::message::what_a_message_names_stays_as_it_was` |
 //! | [`ReleaseMessageAtFirstCompletion`](Defect::ReleaseMessageAtFirstCompletion) | `uring::oracle::sends::a_message_is_on_the_wire_as_it_was_sent` |
 //! | [`ReturnAtSend`](Defect::ReturnAtSend) | `zerocopy::oracle::a_buffer_is_on_the_wire_as_it_was_sent` |
 //! | [`FreeAtClose`](Defect::FreeAtClose) | `zerocopy::oracle::a_closed_socket_has_what_was_sent` |

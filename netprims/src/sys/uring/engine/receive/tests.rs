@@ -1,7 +1,6 @@
 //! Receives against a scripted kernel: requests that end early, buffers it cannot have used, and the way out.
 
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use rstest::rstest;
@@ -12,6 +11,10 @@ use crate::sys::defect::{self, Defect};
 use crate::sys::memory::Shape;
 use crate::sys::uring::engine::{Giving, Strays, Wait};
 use crate::sys::uring::fake::Fake;
+
+mod ending;
+mod leaving;
+mod plain;
 
 const LEN: u32 = 100;
 
@@ -321,72 +324,6 @@ fn what_comes_late_or_unasked_is_counted_and_takes_nothing() {
 }
 
 #[test]
-fn a_plain_receive_holds_a_slot_for_each_request() {
-    let (mut bench, key) = bench(2, Giving::OneByOne);
-    bench.kernel().result(0, 30, false);
-    assert_eq!(bench.next(), Some(Seen::Chunk(key, 30)));
-    bench.enter();
-    let slots = [0, 1].map(|nth| match bench.kernel().pushed[nth].operation {
-        Operation::Receive { address, len: LEN } => address,
-        other => panic!("{other:?}"),
-    });
-    assert_ne!(slots[0], slots[1], "the first is read");
-    bench.kernel().result(1, 0, false);
-    assert_eq!(bench.all(), [Seen::End(key, End::Closed)]);
-    assert_eq!((bench.duplicates(), bench.lost()), (0, 0));
-    assert_eq!(bench.handle.counters().rearmed.count(), 0, "it always is");
-}
-
-#[rstest]
-#[case::longer_than_the_slot(101, None, false, End::Failed(libc::EPROTO))]
-#[case::out_of_a_buffer(10, Some(0), false, End::Failed(libc::EPROTO))]
-#[case::no_buffers_to_choose_from(-libc::ENOBUFS, None, false, End::Failed(libc::ENOBUFS))]
-#[case::unknown_to_the_kernel(-libc::EINVAL, None, false, End::Failed(libc::EINVAL))]
-fn a_plain_receive_ends(
-    #[case] result: i32,
-    #[case] buffer: Option<u16>,
-    #[case] more: bool,
-    #[case] end: End,
-) {
-    let (mut bench, key) = bench(1, Giving::OneByOne);
-    let user_data = key.to_bits();
-    bench.kernel().posted.push_back(Completion {
-        user_data,
-        result,
-        more,
-        buffer,
-        ..Completion::default()
-    });
-    assert_eq!(bench.all(), [Seen::End(key, end)]);
-    // Of a request with a buffer of the ring's choosing nobody knows which slot it wrote.
-    assert_eq!(bench.lost(), usize::from(buffer.is_some()));
-}
-
-#[test]
-fn plain_receives_share_their_slots_in_turn() {
-    let (mut bench, first) = bench(1, Giving::OneByOne);
-    let others = [(); 3].map(|()| {
-        let near = UnixStream::pair().unwrap().0;
-        let socket = bench.engine.add(near.into()).unwrap();
-        bench.engine.receive(socket, &bench.handle).unwrap()
-    });
-    bench.enter();
-    assert_eq!(bench.pushed(), 1);
-    assert_eq!(bench.handle.counters().starved.count(), 3);
-    let mut order = vec![first];
-    for nth in 0..4 {
-        bench.kernel().result(nth, 10, false);
-        assert_eq!(bench.all(), [Seen::Chunk(order[nth], 10)]);
-        bench.enter();
-        let user_data = bench.kernel().pushed.last().unwrap().user_data;
-        order.push(Key::from_bits(user_data));
-        assert_eq!(bench.pushed(), nth + 2, "one slot, one request");
-    }
-    assert_eq!(order[1..4], others);
-    assert_eq!(order[4], first);
-}
-
-#[test]
 fn an_empty_datagram_is_an_empty_chunk() {
     for giving in [SINGLE, BUNDLES, Giving::OneByOne] {
         let (mut bench, _) = bench(2, giving);
@@ -423,200 +360,6 @@ fn a_queue_that_is_full_delays_a_receive() {
     bench.kernel().room = 1;
     bench.enter();
     assert_eq!(bench.pushed(), 2);
-}
-
-#[test]
-fn a_plain_receive_that_was_not_queued_holds_no_slot() {
-    let mut engine = Engine::new(Fake::new(), 8, Duration::from_millis(20));
-    let handle = engine.group(Shape::new(1, LEN).unwrap(), Giving::OneByOne);
-    let handle = handle.unwrap().unwrap();
-    let socket = engine.add(UnixStream::pair().unwrap().0.into()).unwrap();
-    let key = engine.receive(socket, &handle).unwrap();
-    engine.kernel_mut().room = 0;
-    for _ in 0..3 {
-        assert!(engine.enter(None).is_err());
-    }
-    engine.kernel_mut().room = 1;
-    engine.enter(None).unwrap();
-    assert_eq!(engine.kernel_mut().pushed[0].user_data, key.to_bits());
-}
-
-#[test]
-fn a_ring_that_waits_looks_whether_a_slot_came_back() {
-    let (mut bench, _) = bench(1, Giving::OneByOne);
-    let near = UnixStream::pair().unwrap().0;
-    let socket = bench.engine.add(near.into()).unwrap();
-    bench.engine.receive(socket, &bench.handle).unwrap();
-    // It starves in this very call.
-    bench.engine.enter(Some(Wait::Forever)).unwrap();
-    let waited = *bench.kernel().entered.last().unwrap();
-    assert_eq!(waited, Some(Wait::AtMost(Duration::from_millis(2))));
-}
-
-#[test]
-fn an_end_is_told_without_waiting() {
-    let (mut bench, _) = bench(1, SINGLE);
-    let near = UnixStream::pair().unwrap().0;
-    let socket = bench.engine.add(near.into()).unwrap();
-    let key = bench.engine.receive(socket, &bench.handle).unwrap();
-    bench.engine.cancel(key).unwrap();
-    bench.engine.enter(Some(Wait::Forever)).unwrap();
-    assert_eq!(bench.kernel().entered.last(), Some(&None));
-    assert_eq!(bench.all(), [Seen::End(key, End::Cancelled)]);
-}
-
-#[test]
-fn cancelling_what_the_kernel_does_not_have_ends_it_at_once() {
-    let (mut bench, key) = bench(1, SINGLE);
-    bench.kernel().result(0, -libc::ENOBUFS, false);
-    assert_eq!(bench.all(), []);
-    bench.engine.cancel(key).unwrap();
-    // Asked twice, ended once.
-    bench.engine.cancel(key).unwrap();
-    assert_eq!(bench.all(), [Seen::End(key, End::Cancelled)]);
-    assert_eq!(bench.pushed(), 1);
-    assert!(bench.engine.receive(bench.socket, &bench.handle).is_ok());
-}
-
-#[test]
-fn cancelling_that_is_not_queued_changes_nothing() {
-    let (mut bench, key) = bench(4, SINGLE);
-    bench.kernel().room = 0;
-    assert!(matches!(bench.engine.cancel(key), Err(NotQueued::Full)));
-    bench.kernel().fill(0, 10, 0, false);
-    assert_eq!(bench.all(), [Seen::Chunk(key, 10)]);
-    bench.kernel().room = 64;
-    bench.enter();
-    assert_eq!(bench.pushed(), 2, "it goes on");
-    // A receive that must not go on is cancelled as soon as that can be.
-    bench.kernel().room = 0;
-    bench.kernel().fill(1, 10, 9, true);
-    assert_eq!(bench.all(), []);
-    bench.kernel().room = 64;
-    bench.kernel().fill(1, 10, 1, true);
-    assert_eq!(bench.all(), []);
-    let last = bench.kernel().pushed.last().unwrap().operation;
-    assert!(matches!(last, Operation::Cancel { .. }), "{last:?}");
-    assert_eq!(bench.lost(), 0);
-}
-
-#[test]
-fn what_comes_before_the_cancelling_is_told() {
-    let (mut bench, key) = bench(2, SINGLE);
-    bench.engine.cancel(key).unwrap();
-    bench.kernel().fill(0, 10, 0, true);
-    bench.kernel().fill(0, 20, 1, false);
-    let end = Seen::End(key, End::Cancelled);
-    assert_eq!(
-        bench.all(),
-        [Seen::Chunk(key, 10), Seen::Chunk(key, 20), end]
-    );
-    bench.enter();
-    assert_eq!(bench.pushed(), 2, "the receive and the cancelling");
-}
-
-#[test]
-fn a_removed_socket_is_not_received_from_again() {
-    let (mut bench, key) = bench(2, SINGLE);
-    assert!(bench.engine.remove(bench.socket).unwrap().is_some());
-    bench.kernel().fill(0, 10, 0, false);
-    let end = Seen::End(key, End::Cancelled);
-    assert_eq!(bench.all(), [Seen::Chunk(key, 10), end]);
-    assert_eq!(bench.engine.in_flight(), 0);
-}
-
-#[test]
-fn a_group_is_let_go_when_neither_handle_nor_receive_is_left() {
-    let (mut bench, key) = bench(2, SINGLE);
-    let shape = Shape::new(2, LEN).unwrap();
-    let other = |bench: &mut Bench| {
-        drop(bench.engine.group(shape, SINGLE).unwrap());
-        std::mem::take(&mut bench.kernel().groups)
-    };
-    assert_eq!(other(&mut bench), [(0, Some(2)), (1, Some(2))]);
-    let area = bench.handle.area().clone();
-    let elsewhere = bench.engine.group(shape, SINGLE).unwrap().unwrap();
-    assert_eq!(other(&mut bench), [(1, None), (1, Some(2)), (2, Some(2))]);
-    bench.handle = elsewhere;
-    assert_eq!(
-        other(&mut bench),
-        [(2, None), (2, Some(2))],
-        "a receive takes from it"
-    );
-    bench.kernel().result(0, 0, false);
-    assert_eq!(bench.all(), [Seen::End(key, End::Closed)]);
-    assert_eq!(other(&mut bench), [(0, None), (2, None), (0, Some(2))]);
-    assert!(!area.is_leaked());
-}
-
-#[test]
-fn a_group_the_kernel_does_not_forget_is_kept() {
-    let (mut bench, _) = bench(2, SINGLE);
-    let shape = Shape::new(2, LEN).unwrap();
-    let dead = bench.engine.group(shape, SINGLE).unwrap().unwrap();
-    let area = dead.area().clone();
-    drop(dead);
-    bench.enter();
-    let refused = || Err(io::Error::from_raw_os_error(libc::ENOENT));
-    bench.kernel().group_results.push_back(refused());
-    assert!(bench.engine.group(shape, SINGLE).is_err());
-    // It is tried again, and in the end leaked.
-    bench.kernel().group_results.extend([refused(), refused()]);
-    drop(bench);
-    assert!(area.is_leaked());
-}
-
-/// What becomes of the memory of a receive in flight when the engine goes.
-#[rstest]
-#[case::the_kernel_lets_go(Some(-libc::ECANCELED), false)]
-#[case::the_end_came_first(Some(0), false)]
-#[case::the_kernel_is_silent(None, true)]
-fn going_away(
-    #[values(SINGLE, BUNDLES, INCREMENTAL, Giving::OneByOne)] giving: Giving,
-    #[case] answer: Option<i32>,
-    #[case] is_leaked: bool,
-) {
-    let (mut bench, _) = bench(2, giving);
-    if let Some(result) = answer {
-        bench.kernel().result(0, result, false);
-    }
-    let area = bench.handle.area().clone();
-    drop(bench);
-    assert_eq!(area.is_leaked(), is_leaked);
-}
-
-#[test]
-fn a_skipped_drain_is_noticed() {
-    let drop_in_flight = || {
-        let (bench, _) = bench(2, Giving::OneByOne);
-        let area = bench.handle.area().clone();
-        drop(bench);
-        area.is_leaked()
-    };
-    assert!(drop_in_flight());
-    assert!(!defect::with(Some(Defect::SkipTheDrain), drop_in_flight));
-}
-
-#[test]
-fn going_away_with_data_untold_leaks_nothing() {
-    let (mut bench, key) = bench(4, BUNDLES);
-    bench.kernel().fill(0, 350, 0, true);
-    assert_eq!(bench.next(), Some(Seen::Chunk(key, 100)));
-    let kept = bench.engine.loan().detach();
-    bench.kernel().fill(0, 10, 3, false);
-    let area = bench.handle.area().clone();
-    drop(bench);
-    assert!(!area.is_leaked());
-    assert_eq!(kept.unwrap().bytes(), [0; 100]);
-}
-
-#[test]
-fn a_panic_on_the_way_out_leaks_what_the_kernel_writes() {
-    let (mut bench, _) = bench(2, SINGLE);
-    bench.kernel().enter_panics = true;
-    let area = bench.handle.area().clone();
-    assert!(catch_unwind(AssertUnwindSafe(|| drop(bench))).is_err());
-    assert!(area.is_leaked());
 }
 
 #[test]
