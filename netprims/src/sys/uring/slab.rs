@@ -229,6 +229,11 @@ impl<T> Slab<T> {
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.entries.iter().filter_map(|entry| entry.value.as_ref())
     }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let entries = self.entries.iter_mut();
+        entries.filter_map(|entry| entry.value.as_mut())
+    }
 }
 
 fn entry_mut<T>(entries: &mut [Entry<T>], index: u32) -> Option<&mut Entry<T>> {

@@ -10,6 +10,8 @@ use crate::sys::uring::slab::Key;
 pub(super) struct Accept {
     listener: Key,
     state: State,
+    /// Its user wants no more: once the kernel has ended it, it is not queued again.
+    is_cancelled: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +28,26 @@ impl Accept {
     pub(super) fn in_kernel(&self) -> bool {
         self.state == State::Armed
     }
+
+    /// What the kernel has is left to it. It may have ended it already: then the asking comes too late for it to see.
+    fn give_up(&mut self) {
+        self.is_cancelled = true;
+        if self.state == State::Unarmed {
+            let errno = libc::ECANCELED;
+            self.state = State::Over { errno };
+        }
+    }
 }
 
 impl<K: Kernel> Engine<K> {
     /// Queues an accept that goes on until [`Outcome::AcceptEnded`].
     pub(crate) fn accept(&mut self, listener: Key) -> Result<Key, NotQueued> {
         let state = State::Armed;
-        let flight = Flight::Accept(Accept { listener, state });
+        let flight = Flight::Accept(Accept {
+            listener,
+            state,
+            is_cancelled: false,
+        });
         let key = self.flights.insert(flight).map_err(|_| NotQueued::Full)?;
         let queued = self.push_accept(key);
         if queued.is_err() {
@@ -111,25 +126,23 @@ impl<K: Kernel> Engine<K> {
         Ok(())
     }
 
-    /// Ends an accept that the kernel does not have; false if it has it.
-    pub(super) fn give_up_accept(&mut self, key: Key) -> bool {
-        let is_unarmed = self
-            .accept_mut(key)
-            .is_some_and(|accept| !accept.in_kernel());
-        if is_unarmed {
-            let errno = libc::ECANCELED;
-            self.set_state(key, State::Over { errno });
+    /// Gives up an accept: at once if the kernel does not have it, else with its last completion.
+    pub(super) fn cancel_accept(&mut self, key: Key) -> Result<(), NotQueued> {
+        let accept = self.accept_mut(key).ok_or(NotQueued::UnknownRequest)?;
+        if accept.in_kernel() {
+            self.queue_cancel(key)?;
         }
-        is_unarmed
+        let accept = self.accept_mut(key).ok_or(NotQueued::UnknownRequest)?;
+        accept.give_up();
+        Ok(())
     }
 
-    /// Ends the accepts of a listener that the kernel does not have.
+    /// Gives up the accepts of a listener, which the kernel is asked to do with those it has.
     pub(super) fn give_up_accepts_of(&mut self, listener: Key) {
-        for nth in 0..self.unarmed.len() {
-            let key = self.unarmed.get(nth).copied();
-            let is_of = |accept: &mut Accept| accept.listener == listener;
-            if let Some(key) = key.filter(|key| self.accept_mut(*key).is_some_and(is_of)) {
-                self.give_up_accept(key);
+        for flight in self.flights.iter_mut() {
+            match flight {
+                Flight::Accept(accept) if accept.listener == listener => accept.give_up(),
+                _ => {}
             }
         }
     }
@@ -162,13 +175,13 @@ impl<K: Kernel> Engine<K> {
 
     /// Takes note that the kernel has ended an accept without need.
     fn unarm(&mut self, key: Key) {
-        let errno = libc::ECANCELED;
-        let state = if self.closing {
-            State::Over { errno }
-        } else {
-            State::Unarmed
-        };
-        self.set_state(key, state);
+        let is_closing = self.closing;
+        if let Some(accept) = self.accept_mut(key) {
+            accept.state = State::Unarmed;
+            if is_closing || accept.is_cancelled {
+                accept.give_up();
+            }
+        }
         self.unarmed.push_back(key);
     }
 

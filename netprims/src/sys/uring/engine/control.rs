@@ -88,12 +88,7 @@ impl<K: Kernel> Engine<K> {
     pub(crate) fn cancel(&mut self, key: Key) -> Result<(), NotQueued> {
         match self.flights.find(key) {
             Some(Flight::Receive(_)) => self.cancel_receive(key),
-            Some(Flight::Accept(_)) => {
-                if self.give_up_accept(key) {
-                    return Ok(());
-                }
-                self.queue_cancel(key)
-            }
+            Some(Flight::Accept(_)) => self.cancel_accept(key),
             Some(Flight::Send(_)) => match self.cancel_send(key) {
                 Some(request) => self.queue_cancel(request),
                 None => Ok(()),

@@ -211,8 +211,10 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         send.choice = Choice::Plain;
+        // The kernel was asked too late, and would not find what is queued behind the asking.
+        let is_over = self.closing || send.is_cancelled;
         let errno = match self.sockets.find_mut(send.socket) {
-            Ok(socket) if !self.closing => {
+            Ok(socket) if !is_over => {
                 socket.plain_only |= is_the_sockets;
                 match self.hold(key) {
                     Ok(()) => return,

@@ -14,6 +14,7 @@ use crate::sys::memory::{Pool, Shape, leaked_bytes};
 const COPIED: i32 = i32::MIN;
 
 mod accept;
+mod cancelling;
 mod connect;
 mod sending;
 mod stream;

@@ -13,7 +13,7 @@
 
 use super::issue::sends;
 use super::{Choice, List, send_mut, send_ref, set_phase};
-use crate::sys::uring::engine::{Engine, NotQueued};
+use crate::sys::uring::engine::{Engine, Flight, NotQueued};
 use crate::sys::uring::headers::MOST_BUFFERS;
 use crate::sys::uring::kernel::Kernel;
 use crate::sys::uring::lifecycle::Phase;
@@ -198,14 +198,14 @@ impl<K: Kernel> Engine<K> {
         self.give_up_waiting(socket);
     }
 
-    /// Gives up the sends of a socket that the kernel, which is asked to do so with what it has, does not have.
+    /// Gives up the sends of a socket, which the kernel is asked to do with those it has.
     pub(in crate::sys::uring::engine) fn give_up_sends_of(&mut self, socket: Key) {
         self.give_up_waiting(socket);
-        let mut next = self.sockets.find(socket).and_then(|place| place.underway);
-        // Those that go along are given up with the first.
-        while let Some(send) = next.and_then(|key| send_mut(&mut self.flights, key)) {
-            send.is_cancelled = true;
-            next = send.next;
+        for flight in self.flights.iter_mut() {
+            match flight {
+                Flight::Send(send) if send.socket == socket => send.is_cancelled = true,
+                _ => {}
+            }
         }
     }
 
