@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests assert as tests do")]
 
+#[path = "../../netprims/tests/host/zero_copy_receive.rs"]
+mod answers;
+#[path = "../../netprims/tests/host/mod.rs"]
+mod host;
 #[path = "../../netprims/tests/integrity/mod.rs"]
 mod integrity;
 

@@ -2,10 +2,13 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::net::TcpStream;
 
-use netprims::ring::{Event, ReceiveEnd, Ring, Rung, RxBuf, RxPlan, Strays};
+use netprims::ring::{
+    Event, ReceiveEnd, Ring, Rung, RxBuf, RxPlan, RxPool, Strays, Wanted, WhyNot, ZeroCopyRx,
+};
 
 use super::pattern::Pattern;
 use super::writer::PATIENCE;
+use crate::answers::{Has, has, refusal};
 
 /// How a stream is received.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,8 @@ pub(crate) enum Way {
     Bundles,
     /// By a ring, several chunks in a slot.
     Incremental,
+    /// By a ring, from a queue registered for it; where the kernel has none without a device, as for bundles.
+    ZeroCopy,
 }
 
 /// What came out of a stream.
@@ -37,12 +42,13 @@ const SLOTS: u32 = 64;
 const KEPT: usize = 16;
 
 impl Way {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Read,
         Self::Plain,
         Self::Multishot,
         Self::Bundles,
         Self::Incremental,
+        Self::ZeroCopy,
     ];
 
     /// Another stream for each.
@@ -53,7 +59,31 @@ impl Way {
             Self::Multishot => 3,
             Self::Bundles => 4,
             Self::Incremental => 5,
+            Self::ZeroCopy => 6,
         }
+    }
+
+    /// Asserts that a pool is on the rung it asked for, or on the next one for the reason that this kernel has.
+    fn assert_rung(self, pool: &RxPool) {
+        let report = pool.report();
+        if !matches!(self, Self::ZeroCopy) {
+            assert!(report.rung < Rung::ZeroCopy, "{report}");
+            return;
+        }
+        let why = match report.why_not(Wanted::ZeroCopy) {
+            Some(WhyNot::ZeroCopy(why)) => Some(why.clone()),
+            None => None,
+            other => panic!("{other:?}"),
+        };
+        let rung = match why {
+            None => Rung::ZeroCopy,
+            Some(_) => Rung::Multishot,
+        };
+        assert_eq!(report.rung, rung, "{report}");
+        if has() != Has::Untold {
+            assert_eq!(why, refusal(&ZeroCopyRx::NoDevice));
+        }
+        assert_eq!(pool.stats().stepped_down, 0);
     }
 
     /// What leads a ring to it, where the kernel has it.
@@ -65,6 +95,7 @@ impl Way {
             Self::Multishot => Some(plan.at_most(Rung::Multishot).bundles(false)),
             Self::Bundles => Some(plan.at_most(Rung::Multishot)),
             Self::Incremental => Some(plan.at_most(Rung::Multishot).incremental(true)),
+            Self::ZeroCopy => Some(plan.zero_copy(ZeroCopyRx::NoDevice)),
         }
     }
 }
@@ -97,7 +128,7 @@ impl Received {
 /// Reads to the end.
 pub(super) fn read(stream: TcpStream, way: Way, pattern: &Pattern) -> Received {
     match way.plan() {
-        Some(plan) => by_ring(stream, &plan, pattern),
+        Some(plan) => by_ring(stream, way, &plan, pattern),
         None => by_read(stream, pattern),
     }
 }
@@ -114,8 +145,9 @@ fn by_read(mut stream: TcpStream, pattern: &Pattern) -> Received {
     }
 }
 
-fn by_ring(stream: TcpStream, plan: &RxPlan, pattern: &Pattern) -> Received {
-    let mut ring = Ring::builder().build().unwrap();
+fn by_ring(stream: TcpStream, way: Way, plan: &RxPlan, pattern: &Pattern) -> Received {
+    let is_wide = matches!(way, Way::ZeroCopy);
+    let mut ring = Ring::builder().zero_copy_receive(is_wide).build().unwrap();
     let pool = ring.rx_pool(plan).unwrap();
     let socket = ring.add(stream).unwrap();
     ring.receive(socket, &pool).unwrap();
@@ -143,6 +175,7 @@ fn by_ring(stream: TcpStream, plan: &RxPlan, pattern: &Pattern) -> Received {
     assert!(matches!(end, Some(ReceiveEnd::Closed)), "{end:?}");
     assert_eq!(pool.stats().bytes, received.bytes);
     assert_eq!(pool.outstanding(), 0);
+    way.assert_rung(&pool);
     assert_eq!(ring.strays(), Strays::default());
     received
 }

@@ -3,6 +3,8 @@
 #![cfg(feature = "ring")]
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
+#[path = "../host/zero_copy_receive.rs"]
+mod answers;
 #[path = "../host/mod.rs"]
 mod host;
 #[expect(

@@ -1,6 +1,6 @@
 use netprims::ring::readiness::{Readiness, Requirement, Verdict};
 
-use super::ladder::{Has, has};
+use crate::answers::{Has, has};
 use crate::host;
 
 fn verdict(readiness: &Readiness, requirement: Requirement) -> Verdict {
