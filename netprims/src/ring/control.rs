@@ -145,7 +145,7 @@ impl Ring {
     }
 
     /// Asks the kernel to give up a request. Its events are told all the same: it ends with the error `ECANCELED`, or as
-    /// it would have ended if the kernel was quicker. A send that waits for its turn on a stream is not sent. A zero-copy
+    /// it would have ended if the kernel was quicker. A send that waits for its turn is not sent. A zero-copy
     /// send whose bytes a socket has taken is not cut short by this: its buffer is released when the packets are gone.
     ///
     /// # Errors

@@ -33,7 +33,10 @@
 //! that ends with `ECANCELED` itself, because somebody cancelled it before anything of it was taken, leaves no hole, and
 //! those behind it go on.
 //!
-//! Datagrams are sent whole, and the kernel has them all at once. They leave in the order they were queued as long as the
+//! Messages are sent whole. Where the kernel keeps their order, on `SOCK_SEQPACKET` and Unix datagram sockets, so does the
+//! ring: it has one request of such a socket at a time, too, and one that fails lets the next have its turn.
+//!
+//! Of other datagrams the kernel has all at once. They leave in the order they were queued as long as the
 //! socket's send buffer has room, also when the socket refuses to send without copying and the ring sends them again. One
 //! that finds no room waits, and what is queued behind it may pass it: who needs the order waits for `Sent`.
 //!

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 ///
 /// # Drop
 ///
-/// Dropping the ring hands queued sends to the kernel, but for those that wait for their turn on a stream, cancels what is
+/// Dropping the ring hands queued sends to the kernel, but for those that wait for their turn, cancels what is
 /// not finished, and waits for at most
 /// [`drain_limit`](RingBuilder::drain_limit). It then closes its sockets, after it has turned `SO_LINGER` off where that
 /// would make the close wait; to linger, [`remove`](Ring::remove) the socket first. What the kernel has not given back by
@@ -130,7 +130,7 @@ impl Ring {
     }
 
     /// Takes a socket back. Sends that the kernel has go on and tell their events; what is queued for it is handed over
-    /// first. What waits for its turn on a stream ends with `ECANCELED`, as nobody could send it any more, and so does what
+    /// first. What waits for its turn ends with `ECANCELED`, as nobody could send it any more, and so does what
     /// the socket later refuses to send without copying: to have everything sent, remove the socket after the last
     /// [`Event::Sent`]. What is received from it is
     /// cancelled, or its connection would stay open; the next polls tell the end.

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 /// Sends.
 impl Ring {
     /// Queues a send of the buffer's bytes to a connected socket. The kernel sees it at the next
-    /// [`poll`](Ring::poll); on a stream, once the sends before it have their results. Allocates nothing and takes no lock.
+    /// [`poll`](Ring::poll); where [order](super#short-sends-and-order) is kept, once the sends before it have their results. Allocates nothing and takes no lock.
     ///
     /// The options may be a [`ZcPolicy`](super::ZcPolicy) alone. A closed peer is the error `EPIPE`, never a signal.
     ///

@@ -1,7 +1,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use socket2::{SockRef, Type};
+use socket2::{Domain, SockRef, Type};
 
 use super::{Engine, List, NotQueued, TAKING};
 #[cfg(test)]
@@ -22,7 +22,9 @@ pub(super) struct Socket {
     pub(super) receive: Option<Key>,
     /// Its sends must not interleave.
     pub(super) is_stream: bool,
-    /// The one send of a stream that the kernel has, or is about to have, and whose result is not known.
+    /// Its kernel keeps the order of what is sent. A stream is such a socket.
+    pub(super) is_ordered: bool,
+    /// The one send in order that the kernel has, or is about to have, and whose result is not known.
     pub(super) underway: Option<Key>,
     /// Sends that wait for it.
     pub(super) waiting: List,
@@ -45,12 +47,14 @@ impl<K: Kernel> Engine<K> {
         let place = self.register_file(&fd);
         // What is no socket has no type.
         let is_stream = matches!(SockRef::from(&fd).r#type(), Ok(Type::STREAM));
+        let is_ordered = is_stream || keeps_messages_in_order(&fd);
         let socket = Socket {
             fd,
             place,
             plain_only: false,
             receive: None,
             is_stream,
+            is_ordered,
             underway: None,
             waiting: List::default(),
             auto: Auto::default(),
@@ -110,6 +114,16 @@ impl<K: Kernel> Engine<K> {
             plain_only: socket.plain_only,
             plain_for: socket.auto.plain_for(),
         })
+    }
+}
+
+/// Whether messages arrive in the order they were sent, and none gets lost on the way.
+fn keeps_messages_in_order(fd: &OwnedFd) -> bool {
+    let socket = SockRef::from(fd);
+    match socket.r#type() {
+        Ok(Type::SEQPACKET) => true,
+        Ok(Type::DGRAM) => matches!(socket.domain(), Ok(Domain::UNIX)),
+        _ => false,
     }
 }
 

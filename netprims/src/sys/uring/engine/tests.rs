@@ -1,7 +1,8 @@
 //! The engine against a scripted kernel: late, repeated and unknown completions, failing calls, and the way out.
 
+use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::super::fake::Fake;
@@ -16,6 +17,7 @@ const COPIED: i32 = i32::MIN;
 mod accept;
 mod cancelling;
 mod connect;
+mod message_order;
 mod sending;
 mod stream;
 
@@ -25,9 +27,14 @@ struct Bench {
     socket: Key,
 }
 
+/// A socket whose messages may overtake each other.
+fn datagrams() -> OwnedFd {
+    UdpSocket::bind("127.0.0.1:0").unwrap().into()
+}
+
 /// With a datagram socket, whose sends do not wait for each other.
 fn bench(in_flight: u32) -> Bench {
-    bench_of(UnixDatagram::pair().unwrap().0.into(), in_flight, 4)
+    bench_of(datagrams(), in_flight, 4)
 }
 
 fn bench_of(socket: OwnedFd, in_flight: u32, slots: u32) -> Bench {

@@ -1,15 +1,17 @@
-//! The order of a stream's sends.
+//! The order of a socket's sends, where its kernel keeps it: on streams, and of messages that neither get lost nor overtake
+//! each other.
 //!
-//! Of two sends that the kernel has at the same time, the second may go on while the first waits for room, and their
-//! bytes interleave. So it has one request of a stream at a time; what is sent meanwhile waits. Small plain sends that have
-//! waited go as one request.
+//! Of two sends that the kernel has at the same time, the second may go on while the first waits for room: bytes of a
+//! stream interleave, a message overtakes. So it has one request of such a socket at a time; what is sent meanwhile waits.
+//! Small plain sends of a stream that have waited go as one request.
 //!
 //! That request is a `sendmsg`, not a bundle of provided buffers (`IORING_RECVSEND_BUNDLE`, Linux 6.10): both cost the same,
 //! between a thirteenth and a half of requests one by one, while a bundle takes whatever stands first in its group, so that
 //! every stream with something underway would need a group of its own, and ends with a completion more.
 //!
 //! A send that fails, or that ends short, leaves a hole: what waits behind it was meant for a stream that has it, and is
-//! given up. One that was cancelled before anything of it was taken leaves none.
+//! given up. One that was cancelled before anything of it was taken leaves none. Nor does a message: the next one's turn
+//! comes whatever became of it.
 
 use super::issue::sends;
 use super::{Choice, List, send_mut, send_ref, set_phase};
@@ -34,11 +36,11 @@ impl<K: Kernel> Engine<K> {
             place.waiting.push(key, &mut self.flights);
             return Ok(());
         }
-        let (auto, is_stream) = (place.auto, place.is_stream);
+        let (auto, is_ordered) = (place.auto, place.is_ordered);
         let issued = self.issue(key);
         if let Ok(place) = self.sockets.find_mut(socket) {
             match issued {
-                Ok(()) => place.underway = is_stream.then_some(key),
+                Ok(()) => place.underway = is_ordered.then_some(key),
                 // It was not sent after all.
                 Err(_) => place.auto = auto,
             }
@@ -53,10 +55,11 @@ impl<K: Kernel> Engine<K> {
         };
         let (socket, total) = (send.socket, send.total);
         let place = self.sockets.find(socket);
-        if place.is_none_or(|place| place.underway != Some(key)) {
+        let Some(place) = place.filter(|place| place.underway == Some(key)) else {
             return;
-        }
+        };
         match result {
+            _ if !place.is_stream => self.advance(socket),
             Ok(bytes) if bytes == total => self.advance(socket),
             Err(libc::ECANCELED) => self.advance(socket),
             _ => self.stop(socket),
@@ -75,9 +78,16 @@ impl<K: Kernel> Engine<K> {
         let Some(key) = place.underway else {
             return;
         };
-        self.gather(key, socket);
+        if place.is_stream {
+            self.gather(key, socket);
+        }
         if let Err(errno) = self.hold(key) {
+            // It is the ring that refuses, and would refuse what waits as well.
+            if let Ok(place) = self.sockets.find_mut(socket) {
+                place.underway = None;
+            }
             self.fail(key, errno);
+            self.stop(socket);
         }
     }
 
@@ -190,7 +200,7 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// The stream has nothing underway, and nothing is to follow.
+    /// The socket has nothing underway, and nothing is to follow.
     fn stop(&mut self, socket: Key) {
         if let Ok(place) = self.sockets.find_mut(socket) {
             place.underway = None;

@@ -87,7 +87,7 @@ fn a_refused_send_is_not_queued_behind_its_cancel(
 ) {
     let socket: OwnedFd = match is_stream {
         true => UnixStream::pair().unwrap().0.into(),
-        false => UnixDatagram::pair().unwrap().0.into(),
+        false => datagrams(),
     };
     let mut bench = bench_of(socket, 4, 4);
     let key = bench.send();

@@ -140,7 +140,7 @@ fn a_message_that_cannot_be_queued_gives_all_buffers_back() {
 #[case::too_many(&[1; 17], "Shape")]
 #[case::no_room(&[1; 13], "Full")]
 fn an_impossible_message_is_refused(#[case] lens: &[usize], #[case] want: &str) {
-    let mut bench = bench_of(UnixDatagram::pair().unwrap().0.into(), 12, 20);
+    let mut bench = bench_of(datagrams(), 12, 20);
     let error = bench.message(lens, Wish::Plain).unwrap_err();
     assert_eq!(format!("{error:?}"), want);
     assert_eq!((bench.engine.in_flight(), bench.free_slots()), (0, 20));
@@ -148,7 +148,7 @@ fn an_impossible_message_is_refused(#[case] lens: &[usize], #[case] want: &str) 
 
 #[test]
 fn there_are_headers_for_all_that_can_be_in_flight() {
-    let mut bench = bench_of(UnixDatagram::pair().unwrap().0.into(), 8, 8);
+    let mut bench = bench_of(datagrams(), 8, 8);
     for _ in 0..2 {
         let first = bench.kernel().pushed.len();
         let keys = [(); 4].map(|()| bench.message(&[1, 2], Wish::Plain).unwrap());
