@@ -178,6 +178,8 @@ fn a_forked_child_can_neither_use_its_parents_ring_nor_spoil_it() {
 
     let ring = Ring::builder().build().unwrap();
     let (near, far) = udp();
+    let linger = Some(Duration::from_secs(1));
+    SockRef::from(&near).set_linger(linger).unwrap();
     let mut held = Some((ring, near));
     in_a_forked_child(|| {
         let (mut ring, near) = held.take().unwrap();
@@ -188,6 +190,7 @@ fn a_forked_child_can_neither_use_its_parents_ring_nor_spoil_it() {
         assert!(others.iter().flatten().all(|byte| *byte == 1));
     });
     let (mut ring, near) = held.unwrap();
+    assert_eq!(SockRef::from(&near).linger().unwrap(), linger);
     let pool = ring.tx_pool(4, SLOT).unwrap();
     let socket = ring.add(near).unwrap();
     ring.send(socket, filled(&pool, 5), ZcPolicy::Never)

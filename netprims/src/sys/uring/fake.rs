@@ -19,6 +19,9 @@ pub(crate) struct Fake {
     pub(crate) room: usize,
     /// What `completion` returns next.
     pub(crate) posted: VecDeque<Completion>,
+    /// An accept that goes on whatever it is told, and a connection: copies of it are accepted without end once nothing else
+    /// is posted.
+    pub(crate) accepts: Option<(Request, OwnedFd)>,
     /// What `enter` answers; afterwards, `Ok`.
     pub(crate) enter_results: VecDeque<io::Result<()>>,
     /// How it was entered.
@@ -33,6 +36,8 @@ pub(crate) struct Fake {
     /// Every `enter` panics.
     pub(crate) enter_panics: bool,
     pub(crate) zero_copy: bool,
+    /// A forked child looks at it.
+    pub(crate) is_away: bool,
     /// Groups of provided buffers that were registered, with their places, and those that were unregistered, with
     /// `None`, in order.
     pub(crate) groups: Vec<(u16, Option<u16>)>,
@@ -56,6 +61,7 @@ impl Fake {
             queued: 0,
             room: 64,
             posted: VecDeque::new(),
+            accepts: None,
             enter_results: VecDeque::new(),
             entered: Vec::new(),
             cancelled: 0,
@@ -64,6 +70,7 @@ impl Fake {
             file_results: VecDeque::new(),
             enter_panics: false,
             zero_copy: true,
+            is_away: false,
             groups: Vec::new(),
             group_results: VecDeque::new(),
             bundles: true,
@@ -197,7 +204,16 @@ unsafe impl Kernel for Fake {
     }
 
     fn completion(&mut self) -> Option<Completion> {
-        self.posted.pop_front()
+        let accepted = || {
+            let (request, connection) = self.accepts.as_ref()?;
+            Some(Completion {
+                user_data: request.user_data,
+                result: connection.try_clone().ok()?.into_raw_fd(),
+                more: true,
+                ..Completion::default()
+            })
+        };
+        self.posted.pop_front().or_else(accepted)
     }
 
     fn cancel_all(&mut self, _: Duration) -> io::Result<()> {
@@ -240,6 +256,10 @@ unsafe impl Kernel for Fake {
         self.group_results.pop_front().unwrap_or(Ok(()))?;
         self.groups.push((group, None));
         Ok(())
+    }
+
+    fn is_home(&self) -> bool {
+        !self.is_away
     }
 
     fn receives_bundles(&self) -> bool {

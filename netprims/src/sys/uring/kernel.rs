@@ -89,6 +89,11 @@ pub(crate) unsafe trait Kernel: Provider {
     /// Forgets a group of provided buffers.
     fn unregister_group(&mut self, group: u16) -> io::Result<()>;
 
+    /// Whether this is the process that made the ring. A forked child has a copy of it, and shares its sockets.
+    fn is_home(&self) -> bool {
+        true
+    }
+
     /// Whether one receive may fill several provided buffers.
     fn receives_bundles(&self) -> bool;
 

@@ -190,6 +190,9 @@ pub(crate) const LONGEST_DRAIN: Duration = Duration::from_secs(60 * 60);
 /// How long a thread of the kernel's may take to take the queue.
 const TAKING: Duration = Duration::from_secs(1);
 
+/// Completions that a queue may hold, unless the ring is made for more requests than that.
+const LONGEST_QUEUE: usize = 4096;
+
 /// How long to wait while a receive has no slot: nothing wakes the ring when another thread drops one.
 const STARVED: Duration = Duration::from_millis(2);
 
@@ -399,25 +402,27 @@ impl<K: Kernel> Engine<K> {
             self.fail(key, libc::ECANCELED);
         }
         let start = Instant::now();
+        let limit = self.drain_limit;
+        let left = move || limit.saturating_sub(start.elapsed());
         // Errors here leave requests in flight, and what those own is leaked.
-        let _ = self.kernel.hand_over(self.drain_limit);
-        self.absorb();
+        let _ = self.kernel.hand_over(left());
+        self.absorb(left);
         if self.in_kernel() == 0 {
             return;
         }
-        let _ = self.kernel.cancel_all(self.drain_limit);
-        self.absorb();
+        let _ = self.kernel.cancel_all(left());
+        self.absorb(left);
         while self.in_kernel() > 0 {
-            let left = self.drain_limit.saturating_sub(start.elapsed());
-            if left.is_zero() {
+            let time = left();
+            if time.is_zero() {
                 return;
             }
-            match self.kernel.enter(Some(Wait::AtMost(left))) {
+            match self.kernel.enter(Some(Wait::AtMost(time))) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
-            self.absorb();
+            self.absorb(left);
         }
     }
 
@@ -427,9 +432,17 @@ impl<K: Kernel> Engine<K> {
         unsafe { ManuallyDrop::drop(&mut self.kernel) };
     }
 
-    fn absorb(&mut self) {
+    /// Takes what has happened. An accept that a thread of the kernel's goes on with brings connections as fast as they are
+    /// closed here; when no time is left, they are taken as long as they can be what the queue held by then.
+    fn absorb(&mut self, left: impl Fn() -> Duration) {
+        let mut late = 0;
         while let Some(outcome) = self.next() {
-            drop(outcome);
+            if matches!(outcome, Outcome::Accepted { .. }) && left().is_zero() {
+                late += 1;
+                if late > self.most_in_flight.saturating_mul(4).max(LONGEST_QUEUE) {
+                    return;
+                }
+            }
         }
     }
 
@@ -487,7 +500,10 @@ impl<K: Kernel> Drop for Engine<K> {
                 flight.free();
             }
         }
-        self.sockets.iter().for_each(Socket::do_not_linger);
+        // What is set on a socket is set for all who share it.
+        if self.kernel.is_home() {
+            self.sockets.iter().for_each(Socket::do_not_linger);
+        }
         if !must_stay_open {
             self.close();
         }

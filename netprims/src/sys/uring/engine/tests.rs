@@ -5,6 +5,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rstest::rstest;
+use socket2::{Domain, Socket as Socket2, Type};
+
 use super::super::fake::Fake;
 use super::super::kernel::Completion;
 use super::super::live::BUFFERS;
@@ -490,6 +493,27 @@ fn drop_leaks_when_the_ring_no_longer_answers() {
             .count(),
         3
     );
+}
+
+/// A socket that lingers, and a copy of it.
+fn lingering() -> (OwnedFd, Socket2) {
+    let socket = Socket2::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_linger(Some(Duration::from_secs(7))).unwrap();
+    (socket.try_clone().unwrap().into(), socket)
+}
+
+#[rstest]
+#[case::of_the_process_that_made_it(false, None)]
+#[case::of_its_forked_child(true, Some(Duration::from_secs(7)))]
+fn dropping_a_ring_keeps_only_its_own_process_from_lingering(
+    #[case] is_away: bool,
+    #[case] linger: Option<Duration>,
+) {
+    let (socket, copy) = lingering();
+    let mut bench = bench_of(socket, 4, 4);
+    bench.kernel().is_away = is_away;
+    drop(bench);
+    assert_eq!(copy.linger().unwrap(), linger);
 }
 
 #[test]

@@ -298,6 +298,10 @@ unsafe impl Kernel for Live {
             .unregister_buf_ring(kernels_group(group))
     }
 
+    fn is_home(&self) -> bool {
+        self.home.is_current()
+    }
+
     fn receives_bundles(&self) -> bool {
         self.setup.bundles
     }

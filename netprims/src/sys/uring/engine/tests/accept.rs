@@ -174,3 +174,13 @@ fn dropping_closes_what_was_accepted_and_asks_for_no_more() {
     drop(bench);
     assert_eq!(far.read(&mut [0]).unwrap(), 0);
 }
+
+/// The kernel takes connections on a thread of its own as fast as they are closed here.
+#[test]
+fn dropping_ends_while_connections_come_in_without_end() {
+    let (mut bench, _) = accepting();
+    let (near, _far) = connection();
+    let request = bench.kernel().pushed[0];
+    bench.kernel().accepts = Some((request, near));
+    drop(bench);
+}
