@@ -2,7 +2,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Chunk, Event, ReceiveEnd, Ticket, TxBuf, Wait};
-use crate::sys::uring::{self, Engine, Kernel, Outcome};
+use crate::sys::uring::{self, Areas, Claim, Engine, Kernel, Outcome};
 use crate::{Error, Result};
 
 /// What a ring does with its engine, whichever kernel it runs on.
@@ -90,66 +90,90 @@ impl<K: Kernel> Core<K> {
     /// Tells what has happened. One completion is taken at a time, and what it brought stays in the engine until it is
     /// told, so a panicking handler loses nothing but the event it was given.
     fn deliver(&mut self, handler: &mut impl FnMut(Event<'_>)) -> usize {
+        let (ring, areas) = (self.engine.id(), self.engine.areas());
         let mut events = 0;
         while let Some(outcome) = self.engine.next() {
-            let event = self.event(outcome);
-            handler(event);
+            let mut lending = Lending {
+                engine: &mut self.engine,
+                claim: None,
+            };
+            handler(event(ring, outcome, &areas, &mut lending.claim));
             events += 1;
         }
         events
     }
+}
 
-    #[inline(always)]
-    fn event(&mut self, outcome: Outcome) -> Event<'_> {
-        let ring = self.engine.id();
-        match outcome {
-            Outcome::Received { key } => Event::Received {
-                ticket: Ticket::new(ring, key),
-                chunk: Chunk::new(self.engine.loan()),
-            },
-            Outcome::ReceiveEnded { key, end } => Event::ReceiveEnded {
-                ticket: Ticket::new(ring, key),
-                end: ReceiveEnd::from(end),
-            },
-            Outcome::Sent { key, result } => {
-                let result = result.map(to_usize).map_err(io::Error::from_raw_os_error);
-                Event::Sent {
-                    ticket: Ticket::new(ring, key),
-                    result,
-                }
-            }
-            Outcome::Accepted { key, fd } => Event::Accepted {
-                ticket: Ticket::new(ring, key),
-                fd,
-            },
-            Outcome::AcceptEnded { key, errno } => Event::AcceptEnded {
-                ticket: Ticket::new(ring, key),
-                error: io::Error::from_raw_os_error(errno),
-            },
-            Outcome::Connected { key, result } => Event::Connected {
-                ticket: Ticket::new(ring, key),
-                result: result.map_err(io::Error::from_raw_os_error),
-            },
-            Outcome::TimedOut { key, result } => Event::TimedOut {
-                ticket: Ticket::new(ring, key),
-                result: result.map_err(io::Error::from_raw_os_error),
-            },
-            Outcome::ShutDown { key, result } => Event::ShutDown {
-                ticket: Ticket::new(ring, key),
-                result: result.map_err(io::Error::from_raw_os_error),
-            },
-            Outcome::Released {
-                key,
-                slot,
-                bytes,
-                usage,
-            } => Event::Released {
-                ticket: Ticket::new(ring, key),
-                buf: TxBuf::new(slot),
-                bytes: to_usize(bytes),
-                usage,
-            },
+/// What a handler is lent. It goes back when the handler has returned or panicked, whatever became of the event.
+struct Lending<'a, K: Kernel> {
+    engine: &'a mut Engine<K>,
+    claim: Option<Claim>,
+}
+
+impl<K: Kernel> Drop for Lending<'_, K> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            self.engine.give_back(claim);
         }
+    }
+}
+
+/// What an outcome is to the handler. The bytes it brings are lent out of `lent`.
+#[inline(always)]
+fn event<'a>(
+    ring: u64,
+    outcome: Outcome,
+    areas: &'a Areas,
+    lent: &'a mut Option<Claim>,
+) -> Event<'a> {
+    match outcome {
+        Outcome::Received { key, claim } => Event::Received {
+            ticket: Ticket::new(ring, key),
+            chunk: Chunk::new(areas.lend(lent.insert(claim))),
+        },
+        Outcome::ReceiveEnded { key, end } => Event::ReceiveEnded {
+            ticket: Ticket::new(ring, key),
+            end: ReceiveEnd::from(end),
+        },
+        Outcome::Sent { key, result } => {
+            let result = result.map(to_usize).map_err(io::Error::from_raw_os_error);
+            Event::Sent {
+                ticket: Ticket::new(ring, key),
+                result,
+            }
+        }
+        Outcome::Accepted { key, fd } => Event::Accepted {
+            ticket: Ticket::new(ring, key),
+            fd,
+        },
+        Outcome::AcceptEnded { key, errno } => Event::AcceptEnded {
+            ticket: Ticket::new(ring, key),
+            error: io::Error::from_raw_os_error(errno),
+        },
+        Outcome::Connected { key, result } => Event::Connected {
+            ticket: Ticket::new(ring, key),
+            result: result.map_err(io::Error::from_raw_os_error),
+        },
+        Outcome::TimedOut { key, result } => Event::TimedOut {
+            ticket: Ticket::new(ring, key),
+            result: result.map_err(io::Error::from_raw_os_error),
+        },
+        Outcome::ShutDown { key, result } => Event::ShutDown {
+            ticket: Ticket::new(ring, key),
+            result: result.map_err(io::Error::from_raw_os_error),
+        },
+        Outcome::Released {
+            key,
+            slot,
+            bytes,
+            usage,
+        } => Event::Released {
+            ticket: Ticket::new(ring, key),
+            buf: TxBuf::new(slot),
+            bytes: to_usize(bytes),
+            usage,
+        },
     }
 }
 

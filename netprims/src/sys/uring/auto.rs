@@ -53,6 +53,12 @@ impl AutoPolicy {
         self
     }
 
+    /// Whether a send of so many bytes is plain, whatever became of others.
+    #[inline]
+    pub(super) fn is_plain(&self, len: u32) -> bool {
+        len < self.min_len
+    }
+
     /// After how many zero-copy sends in a row that were copied the socket goes over to plain sends. Default: 8. With 0 it
     /// never does.
     ///
@@ -99,7 +105,7 @@ impl Auto {
     /// Whether a send of so many bytes, which is certain to be queued, is zero-copy: the round it belongs to, to be told
     /// with its result.
     pub(crate) fn choose(&mut self, len: u32, policy: &AutoPolicy) -> Option<Round> {
-        if len < policy.min_len {
+        if policy.is_plain(len) {
             return None;
         }
         if self.back_off == 0 {

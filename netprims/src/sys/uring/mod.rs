@@ -32,8 +32,8 @@ pub use engine::Strays;
 pub use totals::Totals;
 
 pub(crate) use engine::{
-    End, Engine, Giving, GroupHandle, LONGEST_DRAIN, Loan, NoQueue, NotQueued, Outcome,
-    SocketState, Wish,
+    Areas, Claim, End, Engine, Giving, GroupHandle, LONGEST_DRAIN, Loan, NoQueue, NotQueued,
+    Outcome, SocketState, Wish,
 };
 pub(crate) use kernel::{Kernel, Unfit, Wait};
 pub(crate) use live::{Capable, Live, QueueThread, Refused, Setup, answer_to_nothing};

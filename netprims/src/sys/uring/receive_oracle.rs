@@ -108,14 +108,16 @@ impl Watch {
         let mut nth = 0;
         while let Some(outcome) = self.engine.next() {
             match outcome {
-                Outcome::Received { .. } => {
-                    let loan = self.engine.loan();
+                Outcome::Received { mut claim, .. } => {
+                    let areas = self.engine.areas();
+                    let loan = areas.lend(&mut claim);
                     self.wrong += wrong(self.received, loan.bytes());
                     let at = self.received;
                     self.received += loan.bytes().len();
                     if nth % 3 == 0 {
                         kept.extend(loan.detach().map(|piece| (at, piece)));
                     }
+                    self.engine.give_back(claim);
                     nth += 1;
                 }
                 Outcome::ReceiveEnded { end, .. } => self.end = Some(end),

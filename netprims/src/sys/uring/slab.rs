@@ -45,14 +45,21 @@ pub(super) struct Vacancy<'a, T> {
 }
 
 impl<T> Vacancy<'_, T> {
-    pub(super) fn fill(self, value: T) -> Key {
-        *self.free = self.entry.next_free;
-        *self.used += 1;
-        self.entry.value = Some(value);
+    /// What the value's key will be.
+    #[inline]
+    pub(super) fn key(&self) -> Key {
         Key {
             index: self.index,
             generation: self.entry.generation,
         }
+    }
+
+    #[inline]
+    pub(super) fn fill(self, value: T) -> Key {
+        *self.free = self.entry.next_free;
+        *self.used += 1;
+        self.entry.value = Some(value);
+        self.key()
     }
 }
 
@@ -132,6 +139,7 @@ impl<T> Slab<T> {
     }
 
     /// Room for one more value, if there is.
+    #[inline]
     pub(super) fn vacancy(&mut self) -> Option<Vacancy<'_, T>> {
         let index = self.free;
         Some(Vacancy {
@@ -169,6 +177,7 @@ impl<T> Slab<T> {
         self.insert(value)
     }
 
+    #[inline]
     pub(super) fn find(&self, key: Key) -> Option<&T> {
         let entry = self.entries.get(usize::try_from(key.index).ok()?)?;
         if entry.generation == key.generation {
@@ -178,23 +187,27 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     pub(super) fn find_mut(&mut self, key: Key) -> Result<&mut T, Missing> {
         let entry = entry_mut(&mut self.entries, key.index).ok_or(Missing::Unknown)?;
+        let is_used = entry.value.is_some();
         match &mut entry.value {
             Some(value) if entry.generation == key.generation => Ok(value),
-            // The place was used before with any generation up to the current one.
-            None if entry.generation == key.generation => Err(Missing::Unknown),
-            _ if entry.generation.wrapping_sub(key.generation) <= u32::MAX / 2 => {
-                Err(Missing::Late)
-            }
-            _ => Err(Missing::Unknown),
+            _ => Err(missing(entry.generation, is_used, key)),
         }
     }
 
     /// Takes a value out; its key finds nothing from now on.
+    #[inline]
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
+        self.remove_if(key, |_| true)
+    }
+
+    /// Takes a value out if it is one of these.
+    #[inline]
+    pub(super) fn remove_if(&mut self, key: Key, is_one: impl FnOnce(&T) -> bool) -> Option<T> {
         let entry = entry_mut(&mut self.entries, key.index)?;
-        if entry.generation != key.generation {
+        if entry.generation != key.generation || !entry.value.as_ref().is_some_and(is_one) {
             return None;
         }
         let value = entry.value.take()?;
@@ -236,6 +249,19 @@ impl<T> Slab<T> {
     }
 }
 
+/// Why a key finds nothing in its place.
+#[cold]
+fn missing(generation: u32, is_used: bool, key: Key) -> Missing {
+    match generation.wrapping_sub(key.generation) {
+        // Nobody has had this one yet.
+        0 if !is_used => Missing::Unknown,
+        // The place was used before with any generation up to the current one.
+        0..=0x7fff_ffff => Missing::Late,
+        _ => Missing::Unknown,
+    }
+}
+
+#[inline]
 fn entry_mut<T>(entries: &mut [Entry<T>], index: u32) -> Option<&mut Entry<T>> {
     entries.get_mut(usize::try_from(index).ok()?)
 }

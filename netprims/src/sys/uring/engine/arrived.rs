@@ -1,5 +1,7 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::groups::Group;
 use super::receive::State;
 use super::{Engine, Flight, Outcome};
 use crate::sys::uring::kernel::Kernel;
@@ -14,25 +16,54 @@ pub(super) struct Arrived {
     pub(super) chunks: VecDeque<Option<Taken>>,
 }
 
-/// The chunk that was told last.
-pub(super) struct Told {
+/// A chunk that was told. Whoever drops it instead of giving it back loses its slot, and nothing else.
+#[derive(Debug)]
+#[must_use = "a chunk that is not given back loses its slot"]
+pub(crate) struct Claim {
     group: u16,
     taken: Option<Taken>,
 }
 
-/// The chunk that was told last, for its receiver. What is not [detached](Loan::detach) goes back when the engine is asked
-/// for the next outcome.
+/// The memory that the groups of an engine receive into. It stays mapped while this exists, so that a chunk can be read
+/// while the engine is used.
+#[derive(Debug, Default)]
+pub(crate) struct Areas {
+    /// Of each group its slots, and its pages if it has some.
+    groups: Vec<[Option<Area>; 2]>,
+}
+
+/// A chunk, for its receiver. What is not [detached](Loan::detach) is left to the claim.
 #[derive(Debug)]
 pub(crate) struct Loan<'a> {
     area: Option<&'a Area>,
-    taken: Option<&'a mut Option<Taken>>,
+    taken: &'a mut Option<Taken>,
+}
+
+impl Claim {
+    #[inline]
+    pub(super) fn new(group: u16, taken: Option<Taken>) -> Self {
+        Self { group, taken }
+    }
+}
+
+impl Areas {
+    /// Lends a chunk.
+    #[inline]
+    pub(crate) fn lend<'a>(&'a self, claim: &'a mut Claim) -> Loan<'a> {
+        let id = claim.taken.as_ref().map(Taken::area);
+        let areas = self.groups.get(usize::from(claim.group));
+        let mut areas = areas.into_iter().flatten().flatten();
+        Loan {
+            area: areas.find(|area| Some(area.id()) == id),
+            taken: &mut claim.taken,
+        }
+    }
 }
 
 impl Loan<'_> {
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
-        let taken = self.taken.as_deref().and_then(Option::as_ref);
-        match (self.area, taken) {
+        match (self.area, self.taken.as_ref()) {
             (Some(area), Some(taken)) => area.bytes(taken),
             _ => &[],
         }
@@ -40,7 +71,7 @@ impl Loan<'_> {
 
     /// The bytes as a value of their own; `None` if there are none.
     pub(crate) fn detach(self) -> Option<Piece> {
-        self.area?.detach(self.taken?.take()?)
+        self.area?.detach(self.taken.take()?)
     }
 }
 
@@ -62,23 +93,18 @@ impl Arrived {
 
 impl<K: Kernel> Engine<K> {
     /// The next chunk, or the next end.
-    #[inline]
     pub(super) fn next_received(&mut self) -> Option<Outcome> {
         if let Some(taken) = self.arrived.chunks.pop_front() {
             let (group, key) = (self.arrived.group, self.arrived.key?);
             let len = taken.as_ref().map_or(0, Taken::len);
             if let Some(group) = self.group_mut(group) {
-                group.counters.chunks.add(1);
-                group.counters.bytes.add(len.into());
                 let is_in_slot = taken.as_ref().is_some_and(|taken| group.is_in_slot(taken));
                 // What the kernel copies into pages it counts itself.
-                group
-                    .counters
-                    .copied
-                    .add(if is_in_slot { len.into() } else { 0 });
+                let copied = if is_in_slot { len } else { 0 };
+                group.counters.told(len.into(), copied.into());
             }
-            self.lent_out = Some(Told { group, taken });
-            return Some(Outcome::Received { key });
+            let claim = Claim::new(group, taken);
+            return Some(Outcome::Received { key, claim });
         }
         let key = self.ended.pop_front()?;
         let Some(Flight::Receive(receive)) = self.flights.remove(key) else {
@@ -97,27 +123,22 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
-    /// The chunk that was told last.
-    #[inline]
-    pub(crate) fn loan(&mut self) -> Loan<'_> {
-        let told = self.lent_out.as_mut();
-        let number = told.as_ref().map(|told| usize::from(told.group));
-        let group = number.and_then(|number| self.groups.get(number)?.as_ref());
-        Loan {
-            area: group
-                .zip(told.as_ref())
-                .and_then(|(group, told)| group.area_of(told.taken.as_ref()?)),
-            taken: told.map(|told| &mut told.taken),
-        }
+    /// The memory that is received into, as it is now.
+    pub(crate) fn areas(&self) -> Arc<Areas> {
+        Arc::clone(&self.areas)
     }
 
-    /// Takes back the chunk that was told last, if nobody keeps it.
+    /// Takes note of the groups there are.
+    pub(super) fn note_areas(&mut self) {
+        let areas_of = |group: &Option<Group>| group.as_ref().map_or([None, None], Group::areas);
+        let groups = self.groups.iter().map(areas_of).collect();
+        self.areas = Arc::new(Areas { groups });
+    }
+
+    /// Takes back a chunk that was told, if nobody keeps it.
     #[inline]
-    pub(super) fn settle(&mut self) {
-        let Some(Told { group, taken }) = self.lent_out.take() else {
-            return;
-        };
-        if let (Some(group), Some(taken)) = (self.group_mut(group), taken) {
+    pub(crate) fn give_back(&mut self, claim: Claim) {
+        if let (Some(group), Some(taken)) = (self.group_mut(claim.group), claim.taken) {
             group.give_back(taken);
         }
     }

@@ -134,6 +134,7 @@ impl<K: Kernel> Engine<K> {
             Some(place) => *place = Some(group),
             None => self.groups.push(Some(group)),
         }
+        self.note_areas();
         Ok(Some(handle))
     }
 
@@ -163,6 +164,7 @@ impl<K: Kernel> Engine<K> {
         Some((handle.group, group))
     }
 
+    #[inline]
     pub(super) fn group_mut(&mut self, number: u16) -> Option<&mut Group> {
         self.groups.get_mut(usize::from(number))?.as_mut()
     }
@@ -203,6 +205,7 @@ impl<K: Kernel> Engine<K> {
                 self.idle_queues.extend(queue.map(|queue| queue.pages));
             }
         }
+        self.note_areas();
         Ok(())
     }
 
@@ -223,6 +226,12 @@ impl<K: Kernel> Engine<K> {
 }
 
 impl Group {
+    /// Its memory.
+    pub(super) fn areas(&self) -> [Option<Area>; 2] {
+        let pages = self.queue.as_ref().map(|queue| queue.pages.area().clone());
+        [Some(self.slots.area().clone()), pages]
+    }
+
     /// Ends what the kernel may do with the slots. If it refuses to forget the group, they stay lent.
     ///
     /// # Safety

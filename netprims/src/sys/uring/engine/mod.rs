@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -34,8 +35,8 @@ mod sockets;
 
 use accept::Accept;
 use arguments::Arguments;
-pub(crate) use arrived::Loan;
-use arrived::{Arrived, Told};
+use arrived::Arrived;
+pub(crate) use arrived::{Areas, Claim, Loan};
 use connect::Connect;
 use control::Control;
 use files::Files;
@@ -72,6 +73,9 @@ pub(crate) struct Engine<K: Kernel> {
     pools: Vec<Option<WeakPool>>,
     /// What messages are made of, for every request of two slots or more that can be in flight.
     headers: Headers,
+    /// Something is left to tell before another completion is looked at: in `told`, `releasing`, `ended_sends`, `arrived`
+    /// or `ended`. Who puts something there sets it.
+    is_behind: bool,
     /// A send whose result was told and whose release is next.
     told: Option<Key>,
     /// A send whose first slot was given back, and whose others are next.
@@ -93,7 +97,8 @@ pub(crate) struct Engine<K: Kernel> {
     /// Receives whose end is to be told.
     ended: VecDeque<Key>,
     arrived: Arrived,
-    lent_out: Option<Told>,
+    /// The memory of `groups`, for who reads what was received.
+    areas: Arc<Areas>,
     most_in_flight: usize,
     totals: Totals,
     strays: Strays,
@@ -136,9 +141,10 @@ pub(crate) enum Outcome {
         key: Key,
         result: Result<(), i32>,
     },
-    /// The bytes are lent by [`loan`](Engine::loan) until the next outcome is asked for.
+    /// The bytes are in [`areas`](Engine::areas). To be [given back](Engine::give_back).
     Received {
         key: Key,
+        claim: Claim,
     },
     ReceiveEnded {
         key: Key,
@@ -211,6 +217,7 @@ impl<K: Kernel> Engine<K> {
             times: Arguments::new(in_flight),
             pools: Vec::new(),
             headers: Headers::new(in_flight / 2),
+            is_behind: false,
             told: None,
             releasing: None,
             ended_sends: List::default(),
@@ -222,7 +229,7 @@ impl<K: Kernel> Engine<K> {
             waiting: VecDeque::with_capacity(most_in_flight),
             ended: VecDeque::with_capacity(most_in_flight),
             arrived: Arrived::new(),
-            lent_out: None,
+            areas: Arc::default(),
             most_in_flight,
             strays: Strays::default(),
             drain_limit: drain_limit.min(LONGEST_DRAIN),
@@ -272,22 +279,15 @@ impl<K: Kernel> Engine<K> {
     /// The next thing that happened, from the completions the kernel has posted.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<Outcome> {
-        self.settle();
         loop {
-            if self.is_pending() {
-                if let Some(outcome) = self.pending() {
+            if self.is_behind {
+                if let Some(outcome) = self.catch_up() {
                     return Some(outcome);
                 }
             }
-            if !self.unarmed.is_empty() {
-                if let Some(outcome) = self.accept_that_is_over() {
-                    return Some(outcome);
-                }
-            }
-            if let Some(outcome) = self.next_received() {
-                return Some(outcome);
-            }
-            let completion = self.kernel.completion()?;
+            let Some(completion) = self.kernel.completion() else {
+                return self.accept_that_is_over();
+            };
             #[cfg(test)]
             let completion = Completion {
                 more: completion.more && !seeded(Defect::ReleaseAtFirstCompletion),
@@ -298,6 +298,14 @@ impl<K: Kernel> Engine<K> {
                 return outcome;
             }
         }
+    }
+
+    /// What is left to tell before another completion is looked at.
+    #[inline(always)]
+    fn catch_up(&mut self) -> Option<Outcome> {
+        let outcome = self.pending().or_else(|| self.next_received());
+        self.is_behind = outcome.is_some();
+        outcome
     }
 
     /// What a completion means for the request it is of.
@@ -320,11 +328,7 @@ impl<K: Kernel> Engine<K> {
             Ok(Flight::Send(_)) => self.send_completed(key, completion),
             Ok(Flight::Accept(_)) => self.accept_completed(key, completion),
             Ok(Flight::Connect(_)) => self.connect_completed(key, completion),
-            Ok(Flight::Receive(receive)) => {
-                let receive = *receive;
-                self.receive_completed(key, receive, completion);
-                None
-            }
+            Ok(Flight::Receive(_)) => self.receive_completed(key, completion),
             Ok(Flight::Control(_)) => self.control_completed(key, completion),
             // No request is its own.
             Ok(Flight::Part(_)) => {
@@ -442,6 +446,9 @@ impl<K: Kernel> Engine<K> {
                 if late > self.most_in_flight.saturating_mul(4).max(LONGEST_QUEUE) {
                     return;
                 }
+            }
+            if let Outcome::Received { claim, .. } = outcome {
+                self.give_back(claim);
             }
         }
     }

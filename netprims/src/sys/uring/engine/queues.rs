@@ -57,6 +57,7 @@ impl<K: Kernel> Engine<K> {
             });
             group.queue = Some(Queue { pages, starved });
         }
+        self.note_areas();
         Ok(())
     }
 

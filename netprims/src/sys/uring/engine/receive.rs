@@ -1,9 +1,9 @@
 use std::io;
 
 use super::groups::{Giving, Group, GroupHandle};
-use super::{Engine, Flight, NotQueued};
+use super::{Claim, Engine, Flight, NotQueued, Outcome};
 use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request};
-use crate::sys::uring::rx::{Area, Filled, Taken};
+use crate::sys::uring::rx::{Filled, Taken};
 use crate::sys::uring::slab::Key;
 
 /// A receive: it goes on, over as many requests as that takes, until its socket or its user ends it.
@@ -52,6 +52,18 @@ pub(crate) enum End {
 impl Receive {
     pub(super) fn in_kernel(&self) -> bool {
         matches!(self.state, State::Armed { .. })
+    }
+
+    /// Whether a completion is one of a multishot receive without bundles that has brought bytes and is not over.
+    #[inline]
+    fn goes_on_after(&self, completion: &Completion) -> bool {
+        completion.more
+            && completion.result > 0
+            && !completion.notification
+            && !completion.buffer_more
+            && !self.is_broken
+            && self.way == Way::Multishot { is_bundle: false }
+            && self.in_kernel()
     }
 
     /// Whether the kernel may write slots of the group for it.
@@ -210,13 +222,43 @@ impl<K: Kernel> Engine<K> {
         queued
     }
 
-    /// `receive` is the one of the key, as it is in the table.
+    /// Takes the completion of a receive in. Most bring bytes of one buffer, which are told at once.
+    #[inline(always)]
     pub(super) fn receive_completed(
         &mut self,
         key: Key,
-        receive: Receive,
         completion: &Completion,
-    ) {
+    ) -> Option<Outcome> {
+        let Ok(Flight::Receive(receive)) = self.flights.find_mut(key) else {
+            return None;
+        };
+        let number = receive.group;
+        if let (true, Some(buffer)) = (receive.goes_on_after(completion), completion.buffer) {
+            let len = completion.result.unsigned_abs();
+            let group = self.groups.get_mut(usize::from(number));
+            if let Some(group) = group.and_then(Option::as_mut) {
+                let ring = group.ring.as_mut();
+                // SAFETY: the kernel posted this completion, and the engine takes each once. It is of a request that names
+                // this group, whose ring this is, and neither is it for bundles nor is the buffer filled further
+                // (`goes_on_after`).
+                let taken = ring
+                    .and_then(|ring| unsafe { ring.take_single(&mut group.slots, buffer, len) });
+                if let Some(taken) = taken {
+                    group.counters.told(len.into(), len.into());
+                    let claim = Claim::new(number, Some(taken));
+                    return Some(Outcome::Received { key, claim });
+                }
+            }
+        }
+        let receive = *receive;
+        self.any_receive_completed(key, receive, completion);
+        None
+    }
+
+    /// `receive` is the one of the key, as it is in the table.
+    fn any_receive_completed(&mut self, key: Key, receive: Receive, completion: &Completion) {
+        // What is claimed now, or ends now, is told next.
+        self.is_behind = true;
         let State::Armed { shown, slot } = receive.state else {
             self.strays.duplicate += 1;
             return;
@@ -374,6 +416,7 @@ impl<K: Kernel> Engine<K> {
         if let Some(receive) = self.receive_mut(key) {
             receive.state = State::Ended(end);
             self.ended.push_back(key);
+            self.is_behind = true;
         }
     }
 
@@ -422,17 +465,11 @@ impl Group {
         queue.map_or(ring.into(), |queue| queue.pages.given())
     }
 
-    /// Which memory a claim is to.
-    pub(super) fn area_of(&self, taken: &Taken) -> Option<&Area> {
-        let pages = self.queue.as_ref().map(|queue| queue.pages.area());
-        let mut areas = [Some(self.slots.area()), pages].into_iter().flatten();
-        areas.find(|area| area.id() == taken.area())
-    }
-
     pub(super) fn is_in_slot(&self, taken: &Taken) -> bool {
         self.slots.area().id() == taken.area()
     }
 
+    /// Ends a claim.
     #[inline]
     pub(super) fn give_back(&mut self, taken: Taken) {
         match &mut self.queue {

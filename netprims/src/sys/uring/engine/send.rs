@@ -6,7 +6,7 @@ use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::{Home, Lent, Slot};
 use crate::sys::uring::auto::{AutoPolicy, Round};
 use crate::sys::uring::headers::Header;
-use crate::sys::uring::kernel::{Completion, Kernel};
+use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request};
 use crate::sys::uring::lifecycle::{Phase, Step};
 use crate::sys::uring::slab::{Key, Slab};
 
@@ -65,6 +65,18 @@ pub(crate) enum Wish {
     Auto(AutoPolicy),
 }
 
+impl Wish {
+    /// Whether a send of so many bytes copies, whatever became of others.
+    #[inline]
+    fn is_plain(&self, len: u32) -> bool {
+        match self {
+            Self::Plain => true,
+            Self::ZeroCopy => false,
+            Self::Auto(policy) => policy.is_plain(len),
+        }
+    }
+}
+
 /// Whether it does. Chosen when it is its turn, so that what the sends before it came to is known.
 #[derive(Clone, Copy, Debug)]
 enum Choice {
@@ -98,7 +110,34 @@ impl Send {
         self.phase.in_kernel()
     }
 
+    /// Whether it is a plain send of one buffer in a request of its own that was not refused before.
+    #[inline]
+    fn is_plain_and_alone(&self) -> bool {
+        let plain = Phase::Issued {
+            zero_copy: false,
+            owed: false,
+        };
+        self.phase == plain && self.rest.is_none() && self.along == 0
+    }
+
+    /// The operation of a plain send of its first buffer.
+    #[inline]
+    fn plain(&self) -> Operation {
+        Operation::Send {
+            address: self.lent.address(),
+            len: self.len,
+            buffer: 0,
+            zero_copy: false,
+        }
+    }
+
+    /// Whether the kernel has finished with it.
+    fn is_done(&self) -> bool {
+        matches!(self.phase, Phase::Done { .. })
+    }
+
     /// The slot, of which the kernel has let go.
+    #[inline]
     pub(super) fn take_back(self) -> Slot {
         self.lent.take_back()
     }
@@ -128,12 +167,14 @@ impl<K: Kernel> Engine<K> {
             return Err((slot, NotQueued::ForeignSlot));
         };
         // What was held goes first, or the new send would overtake it.
-        if let Err(error) = self.queue_held() {
-            return Err((slot, NotQueued::Enter(error)));
+        if !self.held.is_empty() {
+            if let Err(error) = self.queue_held() {
+                return Err((slot, NotQueued::Enter(error)));
+            }
         }
-        if self.sockets.find(socket).is_none() {
+        let Ok(place) = self.sockets.find_mut(socket) else {
             return Err((slot, NotQueued::UnknownSocket));
-        }
+        };
         let Ok(len) = u32::try_from(slot.bytes().len()) else {
             // A slot's length comes from a u32.
             return Err((slot, NotQueued::ForeignSlot));
@@ -141,8 +182,29 @@ impl<K: Kernel> Engine<K> {
         let Some(vacancy) = self.flights.vacancy() else {
             return Err((slot, NotQueued::Full));
         };
-        let send = Send::new(slot, len, buffer, socket, wish);
-        let key = vacancy.fill(Flight::Send(send));
+        let mut send = Send::new(slot, len, buffer, socket, wish);
+        let key = vacancy.key();
+        if wish.is_plain(len) && place.underway.is_none() {
+            let request = Request {
+                user_data: key.to_bits(),
+                target: place.target(),
+                operation: send.plain(),
+            };
+            // SAFETY: as in `issue`: the slot is in the table, and `Issued`, before anybody else sees the engine.
+            if unsafe { self.kernel.push(&request) }.is_ok() {
+                send.choice = Choice::Plain;
+                send.phase = Phase::Issued {
+                    zero_copy: false,
+                    owed: false,
+                };
+                vacancy.fill(Flight::Send(send));
+                place.underway = place.is_stream.then_some(key);
+                #[cfg(test)]
+                self.seed_defects(key, true);
+                return Ok(key);
+            }
+        }
+        vacancy.fill(Flight::Send(send));
         let Err(error) = self.start(key, socket) else {
             return Ok(key);
         };
@@ -153,7 +215,33 @@ impl<K: Kernel> Engine<K> {
         }
     }
 
+    /// Takes the completion of a send in. If it is a plain one of one buffer that went by itself, as most do, it is
+    /// looked up this once.
+    #[inline(always)]
     pub(super) fn send_completed(&mut self, key: Key, completion: &Completion) -> Option<Outcome> {
+        let send = send_mut(&mut self.flights, key)?;
+        if !send.is_plain_and_alone() || completion.more || completion.notification {
+            return self.any_send_completed(key, completion);
+        }
+        let (phase, step) = send.phase.after(completion, send.total, true);
+        let Step::ResultAndRelease(result) = step else {
+            return self.any_send_completed(key, completion);
+        };
+        send.phase = phase;
+        self.told = Some(key);
+        self.is_behind = true;
+        let Ok(place) = self.sockets.find_mut(send.socket) else {
+            return Some(Outcome::Sent { key, result });
+        };
+        if place.waiting.front().is_some() {
+            self.go_on_after(key, result);
+        } else if place.underway == Some(key) {
+            place.underway = None;
+        }
+        Some(Outcome::Sent { key, result })
+    }
+
+    fn any_send_completed(&mut self, key: Key, completion: &Completion) -> Option<Outcome> {
         let reports_usage = self.kernel.reports_usage();
         let len = self.bytes_of_request(key);
         let send = send_mut(&mut self.flights, key)?;
@@ -193,8 +281,9 @@ impl<K: Kernel> Engine<K> {
             self.share_out(key, result);
             return None;
         }
-        if matches!(send.phase, Phase::Done { .. }) {
+        if send.is_done() {
             self.told = Some(key);
+            self.is_behind = true;
         }
         #[cfg(test)]
         if seeded(Defect::ReleaseMessageAtFirstCompletion) {

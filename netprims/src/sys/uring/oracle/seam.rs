@@ -194,8 +194,9 @@ impl Confused {
                     );
                     prop_assert!(self.is_over(key), "the kernel may still read it");
                 }
-                Outcome::Received { .. } => {
-                    let bytes = self.engine.loan().bytes().as_ptr_range();
+                Outcome::Received { mut claim, .. } => {
+                    let areas = self.engine.areas();
+                    let bytes = areas.lend(&mut claim).bytes().as_ptr_range();
                     let range = bytes.start.addr()..bytes.end.addr();
                     prop_assert!(range.len() <= SLOT as usize);
                     let mut others = self.kept.iter().map(|(kept, _)| kept);
@@ -203,9 +204,10 @@ impl Confused {
                         others.all(|kept| kept.end <= range.start || range.end <= kept.start);
                     prop_assert!(is_apart, "received into what is kept");
                     if self.kept.len() < 6 {
-                        let piece = self.engine.loan().detach();
+                        let piece = areas.lend(&mut claim).detach();
                         self.kept.extend(piece.map(|piece| (range, piece)));
                     }
+                    self.engine.give_back(claim);
                 }
                 _ => {}
             }

@@ -38,13 +38,13 @@ struct Shared {
 ///
 /// # Invariants
 ///
-/// Nobody writes `len` bytes from `offset` of `slot` in the area named `area` while this exists. They lie in the slot.
+/// Nobody writes `len` bytes from `place` in the mapping of the area named `area` while this exists. They lie in `slot`.
 #[derive(Debug)]
 #[must_use = "a claim that is not given back loses the slot"]
 pub(crate) struct Taken {
     area: u64,
+    place: usize,
     slot: u32,
-    offset: u32,
     len: u32,
 }
 
@@ -98,7 +98,7 @@ impl Area {
     /// Where a slot starts; `None` if there is no such slot.
     #[inline]
     pub(crate) fn address(&self, slot: u32) -> Option<NonNull<u8>> {
-        (slot < self.slots()).then(|| self.shared.start(slot, 0))
+        Some(self.shared.at(self.shared.place(slot, 0)?))
     }
 
     /// Claims bytes that were received. `None` if they do not lie in a slot.
@@ -115,10 +115,11 @@ impl Area {
         len: u32,
     ) -> Option<Taken> {
         let end = offset.checked_add(len)?;
-        (slot < self.slots() && end <= self.slot_len()).then_some(Taken {
+        let place = self.shared.place(slot, offset)?;
+        (end <= self.slot_len()).then_some(Taken {
             area: self.id(),
+            place,
             slot,
-            offset,
             len,
         })
     }
@@ -179,7 +180,7 @@ impl Shared {
     #[inline]
     fn bytes(&self, taken: &Taken) -> &[u8] {
         let len = usize::try_from(taken.len).unwrap_or(0);
-        let start = self.start(taken.slot, taken.offset);
+        let start = self.at(taken.place);
         // SAFETY: the bytes lie in a slot of this area (the callers compare the area, and the rest is an invariant of
         // `Taken`), so they are mapped and initialised: mapped memory is zeroed or written. `self` owns the mapping, which
         // therefore stays for the borrow. Nobody writes them while the claim exists (its invariant), and it is
@@ -187,21 +188,35 @@ impl Shared {
         unsafe { std::slice::from_raw_parts(start.as_ptr(), len) }
     }
 
-    /// The place of a byte; of the area's first one if there is no such place.
+    /// Where in the mapping a byte of a slot is; `None` if there is no such slot.
     #[inline]
-    fn start(&self, slot: u32, offset: u32) -> NonNull<u8> {
-        let at = |slot: u32| usize::try_from(slot).ok()?.checked_mul(self.shape.stride());
-        let place = at(slot)
-            .and_then(|start| start.checked_add(usize::try_from(offset).ok()?))
-            .filter(|place| *place <= self.mapping.len());
+    fn place(&self, slot: u32, offset: u32) -> Option<usize> {
+        if slot >= self.shape.slots() {
+            return None;
+        }
+        let start = usize::try_from(slot)
+            .ok()?
+            .checked_mul(self.shape.stride())?;
+        start.checked_add(usize::try_from(offset).ok()?)
+    }
+
+    /// The byte at a place of the mapping; the first one if it has no such place.
+    #[inline]
+    fn at(&self, place: usize) -> NonNull<u8> {
+        let place = if place <= self.mapping.len() {
+            place
+        } else {
+            0
+        };
         // SAFETY: the place is inside the one mapping that `base` starts, or right behind it, and is below isize::MAX
         // because mmap gives no larger mapping.
-        unsafe { self.mapping.base().add(place.unwrap_or(0)) }
+        unsafe { self.mapping.base().add(place) }
     }
 }
 
 impl Taken {
     /// Which area's it is.
+    #[inline]
     pub(crate) fn area(&self) -> u64 {
         self.area
     }
@@ -211,6 +226,7 @@ impl Taken {
         self.slot
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> u32 {
         self.len
     }
@@ -235,7 +251,7 @@ impl fmt::Debug for Piece {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Piece")
             .field("slot", &self.taken.slot)
-            .field("offset", &self.taken.offset)
+            .field("place", &self.taken.place)
             .field("len", &self.taken.len)
             .finish_non_exhaustive()
     }

@@ -113,6 +113,28 @@ impl BufferRing {
         self.order.len()
     }
 
+    /// Claims what a completion says was received into one buffer that is not filled any further, where the ring gives
+    /// whole buffers. `None`, and nothing claimed, if it does not, or if that fits nothing that was shown.
+    ///
+    /// # Safety
+    ///
+    /// As for [`take`](BufferRing::take); the request is not for bundles, and no flag says that the buffer is filled further.
+    #[inline]
+    pub(crate) unsafe fn take_single(
+        &mut self,
+        slots: &mut Slots,
+        buffer: u16,
+        len: u32,
+    ) -> Option<Taken> {
+        let is_single = self.filling == Filling::Single && slots.area().id() == self.area;
+        if !is_single || !self.order.take_single(buffer, len) {
+            return None;
+        }
+        // SAFETY: the completion says that the kernel has received these bytes, from the start of the buffer, and hands it
+        // over. The slot is the one it means: it was shown as this buffer, and not told since.
+        unsafe { slots.take_whole(buffer.into(), len) }
+    }
+
     /// Claims what a completion says was received, in its order. False, and nothing claimed, if it fits nothing that was
     /// shown.
     ///

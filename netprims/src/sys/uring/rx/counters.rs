@@ -19,12 +19,23 @@ pub(crate) struct Counters {
     pub(crate) flushed: Counter,
 }
 
+impl Counters {
+    /// Counts a chunk of so many bytes, so many of which the kernel has copied into it.
+    #[inline]
+    pub(in crate::sys::uring) fn told(&self, bytes: u64, copied: u64) {
+        self.chunks.add(1);
+        self.bytes.add(bytes);
+        self.copied.add(copied);
+    }
+}
+
 /// A number that one thread counts up.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
     /// Only the ring counts: there is no other writer whose count could be lost between the load and the store.
+    #[inline]
     pub(in crate::sys::uring) fn add(&self, more: u64) {
         let count = self.0.load(Ordering::Relaxed).wrapping_add(more);
         self.0.store(count, Ordering::Relaxed);

@@ -119,7 +119,22 @@ impl Order {
         Some(place)
     }
 
-    /// What a completion took: tells each part, in the order of the bytes. `slot` is the buffer it names, `has_more`
+    /// A completion took one slot, as [`Filling::Single`] does, and has told of so many bytes in it. False, and nothing
+    /// changed, if that does not fit.
+    #[inline]
+    pub(super) fn take_single(&mut self, slot: u16, len: u32) -> bool {
+        let fits = len <= self.slot_len;
+        let shown = self.shown.get_mut(usize::from(slot));
+        let Some(was) = shown.filter(|_| fits).and_then(Option::take) else {
+            return false;
+        };
+        if let Some(place) = self.places.get_mut(usize::from(was.position & self.mask)) {
+            *place = NONE;
+        }
+        true
+    }
+
+    /// What a completion took: tells each part, in the order of the bytes. `buffer` is the one it names, `has_more`
     /// whether the kernel keeps that buffer. Nothing is told, and nothing changed, if it does not fit.
     ///
     /// A completion with no bytes that names a buffer gives that one back, except in a bundle: kernels count no
@@ -127,12 +142,12 @@ impl Order {
     pub(super) fn take(
         &mut self,
         filling: Filling,
-        slot: u16,
+        buffer: u16,
         len: u32,
         has_more: bool,
         mut each: impl FnMut(Part),
     ) -> Result<(), Misfit> {
-        let slot = u32::from(slot);
+        let slot = u32::from(buffer);
         let first = self.shown(slot).ok_or(Misfit)?;
         match filling {
             Filling::Incremental => {
@@ -153,9 +168,8 @@ impl Order {
                 Ok(())
             }
             _ if has_more => Err(Misfit),
-            Filling::Single if len > self.slot_len => Err(Misfit),
+            Filling::Single if !self.take_single(buffer, len) => Err(Misfit),
             Filling::Single => {
-                self.set_shown(slot, None);
                 each(whole(slot, len));
                 Ok(())
             }

@@ -90,6 +90,41 @@ impl Slots {
         Some(taken)
     }
 
+    /// Claims the first bytes of a lent slot of which the kernel has let go. `None`, and nothing changed, if it is not lent or
+    /// has fewer.
+    ///
+    /// # Safety
+    ///
+    /// The kernel wrote these bytes, and writes no byte of the slot any more.
+    #[inline]
+    pub(in crate::sys::uring) unsafe fn take_whole(
+        &mut self,
+        slot: u32,
+        len: u32,
+    ) -> Option<Taken> {
+        let Self {
+            area, uses, lent, ..
+        } = self;
+        let found = uses.get_mut(usize::try_from(slot).ok()?)?;
+        let pieces = found.pieces.checked_add(1)?;
+        if !found.is_lent {
+            return None;
+        }
+        // SAFETY: the kernel does not write them any more (the caller's promise), and the slot is lent again only after it
+        // was free, which it is not while claims to it are counted in `pieces`. Nobody but the kernel writes an area.
+        let taken = unsafe { area.claim(slot, 0, len) }?;
+        *found = Use {
+            is_lent: false,
+            pieces,
+        };
+        *lent -= 1;
+        #[cfg(test)]
+        if seeded(Defect::LendWhatIsRead) {
+            self.free.push(slot);
+        }
+        Some(taken)
+    }
+
     /// The kernel has let go of a lent slot.
     ///
     /// # Safety

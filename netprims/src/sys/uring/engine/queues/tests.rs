@@ -9,9 +9,10 @@ use rstest::rstest;
 use super::*;
 use crate::sys::defect;
 use crate::sys::memory::leaked_bytes;
-use crate::sys::uring::engine::{Giving, Outcome, Strays};
+use crate::sys::uring::engine::{Claim, Giving, Outcome, Strays};
 use crate::sys::uring::fake::Fake;
 use crate::sys::uring::kernel::Operation;
+use crate::sys::uring::rx::Piece;
 
 const PAGE: u32 = 4096;
 const GIVING: Giving = Giving::Ring {
@@ -23,6 +24,8 @@ struct Bench {
     engine: Engine<Fake>,
     handle: GroupHandle,
     socket: Key,
+    /// The chunk that was told last.
+    lent: Option<Claim>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -48,6 +51,7 @@ fn bench(pages: u32) -> (Bench, Key) {
         engine,
         handle,
         socket,
+        lent: None,
     };
     bench.enter();
     assert_eq!(bench.pushed(), 1);
@@ -72,11 +76,23 @@ impl Bench {
     }
 
     fn next(&mut self) -> Option<Seen> {
+        if let Some(claim) = self.lent.take() {
+            self.engine.give_back(claim);
+        }
         match self.engine.next()? {
-            Outcome::Received { key } => Some(Seen::Chunk(key, self.engine.loan().bytes().len())),
+            Outcome::Received { key, claim } => {
+                let areas = self.engine.areas();
+                let bytes = areas.lend(self.lent.insert(claim)).bytes().len();
+                Some(Seen::Chunk(key, bytes))
+            }
             Outcome::ReceiveEnded { key, end } => Some(Seen::End(key, end)),
             _ => panic!("something else"),
         }
+    }
+
+    /// The chunk that was told last, kept.
+    fn detach(&mut self) -> Option<Piece> {
+        self.engine.areas().lend(self.lent.as_mut()?).detach()
     }
 
     fn all(&mut self) -> Vec<Seen> {
@@ -123,8 +139,8 @@ fn bytes_are_told_and_their_pages_go_back() {
 fn a_page_that_is_kept_goes_back_when_it_is_dropped() {
     let (mut bench, _) = bench(4);
     bench.kernel().fragment(0, 10, 4096);
-    assert!(bench.engine.next().is_some());
-    let kept = bench.engine.loan().detach().unwrap();
+    assert!(bench.next().is_some());
+    let kept = bench.detach().unwrap();
     assert!(bench.next().is_none());
     bench.enter();
     assert_eq!((bench.given(), bench.handle.outstanding()), (0, 1));
@@ -162,8 +178,8 @@ fn a_provided_buffer_is_none_of_a_queues() {
 fn without_a_free_page_a_receive_waits_until_one_comes_back() {
     let (mut bench, key) = bench(1);
     bench.kernel().fragment(0, 10, 0);
-    assert!(bench.engine.next().is_some());
-    let kept = bench.engine.loan().detach().unwrap();
+    assert!(bench.next().is_some());
+    let kept = bench.detach().unwrap();
     bench.kernel().result(0, -libc::ENOMEM, false);
     for _ in 0..3 {
         assert_eq!(bench.all(), []);
@@ -249,8 +265,8 @@ fn another_error_ends_the_receive(#[case] errno: i32) {
 fn a_starved_receive_can_be_cancelled() {
     let (mut bench, key) = bench(1);
     bench.kernel().fragment(0, 10, 0);
-    assert!(bench.engine.next().is_some());
-    let kept = bench.engine.loan().detach().unwrap();
+    assert!(bench.next().is_some());
+    let kept = bench.detach().unwrap();
     bench.kernel().result(0, -libc::ENOMEM, false);
     assert_eq!(bench.all(), []);
     bench.engine.cancel(key).unwrap();
@@ -294,6 +310,7 @@ fn a_queue_whose_pool_is_gone_serves_the_next_one() {
         mut engine,
         handle,
         socket,
+        ..
     } = bench;
     let nth = 0;
     engine.kernel_mut().result(nth, 0, false);
@@ -328,8 +345,8 @@ fn is_closed_with(bug: Option<Defect>, is_read: bool) -> bool {
     let is_open = Rc::new(());
     bench.kernel().is_open = Some(Rc::clone(&is_open));
     bench.kernel().fragment(0, 10, 4096);
-    assert!(bench.engine.next().is_some());
-    let kept = is_read.then(|| bench.engine.loan().detach().unwrap());
+    assert!(bench.next().is_some());
+    let kept = is_read.then(|| bench.detach().unwrap());
     let before = leaked_bytes();
     defect::with(bug, || drop(bench));
     let is_closed = Rc::strong_count(&is_open) == 1;

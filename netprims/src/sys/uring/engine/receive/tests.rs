@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use rstest::rstest;
 
-use super::super::Outcome;
 use super::*;
 use crate::sys::defect::{self, Defect};
 use crate::sys::memory::Shape;
 use crate::sys::uring::engine::{Giving, Strays, Wait};
 use crate::sys::uring::fake::Fake;
+use crate::sys::uring::rx::Piece;
 
 mod ending;
 mod leaving;
@@ -22,6 +22,8 @@ struct Bench {
     engine: Engine<Fake>,
     handle: GroupHandle,
     socket: Key,
+    /// The chunk that was told last.
+    lent: Option<Claim>,
 }
 
 const SINGLE: Giving = Giving::Ring {
@@ -47,6 +49,7 @@ fn bench(slots: u32, giving: Giving) -> (Bench, Key) {
         engine,
         handle,
         socket,
+        lent: None,
     };
     let key = bench.engine.receive(socket, &bench.handle).unwrap();
     bench.engine.enter(None).unwrap();
@@ -70,11 +73,23 @@ impl Bench {
     }
 
     fn next(&mut self) -> Option<Seen> {
+        if let Some(claim) = self.lent.take() {
+            self.engine.give_back(claim);
+        }
         match self.engine.next()? {
-            Outcome::Received { key } => Some(Seen::Chunk(key, self.engine.loan().bytes().len())),
+            Outcome::Received { key, claim } => {
+                let areas = self.engine.areas();
+                let bytes = areas.lend(self.lent.insert(claim)).bytes().len();
+                Some(Seen::Chunk(key, bytes))
+            }
             Outcome::ReceiveEnded { key, end } => Some(Seen::End(key, end)),
             _ => panic!("something else"),
         }
+    }
+
+    /// The chunk that was told last, kept.
+    fn detach(&mut self) -> Option<Piece> {
+        self.engine.areas().lend(self.lent.as_mut()?).detach()
     }
 
     fn all(&mut self) -> Vec<Seen> {
@@ -174,7 +189,7 @@ fn a_bundle_is_told_slot_by_slot_in_the_order_shown() {
     let (mut bench, key) = bench(4, BUNDLES);
     bench.kernel().fill(0, 250, 1, true);
     assert_eq!(bench.next(), Some(Seen::Chunk(key, 100)));
-    let kept = bench.engine.loan().detach().unwrap();
+    let kept = bench.detach().unwrap();
     assert_eq!(bench.next(), Some(Seen::Chunk(key, 100)));
     bench.kernel().fill(0, 1, 0, true);
     assert_eq!(bench.all(), [Seen::Chunk(key, 50), Seen::Chunk(key, 1)]);
@@ -248,7 +263,7 @@ fn a_starved_receive_waits_for_a_slot() {
     let (mut bench, key) = bench(1, SINGLE);
     bench.kernel().fill(0, 10, 0, true);
     assert_eq!(bench.next(), Some(Seen::Chunk(key, 10)));
-    let kept = bench.engine.loan().detach().unwrap();
+    let kept = bench.detach().unwrap();
     bench.kernel().result(0, -libc::ENOBUFS, false);
     assert_eq!(bench.all(), []);
     bench.enter();
@@ -333,7 +348,7 @@ fn an_empty_datagram_is_an_empty_chunk() {
         bench.enter();
         bench.kernel().result(1, 0, false);
         assert_eq!(bench.next(), Some(Seen::Chunk(key, 0)));
-        assert!(bench.engine.loan().detach().is_none());
+        assert!(bench.detach().is_none());
         bench.enter();
         assert_eq!(bench.pushed(), 3, "it goes on");
         let is_bundle = |operation| {

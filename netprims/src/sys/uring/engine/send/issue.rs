@@ -95,7 +95,7 @@ impl<K: Kernel> Engine<K> {
     }
 
     #[cfg(test)]
-    fn seed_defects(&mut self, key: Key, is_queued: bool) {
+    pub(super) fn seed_defects(&mut self, key: Key, is_queued: bool) {
         let Some(send) = send_ref(&self.flights, key).filter(|_| is_queued) else {
             return;
         };

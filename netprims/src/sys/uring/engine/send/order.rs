@@ -187,6 +187,7 @@ impl<K: Kernel> Engine<K> {
         send.end = Err(errno);
         set_phase(&mut self.flights, key, phase);
         self.ended_sends.push(key, &mut self.flights);
+        self.is_behind = true;
         self.go_on_after(key, Err(errno));
     }
 
@@ -232,6 +233,7 @@ impl<K: Kernel> Engine<K> {
             send.end = result;
         }
         self.ended_sends.push(key, &mut self.flights);
+        self.is_behind = true;
     }
 
     /// Gives up a send that the kernel does not have. The answer is the request that the kernel has to be asked to give

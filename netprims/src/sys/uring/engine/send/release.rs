@@ -18,16 +18,11 @@ pub(in crate::sys::uring::engine) struct Releasing {
 }
 
 impl<K: Kernel> Engine<K> {
-    /// Whether [`pending`](Engine::pending) may have something: asked before each completion, where that seldom does.
-    #[inline]
-    pub(in crate::sys::uring::engine) fn is_pending(&self) -> bool {
-        self.releasing.is_some() || self.told.is_some() || self.ended_sends.front().is_some()
-    }
-
-    /// What is to be told before another completion is looked at.
+    /// What is to be told of sends before another completion is looked at.
+    #[inline(always)]
     pub(in crate::sys::uring::engine) fn pending(&mut self) -> Option<Outcome> {
-        if let Some(releasing) = self.releasing.take() {
-            if let Some(outcome) = self.release_part(releasing) {
+        if self.releasing.is_some() {
+            if let Some(outcome) = self.release_part() {
                 return Some(outcome);
             }
         }
@@ -36,21 +31,29 @@ impl<K: Kernel> Engine<K> {
                 return Some(outcome);
             }
         }
+        self.ended_sends.front().and_then(|_| self.ended_send())
+    }
+
+    /// The result of a send that has ended without a completion of its own.
+    #[cold]
+    fn ended_send(&mut self) -> Option<Outcome> {
         let key = self.ended_sends.pop(&mut self.flights)?;
         let send = send_mut(&mut self.flights, key)?;
         let result = send.end;
-        if matches!(send.phase, Phase::Done { .. }) {
+        if send.is_done() {
             self.told = Some(key);
         }
         Some(Outcome::Sent { key, result })
     }
 
     /// Takes a finished send out of the table, with its first slot.
+    #[inline]
     pub(super) fn release(&mut self, key: Key) -> Option<Outcome> {
-        let Phase::Done { bytes, usage } = send_mut(&mut self.flights, key)?.phase else {
+        let is_done = |flight: &Flight| matches!(flight, Flight::Send(send) if send.is_done());
+        let Some(Flight::Send(mut send)) = self.flights.remove_if(key, is_done) else {
             return None;
         };
-        let Some(Flight::Send(mut send)) = self.flights.remove(key) else {
+        let Phase::Done { bytes, usage } = send.phase else {
             return None;
         };
         #[cfg(test)]
@@ -68,12 +71,15 @@ impl<K: Kernel> Engine<K> {
             }
         }
         let here = bytes.min(send.len);
-        self.releasing = send.rest.map(|part| Releasing {
-            key,
-            part,
-            bytes: bytes - here,
-            usage,
-        });
+        if let Some(part) = send.rest {
+            self.is_behind = true;
+            self.releasing = Some(Releasing {
+                key,
+                part,
+                bytes: bytes - here,
+                usage,
+            });
+        }
         Some(Outcome::Released {
             key,
             slot: send.take_back(),
@@ -86,6 +92,7 @@ impl<K: Kernel> Engine<K> {
     #[cfg(test)]
     pub(super) fn release_early(&mut self, key: Key) {
         let part = send_mut(&mut self.flights, key).and_then(|send| send.rest.take());
+        self.is_behind |= part.is_some();
         self.releasing = part.map(|part| Releasing {
             key,
             part,
@@ -95,7 +102,8 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Takes one more slot of it out.
-    fn release_part(&mut self, releasing: Releasing) -> Option<Outcome> {
+    fn release_part(&mut self) -> Option<Outcome> {
+        let releasing = self.releasing.take()?;
         let Some(Flight::Part(part)) = self.flights.remove(releasing.part) else {
             return None;
         };

@@ -81,7 +81,7 @@ fn going_away_with_data_untold_leaks_nothing() {
     let (mut bench, key) = bench(4, BUNDLES);
     bench.kernel().fill(0, 350, 0, true);
     assert_eq!(bench.next(), Some(Seen::Chunk(key, 100)));
-    let kept = bench.engine.loan().detach();
+    let kept = bench.detach();
     bench.kernel().fill(0, 10, 3, false);
     let area = bench.handle.area().clone();
     drop(bench);
