@@ -19,7 +19,7 @@ pub enum Event<'a> {
         /// Which send.
         ticket: Ticket,
         /// Bytes taken, or why none was: `EPIPE` and `ECONNRESET` when the peer has gone, `EMSGSIZE` for a datagram
-        /// that is too long, `EBADF` and `ENOTSOCK` when what was added is no socket, `ECANCELED` when the socket was
+        /// that is too long, `ETIMEDOUT` when its [time](super::SendOptions::within) was up, `EBADF` and `ENOTSOCK` when what was added is no socket, `ECANCELED` when the socket was
         /// removed before the send could be tried again without zero-copy or before its turn had come, when a send before
         /// it left a hole in the stream ([order](super#short-sends-and-order)), or when it was cancelled, …
         ///

@@ -35,8 +35,13 @@ impl Ring {
                 error: Error::UnknownSocket,
             });
         }
-        let wish = options.into().wish();
-        match self.core.engine.send(socket.key, buf.into_slot(), wish) {
+        let options = options.into();
+        let (engine, slot, wish) = (&mut self.core.engine, buf.into_slot(), options.wish());
+        let queued = match options.limit() {
+            None => engine.send(socket.key, slot, wish),
+            Some(within) => engine.send_within(socket.key, slot, wish, within),
+        };
+        match queued {
             Ok(key) => Ok(Ticket::new(self.id, key)),
             Err((slot, error)) => {
                 let buf = TxBuf::new(slot);
@@ -84,11 +89,14 @@ impl Ring {
                 NotQueued::Shape => misshapen(bufs),
                 error => not_queued(error),
             })?;
-        let wish = options.into().wish();
+        let options = options.into();
         let slots = bufs.drain(..).map(TxBuf::into_slot);
         let key = engine
-            .put_together(socket.key, slots, wish)
+            .put_together(socket.key, slots, options.wish())
             .ok_or(Error::RingFull)?;
+        if let Some(within) = options.limit() {
+            engine.limit(key, within);
+        }
         // What comes back has its room still.
         let give_back = |slot| bufs.push(TxBuf::new(slot));
         engine

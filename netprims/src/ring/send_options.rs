@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::AutoPolicy;
 use crate::sys::uring::Wish;
 
@@ -7,6 +9,7 @@ use crate::sys::uring::Wish;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct SendOptions {
     policy: ZcPolicy,
+    within: Option<Duration>,
 }
 
 /// Whether a send should avoid the copy.
@@ -31,6 +34,7 @@ impl SendOptions {
     pub const fn new() -> Self {
         Self {
             policy: ZcPolicy::Auto(AutoPolicy::new()),
+            within: None,
         }
     }
 
@@ -38,6 +42,29 @@ impl SendOptions {
     pub const fn policy(mut self, policy: ZcPolicy) -> Self {
         self.policy = policy;
         self
+    }
+
+    /// Gives the send up after this time. Default: never. The time runs from when the kernel is given the send: at the next
+    /// [`poll`](super::Ring::poll), and on a stream at its turn, so of several that are queued each has the whole time.
+    ///
+    /// [`Event::Sent`](super::Event::Sent) then tells `ETIMEDOUT` if nothing was taken, and else how many bytes were. Either
+    /// way the message is missing in the stream, and the sends behind it are not sent
+    /// ([order](super#short-sends-and-order)). The buffer comes back as always: what TCP has taken without copying is released when the peer
+    /// has acknowledged it, however long that takes.
+    ///
+    /// It costs a request and a completion more, and the send does not share a request with others. With it, a zero-copy
+    /// send takes three completions where the ring has room for two: when as many are in flight as can be, the kernel
+    /// keeps some back until the ring is polled.
+    ///
+    /// Source: io_uring_enter(2), `IORING_OP_LINK_TIMEOUT` (Linux 5.5).
+    #[doc(alias = "IORING_OP_LINK_TIMEOUT")]
+    pub const fn within(mut self, limit: Duration) -> Self {
+        self.within = Some(limit);
+        self
+    }
+
+    pub(super) fn limit(&self) -> Option<Duration> {
+        self.within
     }
 
     pub(super) fn wish(&self) -> Wish {
@@ -51,7 +78,7 @@ impl SendOptions {
 
 impl From<ZcPolicy> for SendOptions {
     fn from(policy: ZcPolicy) -> Self {
-        Self { policy }
+        Self::new().policy(policy)
     }
 }
 

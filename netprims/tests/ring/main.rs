@@ -10,6 +10,7 @@ mod connecting;
 mod control;
 mod exiting;
 mod going_away;
+mod limits;
 mod message_order;
 mod messages;
 mod order;

@@ -48,6 +48,14 @@ impl<T> Arguments<T> {
         Some(place.as_ptr().cast_const())
     }
 
+    /// Where a flight's argument is, which was put there. `None` for a key of another table.
+    pub(super) fn at(&self, key: Key) -> Option<*const T> {
+        let place = key.place().filter(|place| *place < self.len)?;
+        // SAFETY: `place` is less than `len`, and the places are one allocation (invariant).
+        let place = unsafe { self.places.add(place) };
+        Some(place.cast::<T>().as_ptr().cast_const())
+    }
+
     /// Gives the memory back. To be called when no request that points to it is with the kernel; the arguments of those
     /// that are would be what is written to the memory next.
     pub(super) fn free(&mut self) {

@@ -7,6 +7,8 @@ use io_uring::types::Timespec;
 pub(super) enum Limit {
     /// There is none.
     Without,
+    /// It is to be queued with what it limits.
+    Ahead,
     /// Its completion is to come.
     Running,
     /// It has completed.
@@ -27,6 +29,14 @@ impl Limit {
 
     pub(super) fn is_running(self) -> bool {
         self == Self::Running
+    }
+
+    /// For a request that is queued once more.
+    pub(super) fn again(self) -> Self {
+        match self {
+            Self::Without => Self::Without,
+            Self::Ahead | Self::Running | Self::Over { .. } => Self::Ahead,
+        }
     }
 
     /// What a request's result is, if it was cancelled because the time was up.
@@ -68,7 +78,15 @@ mod tests {
         let cancelled: Result<(), i32> = Err(libc::ECANCELED);
         assert_eq!(Limit::Without.judge(cancelled), cancelled);
         assert_eq!(Limit::Without.after(-libc::ETIME), None);
+        assert_eq!(Limit::Ahead.after(-libc::ETIME), None, "not queued yet");
         let over = Limit::Running.after(-libc::ETIME).unwrap();
         assert_eq!(over.after(-libc::ETIME), None, "a second one");
+    }
+
+    #[test]
+    fn a_limit_begins_anew_with_its_request_and_none_begins() {
+        let over = Limit::Running.after(-libc::ECANCELED).unwrap();
+        assert_eq!(over.again(), Limit::Ahead);
+        assert_eq!(Limit::Without.again(), Limit::Without);
     }
 }

@@ -343,6 +343,7 @@ impl<K: Kernel> Engine<K> {
     fn limit_completed(&mut self, key: Key, completion: &Completion) -> Option<Outcome> {
         match self.flights.find_mut(key) {
             Ok(Flight::Connect(_)) => self.connect_limit_completed(key, completion),
+            Ok(Flight::Send(_)) => self.send_limit_completed(key, completion),
             Ok(_) => self.stray(Missing::Unknown),
             Err(missing) => self.stray(missing),
         }

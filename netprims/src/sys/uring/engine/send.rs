@@ -1,5 +1,6 @@
 use std::io;
 
+use super::limit::Limit;
 use super::{Engine, Flight, NotQueued, Outcome};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
@@ -15,6 +16,7 @@ mod list;
 mod message;
 mod order;
 mod release;
+mod within;
 
 pub(super) use list::List;
 pub(super) use release::Releasing;
@@ -47,6 +49,7 @@ pub(super) struct Send {
     is_cancelled: bool,
     /// How it ended, if that is to be told.
     end: Result<u32, i32>,
+    limit: Limit,
 }
 
 /// A further slot of a send.
@@ -103,11 +106,12 @@ impl Send {
             header: None,
             is_cancelled: false,
             end: Ok(0),
+            limit: Limit::Without,
         }
     }
 
     pub(super) fn in_kernel(&self) -> bool {
-        self.phase.in_kernel()
+        self.phase.in_kernel() || self.limit.is_running()
     }
 
     /// Whether it is a plain send of one buffer in a request of its own that was not refused before.
@@ -254,6 +258,7 @@ impl<K: Kernel> Engine<K> {
         if is_short_of_memory {
             completion.result = -libc::EOPNOTSUPP;
         }
+        let limit = send.limit;
         let (phase, step) = send.phase.after(&completion, len, reports_usage);
         if phase != send.phase {
             set_phase(&mut self.flights, key, phase);
@@ -268,8 +273,15 @@ impl<K: Kernel> Engine<K> {
                 self.send_plainly(key, !is_short_of_memory);
                 None
             }
-            Step::Result(result) => self.has_result(key, result),
-            Step::ResultAndRelease(result) => self.has_result(key, result),
+            Step::Result(result) | Step::ResultAndRelease(result) if limit.is_running() => {
+                send_mut(&mut self.flights, key)?.end = result;
+                None
+            }
+            Step::Result(result) | Step::ResultAndRelease(result) => {
+                self.has_result(key, limit.judge(result))
+            }
+            // Its result is told first.
+            Step::Release if limit.is_running() => None,
             Step::Release => self.release(key),
         }
     }
@@ -300,19 +312,14 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         send.choice = Choice::Plain;
-        // The kernel was asked too late, and would not find what is queued behind the asking.
-        let is_over = self.closing || send.is_cancelled;
-        let errno = match self.sockets.find_mut(send.socket) {
-            Ok(socket) if !is_over => {
-                socket.plain_only |= is_the_sockets;
-                match self.hold(key) {
-                    Ok(()) => return,
-                    Err(errno) => errno,
-                }
-            }
-            _ => libc::ECANCELED,
-        };
-        self.fail(key, errno);
+        let is_limited = send.limit.is_running();
+        if let Ok(socket) = self.sockets.find_mut(send.socket) {
+            socket.plain_only |= is_the_sockets;
+        }
+        // With the next request comes the next limit, which must not be taken for this one.
+        if !is_limited {
+            self.send_again(key);
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod connect;
 mod message_order;
 mod sending;
 mod stream;
+mod within;
 
 struct Bench {
     engine: Engine<Fake>,

@@ -27,7 +27,8 @@ impl Queues {
     ) -> io::Result<Self> {
         // A request and its linked timeout need two places.
         let requests = requests.next_power_of_two().max(2);
-        // Room for both completions of every request: of sends the queue cannot overflow.
+        // Room for both completions of every request: of sends without a limit the queue cannot overflow. The kernel keeps
+        // those for which there is no room, and posts them later.
         let completions = requests.saturating_mul(2);
         if is_wide {
             let completions = completions.max(LEAST_WIDE);

@@ -4,6 +4,7 @@ use super::{Choice, Send, Wish, is_passing, send_mut, send_ref, set_phase};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::Lent;
+use crate::sys::uring::engine::limit::Limit;
 use crate::sys::uring::engine::{Engine, Flight, NotQueued};
 use crate::sys::uring::kernel::{Kernel, Operation, Request};
 use crate::sys::uring::lifecycle::Phase;
@@ -41,6 +42,7 @@ impl<K: Kernel> Engine<K> {
             return Ok(());
         };
         let zero_copy = matches!(send.choice, Choice::ZeroCopy(_));
+        let is_limited = send.limit == Limit::Ahead;
         let target = self
             .sockets
             .find(send.socket)
@@ -84,10 +86,20 @@ impl<K: Kernel> Engine<K> {
         // nobody writes them, because only the owners could, and they are taken out of flights that are not `in_kernel`
         // alone (invariant): this send is `Issued` with all its slots, and those that go along are `Along`, until the last
         // completion. If nothing is queued, it is not `Issued` any more. The descriptor is in `sockets`, which closes none
-        // that a queued request names.
-        let queued = unsafe { self.queue(&request) };
+        // that a queued request names. The limit's time lies in the flight's place of `times`, which is freed when nothing
+        // is in the kernel and leaked otherwise; it is written when the next flight gets the place, which this one keeps
+        // until its limit has completed.
+        let limit = if is_limited { self.limit_of(key) } else { None };
+        let queued = match limit {
+            // SAFETY: as above.
+            Some(limit) => unsafe { self.queue_both(&request, &limit) },
+            // SAFETY: as above.
+            None => unsafe { self.queue(&request) },
+        };
         if queued.is_err() {
             set_phase(&mut self.flights, key, Phase::Held { owed });
+        } else if is_limited {
+            self.limit_is_queued(key);
         }
         #[cfg(test)]
         self.seed_defects(key, queued.is_ok());

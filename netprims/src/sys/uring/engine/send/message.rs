@@ -41,7 +41,7 @@ impl<K: Kernel> Engine<K> {
         mut slots: impl Iterator<Item = Slot>,
         wish: Wish,
     ) -> Option<Key> {
-        let key = self.put_in(socket, slots.next()?, wish)?;
+        let key = self.put_in(socket, slots.next()?, wish).ok()?;
         let mut last = key;
         for slot in slots {
             last = self.append(key, last, slot)?;
@@ -64,13 +64,16 @@ impl<K: Kernel> Engine<K> {
         started
     }
 
-    /// Puts a send into the table.
-    fn put_in(&mut self, socket: Key, slot: Slot, wish: Wish) -> Option<Key> {
-        let Home { buffer, .. } = slot.home()?;
-        let len = u32::try_from(slot.bytes().len()).ok()?;
-        let vacancy = self.flights.vacancy()?;
-        let send = Send::new(slot, len, buffer, socket, wish);
-        Some(vacancy.fill(Flight::Send(send)))
+    /// Puts a send into the table; gives the slot back if it has no room, or the slot is none to send.
+    pub(super) fn put_in(&mut self, socket: Key, slot: Slot, wish: Wish) -> Result<Key, Slot> {
+        let len = u32::try_from(slot.bytes().len());
+        match (slot.home(), len, self.flights.vacancy()) {
+            (Some(Home { buffer, .. }), Ok(len), Some(vacancy)) => {
+                let send = Send::new(slot, len, buffer, socket, wish);
+                Ok(vacancy.fill(Flight::Send(send)))
+            }
+            _ => Err(slot),
+        }
     }
 
     /// Gives a send one more slot, behind its last.

@@ -15,6 +15,7 @@
 
 use super::issue::sends;
 use super::{Choice, List, send_mut, send_ref, set_phase};
+use crate::sys::uring::engine::limit::Limit;
 use crate::sys::uring::engine::{Engine, Flight, NotQueued};
 use crate::sys::uring::headers::MOST_BUFFERS;
 use crate::sys::uring::kernel::Kernel;
@@ -126,10 +127,12 @@ impl<K: Kernel> Engine<K> {
         self.sockets.find(socket)?.waiting.front()
     }
 
-    /// How many buffers and bytes a send has, if it may share a request.
+    /// How many buffers and bytes a send has, if it may share a request: one with a limit of its own may not.
     fn plain_and_small(&self, key: Key) -> Option<(usize, u32)> {
         let send = send_ref(&self.flights, key)?;
-        let may_share = matches!(send.choice, Choice::Plain) && send.total <= MOST_TOGETHER;
+        let may_share = matches!(send.choice, Choice::Plain)
+            && send.total <= MOST_TOGETHER
+            && send.limit == Limit::Without;
         may_share.then_some((usize::from(send.buffers), send.total))
     }
 

@@ -70,14 +70,18 @@ fn a_limit_nobody_set_is_a_stray() {
     bench.kernel().result(0, -libc::ECANCELED, false);
     assert_eq!(connected(&mut bench), Some((key, Err(libc::ECANCELED))));
     let sent = bench.send();
-    bench.kernel().posted.push_back(Completion {
-        user_data: sent.to_limit_bits(),
-        ..limit
-    });
+    let shutdown = bench.engine.shutdown(bench.socket, 0).unwrap();
+    for request in [sent, shutdown] {
+        bench.kernel().posted.push_back(Completion {
+            user_data: request.to_limit_bits(),
+            ..limit
+        });
+    }
     assert!(bench.engine.next().is_none());
     let strays = bench.engine.strays();
-    assert_eq!((strays.duplicate, strays.unknown), (1, 1));
+    assert_eq!((strays.duplicate, strays.unknown), (2, 1));
     bench.kernel().result(1, 100, false);
+    bench.kernel().result(2, 0, false);
 }
 
 #[test]

@@ -13,11 +13,13 @@ enum Step {
     Send {
         len: usize,
         zero_copy: bool,
+        limited: bool,
     },
     /// Sends so many buffers as one.
     Message {
         buffers: usize,
         zero_copy: bool,
+        limited: bool,
     },
     /// The kernel finishes what it has: it takes a share of the bytes, of 255.
     Take {
@@ -26,6 +28,16 @@ enum Step {
     Fail {
         errno: i32,
     },
+    /// The time of what the kernel has is up, when a share of the bytes is taken.
+    TimeIsUp {
+        share: u8,
+    },
+    /// From now on limits complete so.
+    LimitsCome {
+        when: When,
+    },
+    /// The limits that come later do.
+    Come,
     /// The oldest notification that is owed comes.
     Notify,
     Cancel {
@@ -37,14 +49,28 @@ enum Step {
     },
 }
 
+/// When a limit completes, seen from what it limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    Before,
+    Behind,
+    Later,
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (0_usize..=100, any::<bool>()).prop_map(|(len, zero_copy)| Step::Send { len, zero_copy }),
-        2 => (1_usize..=5, any::<bool>()).prop_map(|(buffers, zero_copy)| Step::Message { buffers, zero_copy }),
+        4 => (0_usize..=100, any::<bool>(), any::<bool>())
+            .prop_map(|(len, zero_copy, limited)| Step::Send { len, zero_copy, limited }),
+        2 => (1_usize..=5, any::<bool>(), any::<bool>())
+            .prop_map(|(buffers, zero_copy, limited)| Step::Message { buffers, zero_copy, limited }),
         4 => Just(Step::Take { share: 255 }),
         1 => any::<u8>().prop_map(|share| Step::Take { share }),
         1 => prop::sample::select(vec![libc::EPIPE, libc::ECANCELED, libc::EOPNOTSUPP])
             .prop_map(|errno| Step::Fail { errno }),
+        1 => prop_oneof![Just(0), any::<u8>()].prop_map(|share| Step::TimeIsUp { share }),
+        1 => prop::sample::select(vec![When::Before, When::Behind, When::Later])
+            .prop_map(|when| Step::LimitsCome { when }),
+        1 => Just(Step::Come),
         2 => Just(Step::Notify),
         1 => any::<usize>().prop_map(|which| Step::Cancel { which }),
         1 => any::<bool>().prop_map(|refuses| Step::Refuse { refuses }),
@@ -60,6 +86,9 @@ struct Model {
     /// Requests that are finished.
     done: usize,
     owed: VecDeque<usize>,
+    when: When,
+    /// Limits that are still to complete, and how.
+    limits: VecDeque<(usize, i32)>,
     /// What the peer has, as runs of bytes of one send.
     taken: Vec<(Key, usize)>,
     /// With how many sends were queued by then.
@@ -79,6 +108,8 @@ impl Model {
             sent: Vec::new(),
             done: 0,
             owed: VecDeque::new(),
+            when: When::Behind,
+            limits: VecDeque::new(),
             taken: Vec::new(),
             told: Vec::new(),
             released: 0,
@@ -86,7 +117,7 @@ impl Model {
         }
     }
 
-    fn send(&mut self, lens: &[usize], zero_copy: bool) {
+    fn send(&mut self, lens: &[usize], zero_copy: bool, limited: bool) {
         let mut slots = Vec::new();
         for len in lens {
             let Some(mut slot) = self.bench.pool.take() else {
@@ -109,6 +140,9 @@ impl Model {
         let key = engine
             .put_together(*socket, slots.into_iter(), wish)
             .unwrap();
+        if limited {
+            engine.limit(key, Duration::from_secs(1));
+        }
         if engine.start_message(key, *socket, drop).is_ok() {
             self.slots += count;
             self.sent.push((key, lens.iter().sum()));
@@ -141,9 +175,14 @@ impl Model {
     }
 
     fn take(&mut self, share: u8) {
-        let Some((nth, ranges)) = self.underway() else {
-            return;
-        };
+        if let Some((nth, ranges)) = self.underway() {
+            let bytes = self.take_of(ranges, share);
+            self.finish(nth, bytes, -libc::ECANCELED);
+        }
+    }
+
+    /// The peer takes a share of the bytes.
+    fn take_of(&mut self, ranges: Vec<(usize, usize)>, share: u8) -> i32 {
         let all: usize = ranges.iter().map(|range| range.1).sum();
         let bytes = all * usize::from(share) / 255;
         let mut left = bytes;
@@ -152,16 +191,52 @@ impl Model {
             self.taken.push((self.owners[&address], here));
             left -= here;
         }
-        self.finish(nth, i32::try_from(bytes).unwrap());
+        i32::try_from(bytes).unwrap()
     }
 
-    fn finish(&mut self, nth: usize, result: i32) {
+    fn time_is_up(&mut self, share: u8) {
+        let Some((nth, ranges)) = self.underway() else {
+            return;
+        };
+        if self.limit_of(nth).is_none() {
+            return;
+        }
+        let result = match self.take_of(ranges, share) {
+            0 => -libc::ECANCELED,
+            bytes => bytes,
+        };
+        self.finish(nth, result, -libc::ETIME);
+    }
+
+    /// The request that limits another.
+    fn limit_of(&mut self, nth: usize) -> Option<usize> {
+        let next = self.bench.kernel().pushed.get(nth + 1)?;
+        let is_limit = matches!(next.operation, Operation::Limit { .. });
+        is_limit.then_some(nth + 1)
+    }
+
+    fn finish(&mut self, nth: usize, result: i32, of_limit: i32) {
         let owed = self.bench.kernel().is_zero_copy(nth);
+        let limit = self.limit_of(nth).map(|limit| (limit, of_limit));
+        self.limits.extend(limit);
+        if self.when == When::Before {
+            self.come();
+        }
         self.bench.kernel().result(nth, result, owed);
         if owed {
             self.owed.push_back(nth);
         }
         self.done = nth + 1;
+        self.listen();
+        if self.when == When::Behind {
+            self.come();
+        }
+    }
+
+    fn come(&mut self) {
+        while let Some((limit, result)) = self.limits.pop_front() {
+            self.bench.kernel().result(limit, result, false);
+        }
         self.listen();
     }
 
@@ -177,13 +252,24 @@ impl Model {
 
     fn run(&mut self, step: Step) {
         match step {
-            Step::Send { len, zero_copy } => self.send(&[len], zero_copy),
-            Step::Message { buffers, zero_copy } => self.send(&vec![10; buffers], zero_copy),
+            Step::Send {
+                len,
+                zero_copy,
+                limited,
+            } => self.send(&[len], zero_copy, limited),
+            Step::Message {
+                buffers,
+                zero_copy,
+                limited,
+            } => self.send(&vec![10; buffers], zero_copy, limited),
+            Step::TimeIsUp { share } => self.time_is_up(share),
+            Step::LimitsCome { when } => self.when = when,
+            Step::Come => self.come(),
             Step::Take { share } => self.take(share),
             Step::Fail { errno } => {
                 if let Some((nth, _)) = self.underway() {
                     if errno != libc::EOPNOTSUPP || self.bench.kernel().is_zero_copy(nth) {
-                        self.finish(nth, -errno);
+                        self.finish(nth, -errno, -libc::ECANCELED);
                     }
                 }
             }
@@ -212,6 +298,7 @@ impl Model {
     fn end(&mut self) {
         self.bench.kernel().room = 64;
         while self.told.len() < self.sent.len() {
+            self.come();
             self.take(255);
         }
         while !self.owed.is_empty() {
