@@ -106,6 +106,7 @@ mod capabilities;
 mod control;
 mod core;
 mod event;
+mod known;
 mod no_zero_copy_rx;
 mod pollable;
 pub mod readiness;
@@ -131,6 +132,7 @@ pub use async_ring::AsyncRing;
 pub use builder::{BusyPoll, RingBuilder, SqPoll};
 pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Wait};
+pub use known::Known;
 pub use no_zero_copy_rx::NoZeroCopyRx;
 pub use pollable::PollableRing;
 pub use receive::{

@@ -61,7 +61,7 @@ impl Ring {
         self.core.engine.kernel_mut().number()
     }
 
-    /// What the kernel offers. It is asked each time, with two system calls: keep the answer.
+    /// What the kernel offers. It is asked each time, with four system calls: keep the answer.
     pub fn capabilities(&self) -> Capabilities {
         let kernel = self.core.engine.kernel();
         Capabilities::new(kernel.setup(), kernel.capable())

@@ -185,6 +185,8 @@ fn capabilities_are_those_of_the_release() {
         ("busy_poll", has.busy_poll, (6, 9)),
         ("bundles", has.bundles, (6, 10)),
         ("gather", has.gather, (6, 12)),
+        ("incremental", has.incremental, (6, 12)),
+        ("known", has.known.is_some(), (6, 18)),
     ];
     for (name, has, since) in table {
         assert_eq!(has, kernel >= since, "{name} on {kernel:?}");
@@ -192,6 +194,34 @@ fn capabilities_are_those_of_the_release() {
     // It can be left out of a kernel.
     assert!(!has.zero_copy_receive || kernel >= (6, 15));
     assert!(!has.queue_thread);
+}
+
+#[test]
+fn what_the_kernel_says_of_itself_is_what_its_rings_have() {
+    let has = Ring::builder().build().unwrap().capabilities();
+    let Some(known) = has.known else {
+        assert!(kernel() < (6, 18));
+        return;
+    };
+    const IORING_OP_RECV_ZC: u32 = 58;
+    const IORING_REGISTER_QUERY: u32 = 35;
+    const IORING_SETUP_SQPOLL: u64 = 1 << 1;
+    const IORING_SETUP_SINGLE_ISSUER: u64 = 1 << 12;
+    const IORING_SETUP_DEFER_TASKRUN: u64 = 1 << 13;
+    const IORING_FEAT_RECVSEND_BUNDLE: u64 = 1 << 14;
+    const IORING_FEAT_MIN_TIMEOUT: u64 = 1 << 15;
+    const IORING_ENTER_GETEVENTS: u64 = 1;
+    const IOSQE_IO_LINK: u64 = 1 << 2;
+    assert!(known.requests > IORING_OP_RECV_ZC, "{known:?}");
+    assert!(known.registrations > IORING_REGISTER_QUERY, "{known:?}");
+    let setup = IORING_SETUP_SQPOLL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    assert_eq!(known.setup_flags & setup, setup);
+    let features = IORING_FEAT_RECVSEND_BUNDLE | IORING_FEAT_MIN_TIMEOUT;
+    assert_eq!(known.features & features, features);
+    assert!(has.bundles && has.gather);
+    assert_ne!(known.enter_flags & IORING_ENTER_GETEVENTS, 0);
+    assert_ne!(known.request_flags & IOSQE_IO_LINK, 0);
+    assert!(known.queries >= 1);
 }
 
 #[rstest]

@@ -41,4 +41,6 @@ pub(crate) use rx::{MOST_PLACES, Piece};
 pub(crate) use slab::Key;
 #[cfg(test)]
 pub(crate) use zcrx::Support as QueueSupport;
-pub(crate) use zcrx::{Refused as QueueRefused, Source as QueueSource, knows_receive_queues};
+pub(crate) use zcrx::{
+    QueryOperations, Refused as QueueRefused, Source as QueueSource, knows_receive_queues,
+};

@@ -3,7 +3,9 @@ use std::ptr;
 use io_uring::opcode;
 use io_uring::register::Probe;
 
-use super::Live;
+use super::entry::kernels_group;
+use super::{INCREMENTAL, Live};
+use crate::sys::uring::zcrx::{Provider, QueryOperations, SystemCalls};
 
 /// What the kernel can do that a ring is not made with.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,10 +18,17 @@ pub(crate) struct Capable {
     pub(crate) busy_poll: bool,
     /// `IORING_OP_RECV_ZC` (Linux 6.15).
     pub(crate) zero_copy_receive: bool,
+    /// `IOU_PBUF_RING_INC` (Linux 6.12).
+    pub(crate) incremental: bool,
+    /// What the kernel says of itself (`IORING_REGISTER_QUERY`, Linux 6.18).
+    pub(crate) known: Option<QueryOperations>,
 }
 
 /// `IORING_UNREGISTER_NAPI`. Source: `include/uapi/linux/io_uring.h`.
 const UNREGISTER_NAPI: libc::c_uint = 28;
+
+/// A group that no pool has.
+const GROUP_OF_NONE: u16 = 1024;
 
 impl Live {
     /// Asks the kernel. What it does not answer, as to a forked child, it cannot do.
@@ -35,7 +44,26 @@ impl Live {
             bundles: self.ring.params().is_feature_recvsend_bundle(),
             busy_poll: self.busy_polls || self.knows_busy_polling(),
             zero_copy_receive: probe.is_supported(opcode::RecvZc::CODE),
+            incremental: self.knows_incremental(),
+            known: SystemCalls::on(self.fd()).operations().ok(),
         }
+    }
+
+    /// Whether a ring of buffers may be filled bit by bit. One that is nowhere is refused with `EINVAL` for the flag where
+    /// that is not known, and with `EFAULT` for its address where it is. Source: `io_register_pbuf_ring` in
+    /// `io_uring/kbuf.c`.
+    fn knows_incremental(&self) -> bool {
+        let (nowhere, places) = (0, 1);
+        // SAFETY: the kernel refuses to register what has no address, so it uses no memory for it.
+        let refused = unsafe {
+            self.ring.submitter().register_buf_ring_with_flags(
+                nowhere,
+                places,
+                kernels_group(GROUP_OF_NONE),
+                INCREMENTAL,
+            )
+        };
+        refused.is_err_and(|error| error.raw_os_error() == Some(libc::EFAULT))
     }
 
     /// Whether the kernel knows busy polling. To be asked of a ring that does not use it: it is turned off.
