@@ -442,14 +442,15 @@ impl<K: Kernel> Engine<K> {
     fn absorb(&mut self, left: impl Fn() -> Duration) {
         let mut late = 0;
         while let Some(outcome) = self.next() {
-            if matches!(outcome, Outcome::Accepted { .. }) && left().is_zero() {
-                late += 1;
-                if late > self.most_in_flight.saturating_mul(4).max(LONGEST_QUEUE) {
-                    return;
+            match outcome {
+                Outcome::Received { claim, .. } => self.give_back(claim),
+                Outcome::Accepted { .. } if left().is_zero() => {
+                    late += 1;
+                    if late > self.most_in_flight.saturating_mul(4).max(LONGEST_QUEUE) {
+                        return;
+                    }
                 }
-            }
-            if let Outcome::Received { claim, .. } = outcome {
-                self.give_back(claim);
+                _ => {}
             }
         }
     }

@@ -202,7 +202,7 @@ impl<K: Kernel> Engine<K> {
                     owed: false,
                 };
                 vacancy.fill(Flight::Send(send));
-                place.underway = place.is_stream.then_some(key);
+                place.underway = place.is_ordered.then_some(key);
                 #[cfg(test)]
                 self.seed_defects(key, true);
                 return Ok(key);
