@@ -103,6 +103,29 @@ fn in_a_container_that_refuses_a_ring_every_byte_goes_over_epoll() {
 }
 
 #[test]
+fn a_peer_that_goes_ends_it_with_the_reason() {
+    let run = || {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
+        let at = listener.local_addr().expect("an address").to_string();
+        let peer = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("accept");
+            stream.read_exact(&mut [0; 100_000]).expect("read");
+        });
+        let output = zc_send(&["--connect", &at, "--count", "10000"]).output();
+        peer.join().expect("the peer");
+        output.expect("zc_send")
+    };
+    for output in [run(), container::inside(EPERM, run)] {
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{error}");
+        let is_told = ["Connection reset by peer", "Broken pipe"]
+            .iter()
+            .any(|reason| error.contains(reason));
+        assert!(is_told && error.starts_with("Error: send: "), "{error}");
+    }
+}
+
+#[test]
 fn in_a_container_it_checks_its_own_bytes_too() {
     let lines = contained(EPERM, &["--count", "100"]);
     let received = "received 6000000 bytes, all as they were sent";

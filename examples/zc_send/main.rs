@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Three things to take from it: the tuning report (what the kernel granted), the two events of a send (the result comes
-//! first, the buffer later), and that a stream may take less than it was given.
+//! first, the buffer later), and that nothing waits for a send: a stream keeps the order of what is sent on it, so all
+//! there is to wait for is a free buffer.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
+use netprims::buffer::{TxBuf, TxPool};
 use netprims::ring::Ring;
 use netprims::socket::{TcpBuilder, TcpListener, TcpStream};
 use netprims::tuning::{Congestion, Tuning};
@@ -91,7 +93,7 @@ fn main() -> Result<()> {
             .with_context(|| format!("connect {peer}"))?;
         println!("{}", datagrams.apply(&socket)?);
         let mut sender = sender(&args, socket.into())?;
-        sender.send_datagrams(args.count)?;
+        send_datagrams(&mut *sender, args.count)?;
         return sender.finish()?.print("udp");
     }
     let (peer, receiver) = match args.connect {
@@ -108,8 +110,12 @@ fn main() -> Result<()> {
     println!("{report}");
     let mut sender = sender(&args, socket.into())?;
     let total = u64::from(args.count) * u64::from(args.size);
-    sender.send_stream(total)?;
+    send_stream(&mut *sender, total)?;
     let outcome = sender.finish()?;
+    if let Some(error) = &outcome.failure {
+        bail!("send: {error}");
+    }
+    ensure!(outcome.not_sent == 0, "not all of it was taken");
     if let Some(receiver) = receiver {
         let Ok(received) = receiver.join() else {
             bail!("the receiver panicked")
@@ -131,14 +137,55 @@ fn sender(args: &Args, socket: OwnedFd) -> Result<Box<dyn Sender>> {
 
 /// One socket, and a way to send on it.
 trait Sender {
-    /// Sends `total` bytes of the pattern.
-    fn send_stream(&mut self, total: u64) -> Result<()>;
+    /// Where its buffers come from, and go to when they are dropped.
+    fn pool(&self) -> &TxPool;
 
-    /// Sends `count` datagrams of the pattern.
-    fn send_datagrams(&mut self, count: u32) -> Result<()>;
+    /// Sends a buffer behind those that were sent before.
+    fn send(&mut self, buf: TxBuf) -> Result<()>;
+
+    /// Waits until something has happened.
+    fn wait(&mut self) -> Result<()>;
+
+    /// The first send that failed.
+    fn failure(&self) -> Option<&str>;
 
     /// Waits until every buffer is back, closes the socket, and tells what became of the bytes.
     fn finish(self: Box<Self>) -> Result<Outcome>;
+}
+
+/// Sends `total` bytes of the pattern.
+fn send_stream(sender: &mut dyn Sender, total: u64) -> Result<()> {
+    let mut position = 0;
+    // What is behind a hole is of no use.
+    while position < total && sender.failure().is_none() {
+        let mut buf = free_buffer(sender)?;
+        let left = usize::try_from(total - position).unwrap_or(usize::MAX);
+        buf.set_len(left.min(buf.capacity()))?;
+        fill(&mut buf, position);
+        position += u64::try_from(buf.len())?;
+        sender.send(buf)?;
+    }
+    Ok(())
+}
+
+/// Sends `count` datagrams of the pattern. That one fails says nothing about the next.
+fn send_datagrams(sender: &mut dyn Sender, count: u32) -> Result<()> {
+    for _ in 0..count {
+        let mut buf = free_buffer(sender)?;
+        fill(&mut buf, 0);
+        sender.send(buf)?;
+    }
+    Ok(())
+}
+
+/// Waits only when all buffers are on their way.
+fn free_buffer(sender: &mut dyn Sender) -> Result<TxBuf> {
+    loop {
+        match sender.pool().take() {
+            Some(buf) => return Ok(buf),
+            None => sender.wait()?,
+        }
+    }
 }
 
 /// What became of the bytes.

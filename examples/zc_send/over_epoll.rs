@@ -1,12 +1,12 @@
 use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use netprims::buffer::{TxBuf, TxPool};
 use netprims::fd::{Epoll, Events, Interest};
 use netprims::zerocopy::{Event, ZeroCopyOptions, ZeroCopySender};
 
-use super::{Args, Outcome, PATIENCE, Sender, fill};
+use super::{Args, Outcome, PATIENCE, Sender};
 
 /// A socket that sends with `MSG_ZEROCOPY`, what waits for it, and the buffers to send from.
 pub(super) struct OverEpoll {
@@ -44,8 +44,14 @@ impl OverEpoll {
             failure: None,
         })
     }
+}
 
-    /// Sends one buffer, and waits until the socket has taken all of it.
+impl Sender for OverEpoll {
+    fn pool(&self) -> &TxPool {
+        &self.pool
+    }
+
+    /// Waits also until the socket has taken all of it: the next would not find room.
     fn send(&mut self, mut buf: TxBuf) -> Result<()> {
         self.sends += 1;
         self.bytes += u64::try_from(buf.len())?;
@@ -69,7 +75,6 @@ impl OverEpoll {
         Ok(())
     }
 
-    /// Waits until there is room or something has come back.
     fn wait(&mut self) -> Result<()> {
         let failure = &mut self.failure;
         let take = |event| {
@@ -90,40 +95,9 @@ impl OverEpoll {
         self.sender.flush(drop)?;
         Ok(())
     }
-}
 
-impl Sender for OverEpoll {
-    fn send_stream(&mut self, total: u64) -> Result<()> {
-        let mut position = 0;
-        while position < total {
-            let Some(mut buf) = self.pool.take() else {
-                self.wait()?;
-                continue;
-            };
-            let left = usize::try_from(total - position).unwrap_or(usize::MAX);
-            buf.set_len(left.min(buf.capacity()))?;
-            fill(&mut buf, position);
-            position += u64::try_from(buf.len())?;
-            self.send(buf)?;
-            if let Some(error) = &self.failure {
-                bail!("send: {error}");
-            }
-        }
-        Ok(())
-    }
-
-    fn send_datagrams(&mut self, count: u32) -> Result<()> {
-        let mut sent = 0;
-        while sent < count {
-            let Some(mut buf) = self.pool.take() else {
-                self.wait()?;
-                continue;
-            };
-            fill(&mut buf, 0);
-            self.send(buf)?;
-            sent += 1;
-        }
-        Ok(())
+    fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     fn finish(self: Box<Self>) -> Result<Outcome> {

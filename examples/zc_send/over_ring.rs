@@ -1,10 +1,9 @@
-use std::io;
 use std::os::fd::OwnedFd;
 
-use anyhow::{Context, Result, ensure};
-use netprims::ring::{Event, Ring, Socket, TxPool, Wait, ZcPolicy};
+use anyhow::{Result, ensure};
+use netprims::ring::{Event, Ring, Socket, TxBuf, TxPool, Wait, ZcPolicy};
 
-use super::{Args, Outcome, PATIENCE, Sender, fill};
+use super::{Args, Outcome, PATIENCE, Sender};
 
 /// A ring with one socket and the buffers to send on it.
 pub(super) struct OverRing {
@@ -13,7 +12,7 @@ pub(super) struct OverRing {
     socket: Socket,
     policy: ZcPolicy,
     /// The first send that failed.
-    failure: Option<io::Error>,
+    failure: Option<String>,
 }
 
 impl OverRing {
@@ -33,8 +32,18 @@ impl OverRing {
             failure: None,
         })
     }
+}
 
-    /// Waits for an event.
+impl Sender for OverRing {
+    fn pool(&self) -> &TxPool {
+        &self.pool
+    }
+
+    fn send(&mut self, buf: TxBuf) -> Result<()> {
+        self.ring.send(self.socket, buf, self.policy)?;
+        Ok(())
+    }
+
     fn wait(&mut self) -> Result<()> {
         let failure = &mut self.failure;
         let events = self.ring.poll(Wait::AtMost(PATIENCE), |event| {
@@ -43,63 +52,15 @@ impl OverRing {
                 result: Err(error), ..
             } = event
             {
-                failure.get_or_insert(error);
+                failure.get_or_insert(error.to_string());
             }
         })?;
-        ensure!(events > 0, "the peer does not acknowledge what it was sent");
-        Ok(())
-    }
-}
-
-impl Sender for OverRing {
-    /// One send at a time waits for its result, because a stream may take less than it is given, and what follows must
-    /// start where it stopped. Released buffers are waited for only when all are out.
-    fn send_stream(&mut self, total: u64) -> Result<()> {
-        let mut position = 0;
-        while position < total {
-            let Some(mut buf) = self.pool.take() else {
-                self.wait()?;
-                continue;
-            };
-            let left = usize::try_from(total - position).unwrap_or(usize::MAX);
-            buf.set_len(left.min(buf.capacity()))?;
-            fill(&mut buf, position);
-            let ticket = self.ring.send(self.socket, buf, self.policy)?;
-            let mut taken = None;
-            while taken.is_none() {
-                let events = self.ring.poll(Wait::AtMost(PATIENCE), |event| {
-                    if let Event::Sent {
-                        ticket: sent,
-                        result,
-                        ..
-                    } = event
-                    {
-                        if sent == ticket {
-                            taken = Some(result);
-                        }
-                    }
-                })?;
-                ensure!(events > 0, "the peer takes nothing");
-            }
-            let bytes = taken.transpose().context("send")?.unwrap_or(0);
-            position += u64::try_from(bytes)?;
-        }
+        ensure!(events > 0, "the peer takes or acknowledges nothing");
         Ok(())
     }
 
-    /// As many at a time as there are buffers.
-    fn send_datagrams(&mut self, count: u32) -> Result<()> {
-        let mut sent = 0;
-        while sent < count {
-            let Some(mut buf) = self.pool.take() else {
-                self.wait()?;
-                continue;
-            };
-            fill(&mut buf, 0);
-            self.ring.send(self.socket, buf, self.policy)?;
-            sent += 1;
-        }
-        Ok(())
+    fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     fn finish(mut self: Box<Self>) -> Result<Outcome> {
@@ -121,7 +82,7 @@ impl Sender for OverRing {
             copied: totals.copied,
             unknown: totals.unknown,
             not_sent: totals.not_sent,
-            failure: self.failure.map(|error| error.to_string()),
+            failure: self.failure,
         })
     }
 }
