@@ -6,9 +6,9 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::MetadataExt;
-use std::process::Command;
 use std::time::Duration;
 
+use again::limited;
 use netprims::Error;
 use netprims::ring::{
     Event, Refusal, Ring, Rung, RxPlan, Shortage, Strays, TxPool, Usage, Wait, Wanted, WhyNot,
@@ -18,6 +18,7 @@ use rstest::rstest;
 use socket2::SockRef;
 use sys::unprivileged::become_nobody;
 
+mod again;
 #[expect(unsafe_code, reason = "a thread without privilege")]
 mod sys {
     pub(crate) mod unprivileged;
@@ -25,24 +26,6 @@ mod sys {
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const LIMIT: Wait = Wait::AtMost(PATIENCE);
-
-/// Runs the test's body in a process of its own under a limit as prlimit(1) takes it.
-fn under(limit: &str, test: &str, body: impl FnOnce()) {
-    const INSIDE: &str = "NETPRIMS_TEST_UNDER";
-    if std::env::var_os(INSIDE).is_some() {
-        return body();
-    }
-    let output = Command::new("prlimit")
-        .arg(limit)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(INSIDE, "1")
-        .output()
-        .expect("prlimit, of util-linux");
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "under {limit}:\n{text}");
-    assert!(text.contains("1 passed"), "the body did not run:\n{text}");
-}
 
 /// On a thread of nobody's: root has CAP_IPC_LOCK.
 fn without_privilege(body: impl FnOnce() + Send + 'static) {
@@ -83,7 +66,7 @@ fn sends(ring: &mut Ring, pool: &TxPool) {
 #[test]
 fn a_pool_beyond_the_limit_on_locked_memory_names_it_and_the_ring_goes_on() {
     let test = "a_pool_beyond_the_limit_on_locked_memory_names_it_and_the_ring_goes_on";
-    under("--memlock=65536", test, || {
+    limited("--memlock=65536", test, || {
         without_privilege(|| {
             let mut ring = Ring::builder().in_flight(8).build().unwrap();
             let error = ring.tx_pool(16, 8192).unwrap_err();
@@ -101,7 +84,7 @@ fn a_pool_beyond_the_limit_on_locked_memory_names_it_and_the_ring_goes_on() {
 #[test]
 fn a_ring_beyond_the_limit_on_locked_memory_names_it() {
     let test = "a_ring_beyond_the_limit_on_locked_memory_names_it";
-    under("--memlock=65536", test, || {
+    limited("--memlock=65536", test, || {
         without_privilege(|| {
             let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
             let built = Ring::builder().in_flight(32_768).build().map(drop);
@@ -140,7 +123,7 @@ fn a_ring_beyond_the_limit_on_locked_memory_names_it() {
 #[test]
 fn an_accept_without_a_descriptor_ends_and_the_connection_is_accepted_later() {
     let test = "an_accept_without_a_descriptor_ends_and_the_connection_is_accepted_later";
-    under("--nofile=64", test, || {
+    limited("--nofile=64", test, || {
         let mut ring = Ring::builder().in_flight(8).build().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -175,7 +158,7 @@ fn an_accept_without_a_descriptor_ends_and_the_connection_is_accepted_later() {
 #[test]
 fn no_descriptor_for_a_ring_names_the_limit_and_a_ring_that_is_there_goes_on() {
     let test = "no_descriptor_for_a_ring_names_the_limit_and_a_ring_that_is_there_goes_on";
-    under("--nofile=32", test, || {
+    limited("--nofile=32", test, || {
         let (near, far) = udp();
         let mut ring = Ring::builder().build().unwrap();
         let mut taken: Vec<File> = Vec::new();
@@ -312,7 +295,7 @@ fn with_everything_in_flight_the_ring_is_full_until_the_peer_reads(
 #[test]
 fn a_pool_to_receive_into_beyond_the_limit_on_locked_memory_steps_down_and_says_why() {
     let test = "a_pool_to_receive_into_beyond_the_limit_on_locked_memory_steps_down_and_says_why";
-    under("--memlock=65536", test, || {
+    limited("--memlock=65536", test, || {
         without_privilege(|| {
             let mut ring = Ring::builder().in_flight(8).build().unwrap();
             let pool = ring.rx_pool(&RxPlan::new(32_768, 64)).unwrap();
@@ -344,7 +327,7 @@ fn a_pool_to_receive_into_beyond_the_limit_on_locked_memory_steps_down_and_says_
 #[test]
 fn an_accept_without_descriptors_ends_and_no_connection_is_lost() {
     let test = "an_accept_without_descriptors_ends_and_no_connection_is_lost";
-    under("--nofile=32", test, || {
+    limited("--nofile=32", test, || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let mut ring = Ring::builder().build().unwrap();

@@ -1,39 +1,16 @@
 //! Pools under a limit on locked memory.
 #![cfg(feature = "ring")]
-#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
-use std::os::unix::fs::MetadataExt;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use again::with_lockable_memory;
 use netprims::ring::{Ring, Rung, RxPlan, RxPool, TxPool, Wanted, WhyNot};
+
+mod again;
 
 const POOL: u32 = 4 << 20;
 /// One pool and the ring fit; two pools do not.
 const LIMIT: u32 = POOL + POOL / 2;
-
-/// Runs the test's body in a process without CAP_IPC_LOCK that may lock `LIMIT` bytes.
-fn limited(test: &str, body: impl FnOnce()) {
-    const INSIDE: &str = "NETPRIMS_TEST_LIMITED";
-    if std::env::var_os(INSIDE).is_some() {
-        return body();
-    }
-    let mut command = Command::new("prlimit");
-    command.arg(format!("--memlock={LIMIT}"));
-    // Without the capability in its bounding set root does not get it by executing a program.
-    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
-        command.args(["setpriv", "--bounding-set=-ipc_lock"]);
-    }
-    let output = command
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(INSIDE, "1")
-        .output()
-        .expect("prlimit, of util-linux");
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "under a limit:\n{text}");
-    assert!(text.contains("1 passed"), "the body did not run:\n{text}");
-}
 
 /// Older kernels (6.1) let go of what was unregistered a moment later.
 fn pool_in_time(ring: &mut Ring) -> TxPool {
@@ -49,7 +26,7 @@ fn pool_in_time(ring: &mut Ring) -> TxPool {
 
 #[test]
 fn a_dropped_pool_makes_room_for_the_next() {
-    limited("a_dropped_pool_makes_room_for_the_next", || {
+    with_lockable_memory(LIMIT, "a_dropped_pool_makes_room_for_the_next", || {
         let mut ring = Ring::builder().build().unwrap();
         for _ in 0..4 {
             drop(pool_in_time(&mut ring));
@@ -66,7 +43,7 @@ fn a_dropped_pool_makes_room_for_the_next() {
 #[test]
 fn a_pool_to_receive_into_steps_down_where_its_ring_cannot_be_pinned() {
     let name = "a_pool_to_receive_into_steps_down_where_its_ring_cannot_be_pinned";
-    limited(name, || {
+    with_lockable_memory(LIMIT, name, || {
         let mut ring = Ring::builder().build().unwrap();
         // Half a mebibyte each, for the ring that shows the slots.
         let plan = RxPlan::new(32_768, 16);

@@ -8,6 +8,7 @@ use netprims::sysctl::Sysctl;
 use netprims::tuning::{Cause, Limit, Report, Tuning, Unseen};
 use nix::sched::{CloneFlags, unshare};
 
+mod again;
 mod netns;
 
 /// More than any host allows.

@@ -4,13 +4,15 @@
 use std::net::{TcpListener, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use descriptors::{balanced, is_close_on_exec, without_privilege};
-use netns::{Fresh, in_fresh, nothing_is_started};
+use again::{nothing_is_started, without_privilege};
+use descriptors::{balanced, is_close_on_exec};
+use netns::{Fresh, in_fresh};
 use netprims::Error;
 use netprims::netns::NetNs;
 use netprims::sysctl::Sysctl;
 use rstest::rstest;
 
+mod again;
 mod descriptors;
 mod netns;
 
@@ -193,11 +195,8 @@ fn what_is_no_network_namespace_is_an_error_that_names_it() {
 
 #[test]
 fn entering_without_the_privilege_says_which() {
-    const INSIDE: &str = "NETPRIMS_TEST_UNPRIVILEGED";
-    let name = "entering_without_the_privilege_says_which";
-    if std::env::var_os(INSIDE).is_some() {
-        let _quiet = nothing_is_started();
-        return balanced(|| {
+    without_privilege("entering_without_the_privilege_says_which", || {
+        balanced(|| {
             for error in [
                 NetNs::fresh().map(drop).unwrap_err(),
                 NetNs::current().unwrap().run(|| ()).unwrap_err(),
@@ -206,9 +205,5 @@ fn entering_without_the_privilege_says_which() {
                 assert!(error.to_string().contains("CAP_SYS_ADMIN"), "{error}");
             }
         });
-    }
-    let _quiet = nothing_is_started();
-    balanced(|| {
-        without_privilege(name, INSIDE);
     });
 }

@@ -9,11 +9,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::UnixDatagram;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::process::Command;
 use std::time::Duration;
 
+use again::{limited, nothing_is_started};
 use descriptors::balanced;
-use netns::{Fresh, in_fresh, nothing_is_started};
+use netns::{Fresh, in_fresh};
 use netprims::Error;
 use netprims::fd::pass::{self, Cut};
 use netprims::fd::{Epoll, EventFd, MemFd, PidFd, TimerFd};
@@ -22,6 +22,7 @@ use netprims::socket::{Group, Steering, TcpBuilder, TcpStream, UdpBuilder, UnixB
 use netprims::tuning::{SocketKind, Tuning};
 use rstest::rstest;
 
+mod again;
 mod descriptors;
 mod netns;
 
@@ -383,40 +384,23 @@ fn a_stale_name_replaced() {
 /// A process of its own, since the limit is the whole process's.
 #[test]
 fn a_group_that_fails_in_the_middle() {
-    const INSIDE: &str = "NETPRIMS_TEST_FEW_DESCRIPTORS";
     let name = "a_group_that_fails_in_the_middle";
-    if std::env::var_os(INSIDE).is_none() {
-        let output = alone(|| {
-            Command::new("sh")
-                .args(["-c", "ulimit -n 32; exec \"$@\"", "sh"])
-                .arg(std::env::current_exe().unwrap())
-                .args(["--exact", name, "--nocapture"])
-                .env(INSIDE, "1")
-                .output()
-                .unwrap()
-        });
-        let text = String::from_utf8_lossy(&output.stdout);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success() && text.contains("1 passed"),
-            "{text}{errors}"
-        );
-        return;
-    }
-    alone(|| {
-        let tcp = TCP.listen(any()).unwrap().0.local_addr().unwrap();
-        let udp = UDP.bind(any()).unwrap().0.local_addr().unwrap();
-        for steering in [Steering::Kernel, Steering::Cpu] {
-            for error in [
-                TCP.listen_group(tcp, 64, steering).map(drop).unwrap_err(),
-                UDP.bind_group(udp, 64, steering).map(drop).unwrap_err(),
-            ] {
-                assert_eq!(error.raw_os_error(), Some(24), "{error}");
+    limited("--nofile=32", name, || {
+        alone(|| {
+            let tcp = TCP.listen(any()).unwrap().0.local_addr().unwrap();
+            let udp = UDP.bind(any()).unwrap().0.local_addr().unwrap();
+            for steering in [Steering::Kernel, Steering::Cpu] {
+                for error in [
+                    TCP.listen_group(tcp, 64, steering).map(drop).unwrap_err(),
+                    UDP.bind_group(udp, 64, steering).map(drop).unwrap_err(),
+                ] {
+                    assert_eq!(error.raw_os_error(), Some(24), "{error}");
+                }
+                // The addresses are nobody's again.
+                drop(TCP.listen_group(tcp, 8, steering).unwrap());
+                drop(UDP.bind_group(udp, 8, steering).unwrap());
             }
-            // The addresses are nobody's again.
-            drop(TCP.listen_group(tcp, 8, steering).unwrap());
-            drop(UDP.bind_group(udp, 8, steering).unwrap());
-        }
+        });
     });
 }
 

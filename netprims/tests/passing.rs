@@ -5,14 +5,15 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::process::Command;
 
+use again::limited;
 use descriptors::{balanced, is_close_on_exec};
 use netprims::fd::pass::{self, Cut, MAX_FDS};
 use netprims::fd::{EventFd, MemFd, PidFd};
 use netprims::{Error, Result};
 use rstest::rstest;
 
+mod again;
 mod descriptors;
 
 fn cut<T: std::fmt::Debug>(result: Result<T>) -> (Cut, usize, usize) {
@@ -183,34 +184,18 @@ fn what_is_never_received_or_dropped_in_a_panic_is_closed() {
 /// A process of its own, since the limit is the whole process's.
 #[test]
 fn descriptors_this_process_may_not_open_are_reported_and_none_stays() {
-    const INSIDE: &str = "NETPRIMS_TEST_FEW_DESCRIPTORS";
     let name = "descriptors_this_process_may_not_open_are_reported_and_none_stays";
-    if std::env::var_os(INSIDE).is_none() {
-        let output = balanced(|| {
-            Command::new("sh")
-                .args(["-c", "ulimit -n 32; exec \"$@\"", "sh"])
-                .arg(std::env::current_exe().unwrap())
-                .args(["--exact", name, "--nocapture"])
-                .env(INSIDE, "1")
-                .output()
-                .unwrap()
-        });
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && text.contains("1 passed"),
-            "{text}"
-        );
-        return;
-    }
     balanced(|| {
-        let (near, far) = UnixStream::pair().unwrap();
-        // Fewer than may be on their way, more than may be open.
-        for _ in 0..10 {
-            pass::send(&near, b"x", &[near.as_fd(); 30]).unwrap();
-            let (why, bytes, closed) = cut(pass::receive(&far, &mut [0; 1], 30));
-            assert_eq!((why, bytes), (Cut::Descriptors, 1));
-            assert!(closed > 0 && closed < 30, "{closed} came");
-        }
+        limited("--nofile=32", name, || {
+            let (near, far) = UnixStream::pair().unwrap();
+            // Fewer than may be on their way, more than may be open.
+            for _ in 0..10 {
+                pass::send(&near, b"x", &[near.as_fd(); 30]).unwrap();
+                let (why, bytes, closed) = cut(pass::receive(&far, &mut [0; 1], 30));
+                assert_eq!((why, bytes), (Cut::Descriptors, 1));
+                assert!(closed > 0 && closed < 30, "{closed} came");
+            }
+        });
     });
 }
 

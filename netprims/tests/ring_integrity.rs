@@ -8,6 +8,7 @@
 use integrity::{Path, Way, through};
 use netns::{Fresh, in_fresh};
 
+mod again;
 #[path = "host/zero_copy_receive.rs"]
 mod answers;
 mod host;

@@ -3,10 +3,12 @@
 
 use std::path::Path;
 
-use descriptors::{balanced, without_privilege};
-use netns::{Fresh, in_fresh, nothing_is_started};
+use again::{nothing_is_started, without_privilege};
+use descriptors::balanced;
+use netns::{Fresh, in_fresh};
 use netprims::sysctl::{KNOWN, Scope, Sysctl, scopes};
 
+mod again;
 mod descriptors;
 mod netns;
 
@@ -274,14 +276,10 @@ mod truth {
 
 #[test]
 fn looking_without_the_privilege_says_which() {
-    const INSIDE: &str = "NETPRIMS_TEST_UNPRIVILEGED";
-    let name = "looking_without_the_privilege_says_which";
-    let _quiet = nothing_is_started();
-    balanced(|| {
-        if std::env::var_os(INSIDE).is_none() {
-            return without_privilege(name, INSIDE);
-        }
-        let text = BACKLOG.scope().unwrap_err().to_string();
-        assert!(text.contains("CAP_SYS_ADMIN"), "{text}");
+    without_privilege("looking_without_the_privilege_says_which", || {
+        balanced(|| {
+            let text = BACKLOG.scope().unwrap_err().to_string();
+            assert!(text.contains("CAP_SYS_ADMIN"), "{text}");
+        });
     });
 }

@@ -12,6 +12,7 @@ use black_hole::black_hole;
 use netns::{Fresh, in_fresh};
 use netprims::ring::{AutoState, Event, Ring, Socket, TxBuf, TxPool, Usage, Wait, ZcPolicy};
 
+mod again;
 mod black_hole;
 mod netns;
 

@@ -10,6 +10,8 @@ use netprims::tuning::Tuning;
 use sys::counting_allocator::Counting;
 
 mod addresses;
+#[path = "../again/mod.rs"]
+mod again;
 mod allocations;
 mod causes;
 mod interrupted;

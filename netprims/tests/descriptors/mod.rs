@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 /// Only one test at a time may open anything.
@@ -46,27 +45,4 @@ fn open_now() -> BTreeMap<String, PathBuf> {
 #[allow(dead_code, reason = "not every test file that shares this asks for it")]
 pub(crate) fn is_close_on_exec(fd: &impl AsFd) -> bool {
     nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFD).expect("F_GETFD") == 1
-}
-
-/// Runs a test again, in a process of its own without any capability, and panics if it fails there.
-#[allow(dead_code, reason = "not every test file that shares this asks for it")]
-pub(crate) fn without_privilege(test: &str, variable: &str) {
-    let program = std::env::current_exe().expect("the path of this test");
-    let mut command = if nix::unistd::geteuid().is_root() {
-        let mut command = Command::new("setpriv");
-        command.args(["--bounding-set=-all", "--inh-caps=-all"]);
-        command.arg(program);
-        command
-    } else {
-        Command::new(program)
-    };
-    let output = command
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(variable, "1")
-        .output()
-        .expect("setpriv, of util-linux");
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    // A process that ran no test succeeds as well.
-    let passed = output.status.success() && text.contains("1 passed");
-    assert!(passed, "without privilege, {}:\n{text}", output.status);
 }

@@ -17,7 +17,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use descriptors::{balanced, is_close_on_exec, without_privilege};
+use again::without_privilege;
+use descriptors::{balanced, is_close_on_exec};
 use netprims::fd::{
     BusyPoll, Clock, Epoll, EventFd, EventFdOptions, Events, Interest, MemFd, MemFdOptions, PidFd,
     Seals, TimerFd, TimerFdOptions,
@@ -27,6 +28,8 @@ use netprims::socket::TcpBuilder;
 use netprims::{Error, Result};
 use rstest::rstest;
 
+#[path = "../again/mod.rs"]
+mod again;
 #[path = "../descriptors/mod.rs"]
 mod descriptors;
 mod epoll;

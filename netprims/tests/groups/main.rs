@@ -13,6 +13,8 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use rstest::rstest;
 
+#[path = "../again/mod.rs"]
+mod again;
 #[path = "../netns/mod.rs"]
 mod netns;
 mod programs;

@@ -10,6 +10,7 @@ use rstest::rstest;
 use socket2::SockRef;
 
 use super::PATIENCE;
+use crate::again;
 
 /// The way a child shall end and the address it shall send to.
 const INSIDE: &str = "NETPRIMS_TEST_RING_EXITS";
@@ -55,15 +56,9 @@ fn what_is_in_flight_when_a_process_ends_arrives_as_it_was(
 /// This test again, in a process of its own.
 fn start(address: SocketAddr) -> Child {
     let thread = std::thread::current();
-    Command::new("sh")
-        .args(["-c", "ulimit -c 0; exec \"$@\"", "sh"])
-        .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            thread.name().unwrap(),
-            "--nocapture",
-            "--test-threads=1",
-        ])
+    let mut sh = Command::new("sh");
+    sh.args(["-c", "ulimit -c 0; exec \"$@\"", "sh"]);
+    again::start(&mut sh, thread.name().unwrap())
         .env(INSIDE, address.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
 mod accepting;
+#[path = "../again/mod.rs"]
+mod again;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod choosing;

@@ -1,6 +1,8 @@
 //! Builders and sockets: what they open, refuse, and hand over to other crates.
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
+#[path = "../again/mod.rs"]
+mod again;
 #[path = "../descriptors/mod.rs"]
 mod descriptors;
 #[path = "../netns/mod.rs"]

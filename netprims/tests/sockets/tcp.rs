@@ -9,7 +9,8 @@ use netprims::sysctl::Sysctl;
 use netprims::tuning::{Tcp, Tuning, Ulp};
 use rstest::rstest;
 
-use crate::descriptors::{is_close_on_exec, without_privilege};
+use crate::again::without_privilege;
+use crate::descriptors::is_close_on_exec;
 use crate::netns::{Fresh, in_fresh};
 
 const TCP: TcpBuilder = TcpBuilder::new();
@@ -326,19 +327,19 @@ fn a_port_that_is_refused_for_another_reason_than_its_number_is_not_said_to_be_l
 
 #[test]
 fn a_port_below_the_limit_is_refused_with_what_would_help() {
-    const INSIDE: &str = "NETPRIMS_TEST_UNPRIVILEGED";
     let name = "tcp::a_port_below_the_limit_is_refused_with_what_would_help";
     in_fresh(Fresh::Network, name, || {
-        if std::env::var_os(INSIDE).is_some() {
+        let start = Sysctl::new("net.ipv4.ip_unprivileged_port_start");
+        // Without privilege it is so already.
+        if start.read().unwrap().as_deref() != Some("2000") {
+            start.write("2000").unwrap();
+        }
+        without_privilege(name, || {
             let error = TCP.listen("0.0.0.0:1999".parse().unwrap()).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(13), "{error}");
             let text = error.to_string();
             assert!(text.contains("ip_unprivileged_port_start"), "{text}");
             drop(TCP.listen("0.0.0.0:2000".parse().unwrap()).unwrap());
-            return;
-        }
-        let start = Sysctl::new("net.ipv4.ip_unprivileged_port_start");
-        start.write("2000").unwrap();
-        without_privilege(name, INSIDE);
+        });
     });
 }

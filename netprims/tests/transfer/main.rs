@@ -10,6 +10,8 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
 
+#[path = "../again/mod.rs"]
+mod again;
 #[path = "../descriptors/mod.rs"]
 mod descriptors;
 mod pipe;

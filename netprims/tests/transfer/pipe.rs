@@ -9,7 +9,8 @@ use netprims::sysctl::Sysctl;
 use netprims::transfer::Pipe;
 use rstest::rstest;
 
-use crate::descriptors::{balanced, is_close_on_exec, without_privilege};
+use crate::again::without_privilege;
+use crate::descriptors::{balanced, is_close_on_exec};
 use crate::{connected, errno, pattern};
 
 const EAGAIN: Option<i32> = Some(11);
@@ -62,22 +63,20 @@ fn a_capacity_no_pipe_has_is_refused(#[case] bytes: usize) {
 
 #[test]
 fn past_the_limit_is_an_error_that_names_it() {
-    const INSIDE: &str = "NETPRIMS_TEST_UNPRIVILEGED";
     let name = "pipe::past_the_limit_is_an_error_that_names_it";
     balanced(|| {
-        if std::env::var_os(INSIDE).is_none() {
-            return without_privilege(name, INSIDE);
-        }
-        let limit = Sysctl::new("fs.pipe-max-size").read().unwrap().unwrap();
-        let limit: usize = limit.parse().unwrap();
-        assert_eq!(Pipe::with_capacity(limit).unwrap().capacity(), limit);
-        let error = Pipe::with_capacity(limit + 1).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(1), "{error}");
-        let text = error.to_string();
-        assert!(
-            text.contains("fs.pipe-max-size") && text.contains("CAP_SYS_RESOURCE"),
-            "{text}"
-        );
+        without_privilege(name, || {
+            let limit = Sysctl::new("fs.pipe-max-size").read().unwrap().unwrap();
+            let limit: usize = limit.parse().unwrap();
+            assert_eq!(Pipe::with_capacity(limit).unwrap().capacity(), limit);
+            let error = Pipe::with_capacity(limit + 1).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(1), "{error}");
+            let text = error.to_string();
+            assert!(
+                text.contains("fs.pipe-max-size") && text.contains("CAP_SYS_RESOURCE"),
+                "{text}"
+            );
+        });
     });
 }
 

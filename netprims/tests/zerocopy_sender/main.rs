@@ -4,13 +4,13 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use again::with_lockable_memory;
 use black_hole::{black_hole, ip};
 use netns::{Fresh, in_fresh};
 use netprims::Error;
@@ -25,6 +25,8 @@ use netprims::zerocopy::{
 use rstest::rstest;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+#[path = "../again/mod.rs"]
+mod again;
 mod attaching;
 #[path = "../black_hole/mod.rs"]
 mod black_hole;

@@ -64,37 +64,18 @@ fn without_room_for_notifications_it_copies_or_refuses(
 
 #[test]
 fn without_lockable_memory_it_refuses_too() {
-    const INSIDE: &str = "NETPRIMS_TEST_MEMLOCK";
     let test = "room::without_lockable_memory_it_refuses_too";
-    if std::env::var_os(INSIDE).is_none() {
-        let mut command = Command::new("prlimit");
-        command.arg("--memlock=0");
-        // Without the capability in its bounding set root does not get it by executing a program.
-        if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
-            command.args(["setpriv", "--bounding-set=-ipc_lock"]);
-        }
-        let output = command
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--nocapture", "--test-threads=1"])
-            .env(INSIDE, "1")
-            .output()
-            .expect("prlimit, of util-linux");
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && text.contains("1 passed"),
-            "under a limit:\n{text}"
-        );
-        return;
-    }
-    let (near, _far) = udp();
-    let pool = TxPool::new(1, 4096).unwrap();
-    let options = ZeroCopyOptions::new()
-        .threshold(1)
-        .when_full(WhenFull::Refuse);
-    let mut sender = options.attach(near).unwrap();
-    let rejected = sender.send(filled(&pool, 5)).unwrap_err();
-    assert!(matches!(rejected.error, Error::ZeroCopyFull(Limit::Kernel)));
-    assert!(rejected.error.to_string().contains("RLIMIT_MEMLOCK"));
+    with_lockable_memory(0, test, || {
+        let (near, _far) = udp();
+        let pool = TxPool::new(1, 4096).unwrap();
+        let options = ZeroCopyOptions::new()
+            .threshold(1)
+            .when_full(WhenFull::Refuse);
+        let mut sender = options.attach(near).unwrap();
+        let rejected = sender.send(filled(&pool, 5)).unwrap_err();
+        assert!(matches!(rejected.error, Error::ZeroCopyFull(Limit::Kernel)));
+        assert!(rejected.error.to_string().contains("RLIMIT_MEMLOCK"));
+    });
 }
 
 #[test]
