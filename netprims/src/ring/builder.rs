@@ -68,7 +68,10 @@ impl RingBuilder {
     /// counts as that.
     ///
     /// The ring cancels what it can; what TCP has taken is not free until the peer has acknowledged it. Buffers that are
-    /// not back in time are never reused and never unmapped; [`leaked_bytes`](super::leaked_bytes) counts them.
+    /// not back in time are never reused and never unmapped; [`leaked_bytes`](super::leaked_bytes) counts them. A thread of
+    /// the kernel's ([`sqpoll`](RingBuilder::sqpoll)) gets a tenth of a second to take the queue, though the limit be
+    /// shorter; sockets that may be named in what it leaves stay open
+    /// ([`leaked_descriptors`](super::leaked_descriptors)).
     pub const fn drain_limit(mut self, limit: Duration) -> Self {
         self.drain_limit = if limit.as_secs() < LONGEST_DRAIN.as_secs() {
             limit

@@ -107,6 +107,7 @@ mod control;
 mod core;
 mod event;
 mod known;
+mod leaked;
 mod no_zero_copy_rx;
 mod pollable;
 pub mod readiness;
@@ -133,6 +134,7 @@ pub use builder::{BusyPoll, RingBuilder, SqPoll};
 pub use capabilities::Capabilities;
 pub use event::{Event, Socket, Wait};
 pub use known::Known;
+pub use leaked::leaked_descriptors;
 pub use no_zero_copy_rx::NoZeroCopyRx;
 pub use pollable::PollableRing;
 pub use receive::{

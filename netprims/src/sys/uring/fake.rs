@@ -36,6 +36,7 @@ pub(crate) struct Fake {
     /// Every `enter` panics.
     pub(crate) enter_panics: bool,
     pub(crate) zero_copy: bool,
+    pub(crate) is_taken_by_others: bool,
     /// A forked child looks at it.
     pub(crate) is_away: bool,
     /// Groups of provided buffers that were registered, with their places, and those that were unregistered, with
@@ -70,6 +71,7 @@ impl Fake {
             file_results: VecDeque::new(),
             enter_panics: false,
             zero_copy: true,
+            is_taken_by_others: false,
             is_away: false,
             groups: Vec::new(),
             group_results: VecDeque::new(),
@@ -260,6 +262,10 @@ unsafe impl Kernel for Fake {
 
     fn is_home(&self) -> bool {
         !self.is_away
+    }
+
+    fn is_taken_by_others(&self) -> bool {
+        self.is_taken_by_others
     }
 
     fn receives_bundles(&self) -> bool {

@@ -23,8 +23,8 @@ pub(crate) unsafe trait Kernel: Provider {
     /// # Safety
     ///
     /// Until the request's last completion was returned, the memory that its operation names stays mapped; nobody writes
-    /// what the operation reads, and nobody uses what it writes. Until an `enter` has taken the request, the descriptor
-    /// of its target stays open.
+    /// what the operation reads, and nobody uses what it writes. Until an `enter` has taken the request, or it is
+    /// [certain](Kernel::is_taken_by_others) that none will, the descriptor of its target stays open.
     unsafe fn push(&mut self, request: &Request) -> Result<(), QueueFull>;
 
     /// Queues a request and, behind it, its linked timeout: both or neither.
@@ -92,6 +92,12 @@ pub(crate) unsafe trait Kernel: Provider {
     /// Whether this is the process that made the ring. A forked child has a copy of it, and shares its sockets.
     fn is_home(&self) -> bool {
         true
+    }
+
+    /// Whether somebody else takes the queue, who may go on after this has closed its descriptor of the ring: a forked
+    /// child may have one, too.
+    fn is_taken_by_others(&self) -> bool {
+        false
     }
 
     /// Whether one receive may fill several provided buffers.

@@ -4,6 +4,7 @@
 //! - `lifecycle`: what a completion means for a send, as a pure function.
 //! - `auto`: when a send is zero-copy, as a pure function of what came of those before.
 //! - `headers`: what `sendmsg` reads besides the bytes.
+//! - `leaked_descriptors`: counts what is left open because a queued request names it.
 //! - `rx`: memory that is received into, and how the kernel is shown it.
 //! - `slab`: the table that late completions cannot confuse.
 //! - `engine`: owns the sockets, the slots in flight and the kernel.
@@ -13,6 +14,7 @@ mod auto;
 mod engine;
 mod headers;
 mod kernel;
+pub(crate) mod leaked_descriptors;
 mod lifecycle;
 mod live;
 mod rx;

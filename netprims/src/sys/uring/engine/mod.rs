@@ -196,6 +196,9 @@ pub(crate) const LONGEST_DRAIN: Duration = Duration::from_secs(60 * 60);
 /// How long a thread of the kernel's may take to take the queue.
 const TAKING: Duration = Duration::from_secs(1);
 
+/// How long such a thread is given when a ring is dropped whose limit is shorter.
+const LEAST_TAKING: Duration = Duration::from_millis(100);
+
 /// Completions that a queue may hold, unless the ring is made for more requests than that.
 const LONGEST_QUEUE: usize = 4096;
 
@@ -410,7 +413,7 @@ impl<K: Kernel> Engine<K> {
         let limit = self.drain_limit;
         let left = move || limit.saturating_sub(start.elapsed());
         // Errors here leave requests in flight, and what those own is leaked.
-        let _ = self.kernel.hand_over(left());
+        let _ = self.kernel.hand_over(left().max(LEAST_TAKING));
         self.absorb(left);
         if self.in_kernel() == 0 {
             return;
@@ -502,6 +505,7 @@ impl<K: Kernel> Drop for Engine<K> {
             self.addresses.free();
             self.times.free();
         }
+        self.forget_what_is_queued();
         let must_stay_open = self.must_stay_open();
         self.drop_groups();
         for flight in self.flights.drain() {

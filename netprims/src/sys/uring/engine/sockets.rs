@@ -8,6 +8,7 @@ use super::{Engine, List, NotQueued, TAKING};
 use crate::sys::defect::{Defect, seeded};
 use crate::sys::uring::auto::Auto;
 use crate::sys::uring::kernel::{Kernel, Target};
+use crate::sys::uring::leaked_descriptors;
 use crate::sys::uring::slab::Key;
 use crate::sys::uring::totals::Totals;
 
@@ -99,6 +100,21 @@ impl<K: Kernel> Engine<K> {
         Ok(Some(socket.fd))
     }
 
+    /// Leaves the descriptors open, counted, that requests name which may still be taken: a number that is free may soon be
+    /// another file's.
+    pub(super) fn forget_what_is_queued(&mut self) {
+        if !self.kernel.is_taken_by_others() || self.kernel.queued() == 0 {
+            return;
+        }
+        // The queue does not tell which they are.
+        for socket in self.sockets.drain() {
+            // A place in the table of registered files holds a reference of its own.
+            if socket.place.is_none() {
+                leaked_descriptors::count(socket.fd);
+            }
+        }
+    }
+
     /// Whether a socket is in the table of registered files.
     pub(crate) fn is_registered(&self, socket: Key) -> Option<bool> {
         self.sockets
@@ -129,7 +145,8 @@ fn keeps_messages_in_order(fd: &OwnedFd) -> bool {
 
 impl Socket {
     /// How a request names it. A request that does so must be taken by the kernel before the socket leaves the table,
-    /// which `remove` sees to; dropping the engine hands over or discards the queue, with the ring, before it closes any.
+    /// which `remove` sees to; dropping the engine hands over or discards the queue, with the ring, before it closes any, or
+    /// closes none.
     pub(super) fn target(&self) -> Target {
         match self.place {
             Some(place) => Target::Registered(place),

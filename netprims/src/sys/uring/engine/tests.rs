@@ -14,6 +14,7 @@ use super::super::live::BUFFERS;
 use super::*;
 use crate::sys::defect;
 use crate::sys::memory::{Pool, Shape, leaked_bytes};
+use crate::sys::uring::leaked_descriptors::leaked_descriptors;
 
 const COPIED: i32 = i32::MIN;
 
@@ -494,6 +495,42 @@ fn drop_leaks_when_the_ring_no_longer_answers() {
             .count(),
         3
     );
+}
+
+/// Whether the socket of a ring is closed that goes with its queue not taken.
+fn is_closed(is_taken_by_others: bool, places: u32) -> bool {
+    let mut engine = Engine::new(Fake::new(), 4, Duration::ZERO);
+    engine.register_files(places).unwrap();
+    let (near, mut far) = UnixStream::pair().unwrap();
+    let socket = engine.add(near.into()).unwrap();
+    engine.shutdown(socket, libc::SHUT_WR).unwrap();
+    let kernel = engine.kernel_mut();
+    kernel.is_taken_by_others = is_taken_by_others;
+    let busy = || Err(io::Error::from_raw_os_error(libc::EBUSY));
+    kernel.enter_results.extend([busy(), busy(), busy()]);
+    drop(engine);
+    far.set_nonblocking(true).unwrap();
+    match io::Read::read(&mut far, &mut [0]) {
+        Ok(0) => true,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[rstest]
+#[case::nobody_takes_it_any_more(false, 0, true)]
+#[case::a_thread_may_take_it(true, 0, false)]
+#[case::a_thread_may_take_it_and_finds_a_file(true, 1, true)]
+fn a_number_that_may_be_looked_up_later_is_not_free(
+    #[case] is_taken_by_others: bool,
+    #[case] places: u32,
+    #[case] closed: bool,
+) {
+    let before = leaked_descriptors();
+    assert_eq!(is_closed(is_taken_by_others, places), closed);
+    if !closed {
+        assert!(leaked_descriptors() > before);
+    }
 }
 
 /// A socket that lingers, and a copy of it.

@@ -302,6 +302,10 @@ unsafe impl Kernel for Live {
         self.home.is_current()
     }
 
+    fn is_taken_by_others(&self) -> bool {
+        self.setup.queue_thread
+    }
+
     fn receives_bundles(&self) -> bool {
         self.setup.bundles
     }
