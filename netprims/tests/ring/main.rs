@@ -16,6 +16,7 @@ mod limits;
 mod message_order;
 mod messages;
 mod order;
+mod overruns;
 mod pollable;
 mod receive_ends;
 mod receive_lifetimes;

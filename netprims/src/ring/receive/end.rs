@@ -12,6 +12,9 @@ pub enum ReceiveEnd {
     Cancelled,
     /// The kernel's answer: `ECONNRESET` when the peer reset the connection, `ENOTCONN`, `ENOTSOCK`, …
     ///
+    /// `ENOBUFS` is a netlink socket's word for messages it had no room for: they are lost, and what it has is received by
+    /// receiving anew. A pool without a free slot ends no receive.
+    ///
     /// `EPROTO` means that the kernel named memory that it did not have. Bytes are lost then.
     Failed(io::Error),
 }

@@ -14,6 +14,10 @@ pub(super) struct Receive {
     pub(super) way: Way,
     /// An end of the stream is told by a completion of no bytes; otherwise that is an empty datagram.
     ends_with_nothing: bool,
+    /// The socket answers `ENOBUFS` itself when it had no room for a message.
+    tells_overruns: bool,
+    /// The kernel found no slot though it should have had one.
+    is_doubtful: bool,
     pub(super) state: State,
     /// Its user wants no more.
     pub(super) is_cancelled: bool,
@@ -47,6 +51,16 @@ pub(crate) enum End {
     Closed,
     Cancelled,
     Failed(i32),
+}
+
+/// What there was too little of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shortage {
+    /// Trying again before one is shown would come to the same.
+    OfSlots,
+    /// There is a slot now, and may have been none.
+    Doubtful,
+    OfTheSocket,
 }
 
 impl Receive {
@@ -83,7 +97,7 @@ impl<K: Kernel> Engine<K> {
         if target.receive.is_some() {
             return Err(NotQueued::Receiving);
         }
-        let kind = target.kind();
+        let (kind, tells_overruns) = (target.kind(), target.tells_overruns());
         let way = match giving.way(kind)? {
             _ if has_queue && kind == libc::SOCK_STREAM => Way::ZeroCopy,
             way => way,
@@ -95,6 +109,8 @@ impl<K: Kernel> Engine<K> {
             way,
             // A raw socket's empty packet is none either.
             ends_with_nothing: matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET),
+            tells_overruns,
+            is_doubtful: false,
             state: State::Waiting { is_first: true },
             is_cancelled: false,
             is_broken: false,
@@ -365,6 +381,7 @@ impl<K: Kernel> Engine<K> {
     /// What follows when a receive's request is over.
     fn request_ended(&mut self, key: Key, shown: u32, result: i32) {
         let is_closing = self.closing;
+        let shortage = self.shortage(key, shown, result);
         let Some(receive) = self.receive_mut(key) else {
             return;
         };
@@ -376,7 +393,7 @@ impl<K: Kernel> Engine<K> {
             _ if receive.is_broken => Some(End::Failed(libc::EPROTO)),
             Some(libc::ECANCELED) => Some(End::Cancelled),
             None if result == 0 && receive.ends_with_nothing => Some(End::Closed),
-            Some(libc::ENOBUFS) if receive.way != Way::Plain => None,
+            Some(_) if matches!(shortage, Some(Shortage::OfSlots | Shortage::Doubtful)) => None,
             Some(libc::EINTR) | None => None,
             Some(libc::EINVAL | libc::EOPNOTSUPP) if is_bundle => None,
             Some(errno) => Some(End::Failed(errno)),
@@ -385,6 +402,7 @@ impl<K: Kernel> Engine<K> {
         if let Some(end) = end.or(is_over.then_some(End::Cancelled)) {
             return self.end(key, end);
         }
+        receive.is_doubtful = shortage == Some(Shortage::Doubtful);
         let is_plain = receive.way == Way::Plain;
         let steps_down = matches!(errno, Some(libc::EINVAL | libc::EOPNOTSUPP));
         if steps_down {
@@ -395,14 +413,12 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         group.counters.stepped_down.add(steps_down.into());
-        let has_shown = group.ring.as_ref().map(|ring| u32::from(ring.tail()));
-        if errno == Some(libc::ENOBUFS) {
+        if shortage.is_some() {
             group.counters.starved.add(1);
-            // What was shown since may be left. If nothing was, trying again would come to the same.
-            if has_shown == Some(shown) {
-                group.starved.push_back(key);
-                return;
-            }
+        }
+        if shortage == Some(Shortage::OfSlots) {
+            group.starved.push_back(key);
+            return;
         }
         // Who waits for a slot goes first.
         if is_plain && !group.starved.is_empty() {
@@ -410,6 +426,23 @@ impl<K: Kernel> Engine<K> {
             return;
         }
         self.waiting.push_back(key);
+    }
+
+    /// What an answer of `ENOBUFS` is about: the kernel gives it when its group has no slot, and when the socket does.
+    fn shortage(&mut self, key: Key, shown: u32, result: i32) -> Option<Shortage> {
+        let receive = *self.receive_mut(key)?;
+        if result != -libc::ENOBUFS || receive.way == Way::Plain {
+            return None;
+        }
+        let ring = self.group_mut(receive.group)?.ring.as_ref()?;
+        let was_shown_since = u32::from(ring.tail()) != shown;
+        Some(match () {
+            () if !ring.is_any_left() => Shortage::OfSlots,
+            () if receive.tells_overruns => Shortage::OfTheSocket,
+            // The answer may be older than what was shown.
+            () if was_shown_since || !receive.is_doubtful => Shortage::Doubtful,
+            () => Shortage::OfTheSocket,
+        })
     }
 
     pub(super) fn end(&mut self, key: Key, end: End) {

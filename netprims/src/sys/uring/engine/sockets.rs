@@ -160,6 +160,12 @@ impl Socket {
         kind.map_or(libc::SOCK_STREAM, i32::from)
     }
 
+    /// Whether it says ENOBUFS itself, of messages that it had no room for.
+    pub(super) fn tells_overruns(&self) -> bool {
+        let domain = SockRef::from(&self.fd).domain();
+        domain.is_ok_and(|domain| domain == Domain::from(libc::AF_NETLINK))
+    }
+
     /// Keeps the close from waiting until the peer has taken everything. A linger of zero is the wish to reset the
     /// connection, which waits for nothing.
     pub(super) fn do_not_linger(&self) {

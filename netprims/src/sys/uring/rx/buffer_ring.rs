@@ -107,6 +107,11 @@ impl BufferRing {
         self.order.tail()
     }
 
+    /// Whether the kernel has a slot to receive into, as far as its completions tell.
+    pub(crate) fn is_any_left(&self) -> bool {
+        self.order.is_any_left()
+    }
+
     /// How many slots are shown.
     #[cfg(test)]
     pub(crate) fn shown(&self) -> usize {

@@ -90,6 +90,12 @@ impl Order {
         self.shown.iter().flatten().count()
     }
 
+    /// Whether the last slot that was shown was not taken. Slots are taken in order, so without it there is none.
+    pub(super) fn is_any_left(&self) -> bool {
+        let last = usize::from(self.tail.wrapping_sub(1) & self.mask);
+        self.places.get(last).is_some_and(|slot| *slot != NONE)
+    }
+
     /// Whether the next place can be written.
     #[inline]
     pub(super) fn has_room(&self) -> bool {

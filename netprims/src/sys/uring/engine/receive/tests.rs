@@ -290,9 +290,45 @@ fn a_receive_that_starved_before_slots_came_back_tries_at_once() {
     assert_eq!(bench.pushed(), 2);
     // And not over and over: nothing was shown since.
     bench.kernel().result(1, -libc::ENOBUFS, false);
+    assert_eq!(bench.all(), [Seen::End(key, End::Failed(libc::ENOBUFS))]);
+}
+
+/// The kernel has a slot, so it is the socket that had no room.
+#[rstest]
+#[case::netlink(libc::AF_NETLINK, libc::SOCK_RAW, 1)]
+#[case::another(libc::AF_UNIX, libc::SOCK_DGRAM, 2)]
+fn a_sockets_own_shortage_ends_its_receive(
+    #[case] domain: i32,
+    #[case] kind: i32,
+    #[case] answers: usize,
+) {
+    let (mut bench, first) = bench(2, SINGLE);
+    let socket = socket2::Socket::new(domain.into(), kind.into(), None).unwrap();
+    let socket = bench.engine.add(socket.into()).unwrap();
+    let key = bench.engine.receive(socket, &bench.handle).unwrap();
+    for nth in 1..=answers {
+        assert_eq!(bench.all(), []);
+        bench.enter();
+        assert_eq!(bench.pushed(), nth + 1);
+        bench.kernel().result(nth, -libc::ENOBUFS, false);
+    }
+    let ended = Seen::End(key, End::Failed(libc::ENOBUFS));
+    assert_eq!(bench.all(), [ended]);
+    // Who has no slot waits all the same.
+    bench.kernel().fill(0, 10, 0, true);
+    bench.kernel().fill(0, 10, 1, true);
+    assert_eq!(bench.next(), Some(Seen::Chunk(first, 10)));
+    let kept = bench.detach().unwrap();
+    assert_eq!(bench.next(), Some(Seen::Chunk(first, 10)));
+    let also_kept = bench.detach().unwrap();
+    bench.kernel().result(0, -libc::ENOBUFS, false);
     assert_eq!(bench.all(), []);
     bench.enter();
-    assert_eq!(bench.pushed(), 2);
+    assert_eq!(bench.pushed(), answers + 1);
+    assert!(bench.engine.is_starved());
+    drop((kept, also_kept));
+    bench.enter();
+    assert_eq!(bench.pushed(), answers + 2);
 }
 
 /// What a kernel says that has lost its way, and where it said it.
