@@ -56,7 +56,7 @@ fn the_report_says_which_rung_and_why_none_higher_and_every_byte_is_counted() {
         (
             &["--at-most", "plain"],
             "plain",
-            "multishot: no, the plan does without",
+            "multishot: no, the plan's at_most excludes it",
         ),
         // One slot, shorter than what is sent at once: the receive waits for it again and again.
         (

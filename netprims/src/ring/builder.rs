@@ -29,11 +29,12 @@ pub struct SqPoll {
     pub cpu: Option<u32>,
 }
 
-/// Busy polling: a wait of the ring looks at the network devices of its sockets instead of sleeping until they interrupt.
+/// Busy polling: a wait of the ring looks at the network devices of its sockets instead of sleeping until they interrupt. A
+/// poll that does not wait ([`Wait::No`](super::Wait::No)) does not look: who spins with those has no use for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(alias = "NAPI")]
 pub struct BusyPoll {
-    /// How long a wait looks before it sleeps. In whole microseconds.
+    /// How long a wait looks before it sleeps. In whole microseconds, rounded up; more than zero.
     pub time: Duration,
     /// Keep the device from interrupting as long as it is looked at often enough; see
     /// [`Tuning::prefer_busy_poll`](crate::tuning::Tuning::prefer_busy_poll).
@@ -126,7 +127,7 @@ impl RingBuilder {
     ///
     /// # Errors
     ///
-    /// - [`Error::InvalidValue`]: more sends in flight than the kernel has room for, or none.
+    /// - [`Error::InvalidValue`]: more sends in flight than the kernel has room for, or none; busy polling for no time.
     /// - [`Error::RingRefused`]: io_uring is not to be had, and why.
     /// - [`Error::System`]: what else was asked for is not to be had: `EINVAL` for a thread on a CPU that is not there or
     ///   not online, and for busy polling on a kernel without it; `EMFILE` for more registered files than the process may
@@ -142,10 +143,16 @@ impl RingBuilder {
                 reason: "it must be from 1 to 32768",
             });
         }
+        if self.busy_poll.is_some_and(|looks| looks.time.is_zero()) {
+            return Err(Error::InvalidValue {
+                option: "busy_poll",
+                value: "0".to_owned(),
+                reason: "a wait that looks for no time does not busy-poll; leave it out",
+            });
+        }
         let mut kernel = self.kernel()?;
         if let Some(BusyPoll { time, prefer }) = self.busy_poll {
-            let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
-            kernel.busy_poll(micros, prefer).map_err(|error| {
+            kernel.busy_poll(micros(time), prefer).map_err(|error| {
                 let advice = "it takes Linux 6.9 with CONFIG_NET_RX_BUSY_POLL";
                 Error::advised("io_uring_register", "NAPI busy polling", error, advice)
             })?;
@@ -192,8 +199,28 @@ impl RingBuilder {
     }
 }
 
+/// A time in microseconds, rounded up.
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_nanos().div_ceil(1000)).unwrap_or(u32::MAX)
+}
+
 impl Default for RingBuilder {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Duration::from_nanos(1), 1)]
+    #[case(Duration::from_micros(1), 1)]
+    #[case(Duration::from_nanos(1001), 2)]
+    #[case(Duration::MAX, u32::MAX)]
+    fn a_time_to_look_is_never_cut_to_less(#[case] time: Duration, #[case] want: u32) {
+        assert_eq!(micros(time), want);
     }
 }

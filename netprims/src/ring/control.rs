@@ -43,8 +43,8 @@ impl Ring {
     /// Any other error ends it. Connections that wait then go on waiting: after `EMFILE` close something, and accept
     /// again.
     ///
-    /// Removing the listener does not end the accept; [cancel](Ring::cancel) it. A connection that was accepted and not
-    /// told is closed when the ring is dropped.
+    /// [Cancelling](Ring::cancel) it ends it, and so does [removing](Ring::remove) the listener. A connection that was
+    /// accepted and not told is closed when the ring is dropped.
     ///
     /// # Errors
     ///

@@ -53,7 +53,7 @@ pub enum Event<'a> {
     AcceptEnded {
         /// Which accept.
         ticket: Ticket,
-        /// Why: `ECANCELED` when it was [cancelled](super::Ring::cancel); `EMFILE` and `ENFILE` when no descriptor is
+        /// Why: `ECANCELED` when it was [cancelled](super::Ring::cancel) or its listener removed; `EMFILE` and `ENFILE` when no descriptor is
         /// left, `ENOBUFS` and `ENOMEM` when memory is; `EINVAL` when the socket does not listen, `EOPNOTSUPP` when it
         /// cannot, `ENOTSOCK` when it is none.
         error: io::Error,

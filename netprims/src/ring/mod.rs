@@ -108,6 +108,7 @@ mod core;
 mod event;
 mod known;
 mod leaked;
+mod no_memory;
 mod no_zero_copy_rx;
 mod pollable;
 pub mod readiness;

@@ -2,6 +2,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 
 use super::core::Core;
+use super::no_memory::refused;
 use super::{Capabilities, Event, RingBuilder, Socket, Strays, Totals, TxPool, Wait};
 use crate::sys::memory::Shape;
 #[cfg(test)]
@@ -89,7 +90,8 @@ impl Ring {
     /// # Errors
     ///
     /// - [`Error::InvalidValue`]: no slots, 2²⁴ or more, empty slots, more than 1 GiB in total, or a 65th pool.
-    /// - [`Error::System`]: `ENOMEM` when memory or the limit is short.
+    /// - [`Error::System`]: `ENOMEM` of `mmap` when memory or address space is short, of `io_uring_register` when the limit
+    ///   for locked memory is.
     ///
     /// Source: io_uring_register(2), `IORING_REGISTER_BUFFERS_UPDATE`.
     pub fn tx_pool(&mut self, slots: u32, slot_len: u32) -> Result<TxPool> {
@@ -103,11 +105,9 @@ impl Ring {
         if shape.bytes().get() > LARGEST_POOL {
             return Err(invalid("the kernel registers at most 1 GiB as one buffer"));
         }
-        let pool = self.core.engine.pool(shape).map_err(|error| {
-            let advice =
-                "on ENOMEM raise RLIMIT_MEMLOCK, grant CAP_IPC_LOCK, or take a smaller pool";
+        let pool = self.core.engine.pool(shape).map_err(|refusal| {
             let object = format!("a pool of {} bytes", shape.bytes());
-            Error::advised("io_uring_register", object, error, advice)
+            refused(object, refusal)
         })?;
         pool.map(TxPool::of)
             .ok_or_else(|| invalid("the ring has 64 pools already; drop one"))
@@ -133,7 +133,8 @@ impl Ring {
     /// first. What waits for its turn ends with `ECANCELED`, as nobody could send it any more, and so does what
     /// the socket later refuses to send without copying: to have everything sent, remove the socket after the last
     /// [`Event::Sent`]. What is received from it is
-    /// cancelled, or its connection would stay open; the next polls tell the end.
+    /// cancelled, or its connection would stay open, and so are its [accepts](Ring::accept), or connections would come to
+    /// them still; the next polls tell the end.
     ///
     /// # Errors
     ///

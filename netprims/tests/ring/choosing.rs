@@ -167,6 +167,17 @@ fn busy_polling_is_had_or_refused_and_never_ignored() {
     }
 }
 
+#[test]
+fn busy_polling_for_no_time_is_refused() {
+    let busy_poll = BusyPoll {
+        time: Duration::ZERO,
+        prefer: false,
+    };
+    let refused = Ring::builder().busy_poll(busy_poll).build().unwrap_err();
+    let text = refused.to_string();
+    assert!(text.starts_with("busy_poll = 0: "), "{text}");
+}
+
 /// The release, as major and minor number.
 fn kernel() -> (u32, u32) {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();

@@ -3,11 +3,11 @@
 use std::net::UdpSocket;
 
 use netprims::Error;
-use netprims::ring::{Ring, Rung, RxPlan, Wanted, WhyNot};
+use netprims::ring::{Event, Ring, Rung, RxPlan, Wanted, WhyNot};
 use rstest::rstest;
 
 use super::streams::{finish, plan, receiving};
-use super::tcp;
+use super::{LIMIT, tcp};
 
 #[test]
 fn a_socket_has_one_receive_and_a_ring_its_own_pools() {
@@ -108,9 +108,47 @@ fn the_report_says_what_the_kernel_lacks() {
     );
     assert_eq!(is_old, !incremental, "{report}");
     assert!(!report.bundles, "{report}");
+    let why = report.why_not(Wanted::Bundles).unwrap();
+    let text = if incremental {
+        "the plan's incremental excludes it"
+    } else {
+        "the kernel is too old (needs Linux 6.10)"
+    };
+    assert_eq!(why.to_string(), text);
+    let plain = plan("incremental", 4, 4096).bundles(false);
+    let pool = ring.rx_pool(&plain).unwrap();
+    let why = pool.report().why_not(Wanted::Bundles);
+    assert_eq!(why, Some(&WhyNot::NotAsked));
 
     let pool = ring.rx_pool(&plan("plain", 4, 4096)).unwrap();
-    let text = "receives: plain\nzero-copy: no, the plan does without\nmultishot: no, the plan does without\n\
-                bundles: no, not on this rung\nincremental: no, not on this rung";
+    let text = "receives: plain\nzero-copy: no, the plan does without\n\
+                multishot: no, the plan's at_most excludes it\nbundles: no, not on this rung\nincremental: no, not on this rung";
     assert_eq!(pool.report().to_string(), text);
+}
+
+#[test]
+fn a_socket_says_how_it_is_received_from_and_why_not_as_its_pool_says() {
+    let (near, _far) = tcp();
+    let (mut ring, pool, stream, ticket) = receiving(near, "bundles");
+    let bundles = pool.report().bundles;
+    let report = ring.receive_report(stream).unwrap().unwrap();
+    assert_eq!((report.rung, report.bundles), (Rung::Multishot, bundles));
+    assert_eq!(report.declined, []);
+    let datagrams = ring.add(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+    assert!(ring.receive_report(datagrams).unwrap().is_none());
+    ring.receive(datagrams, &pool).unwrap();
+    let report = ring.receive_report(datagrams).unwrap().unwrap();
+    assert_eq!((report.rung, report.bundles), (Rung::Multishot, false));
+    let why = bundles.then_some(&WhyNot::NotAStream);
+    assert_eq!(report.why_not(Wanted::Bundles), why);
+    drop(ring.remove(datagrams).unwrap());
+    ring.cancel(ticket).unwrap();
+    while ring.in_flight() > 0 {
+        let ends = |event: Event<'_>| assert!(matches!(event, Event::ReceiveEnded { .. }));
+        ring.poll(LIMIT, ends).unwrap();
+    }
+    assert!(ring.receive_report(stream).unwrap().is_none(), "it is over");
+    drop(ring.remove(stream).unwrap());
+    let refused = ring.receive_report(stream).unwrap_err();
+    assert!(matches!(refused, Error::UnknownSocket), "{refused}");
 }

@@ -99,12 +99,17 @@ fn a_ring_with_a_thread_for_its_queue_steps_down() {
 }
 
 #[rstest]
-#[case::not_in_the_plan(RxPlan::new(4, PAGE), Rung::Multishot)]
-#[case::excluded(plan(4).at_most(Rung::Multishot), Rung::Multishot)]
-#[case::all_excluded(plan(4).at_most(Rung::Plain), Rung::Plain)]
-fn what_the_plan_does_without_is_not_tried(#[case] plan: RxPlan, #[case] rung: Rung) {
+#[case::not_in_the_plan(RxPlan::new(4, PAGE), Rung::Multishot, "the plan does without")]
+#[case::excluded(plan(4).at_most(Rung::Multishot), Rung::Multishot, "the plan's at_most excludes it")]
+#[case::all_excluded(plan(4).at_most(Rung::Plain), Rung::Plain, "the plan's at_most excludes it")]
+fn what_the_plan_does_without_is_not_tried(
+    #[case] plan: RxPlan,
+    #[case] rung: Rung,
+    #[case] want: &str,
+) {
     let report = report(&plan);
-    assert_eq!(report.why_not(Wanted::ZeroCopy), Some(&WhyNot::NotAsked));
+    let why = report.why_not(Wanted::ZeroCopy).map(WhyNot::to_string);
+    assert_eq!(why.as_deref(), Some(want));
     assert_eq!(report.rung, rung);
 }
 

@@ -17,6 +17,7 @@ impl Ring {
     ) {
         let asked = plan.zero_copy.as_ref();
         let why = match asked.filter(|_| plan.at_most >= Rung::ZeroCopy) {
+            None if asked.is_some() => WhyNot::Excluded { by: "at_most" },
             None => WhyNot::NotAsked,
             Some(asked) => match self.register_queue(asked, shape, handle) {
                 Err(why) => WhyNot::ZeroCopy(why),

@@ -3,8 +3,9 @@ use std::io;
 
 use super::Rung;
 use crate::ring::NoZeroCopyRx;
+use crate::sys::uring::{NoWay, ReceiveState, Way};
 
-/// How a ring receives into a pool, and why not in a better way. Its text has a line for each.
+/// How a ring receives into a pool, or from a socket, and why not in a better way. Its text has a line for each.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RxReport {
@@ -46,10 +47,24 @@ pub enum Wanted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhyNot {
-    /// The plan does not ask for it, or excludes it.
+    /// The plan does not ask for it.
     NotAsked,
+    /// Something else in the plan excludes it.
+    #[non_exhaustive]
+    Excluded {
+        /// The method of [`RxPlan`](super::RxPlan).
+        by: &'static str,
+    },
     /// It is of no use on the rung that was chosen.
     NotOnThisRung,
+    /// It is for stream sockets.
+    NotAStream,
+    /// The socket refused it.
+    #[non_exhaustive]
+    SocketRefused {
+        /// Its answer.
+        errno: i32,
+    },
     /// The kernel does not know it.
     #[non_exhaustive]
     KernelTooOld {
@@ -95,6 +110,34 @@ impl RxReport {
         };
         self.decline(Wanted::Bundles, WhyNot::NotOnThisRung);
         self.decline(Wanted::Incremental, WhyNot::NotOnThisRung);
+    }
+
+    /// How a socket is received from, and why not as its pool's report says.
+    pub(super) fn of_socket(state: &ReceiveState) -> Self {
+        let mut report = Self {
+            rung: match state.way {
+                Way::ZeroCopy => Rung::ZeroCopy,
+                Way::Multishot { .. } => Rung::Multishot,
+                Way::Plain => Rung::Plain,
+            },
+            bundles: state.way == Way::Multishot { is_bundle: true },
+            incremental: state.is_incremental,
+            declined: Vec::new(),
+        };
+        let wanted = [
+            (Wanted::ZeroCopy, state.no_queue),
+            (Wanted::Bundles, state.no_bundle),
+        ];
+        for (what, why) in wanted {
+            match why {
+                Some(NoWay::NotAStream) => report.decline(what, WhyNot::NotAStream),
+                Some(NoWay::Refused(errno)) => {
+                    report.decline(what, WhyNot::SocketRefused { errno });
+                }
+                None => {}
+            }
+        }
+        report
     }
 
     /// Why the pool does without something; `None` if it has it.
@@ -147,7 +190,13 @@ impl fmt::Display for WhyNot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAsked => f.write_str("the plan does without"),
+            Self::Excluded { by } => write!(f, "the plan's {by} excludes it"),
             Self::NotOnThisRung => f.write_str("not on this rung"),
+            Self::NotAStream => f.write_str("only streams have it"),
+            Self::SocketRefused { errno } => {
+                let error = io::Error::from_raw_os_error(*errno);
+                write!(f, "the socket refuses it: {error}")
+            }
             Self::KernelTooOld { needs } => write!(f, "the kernel is too old (needs {needs})"),
             Self::ZeroCopy(why) => write!(f, "{why}"),
             Self::Refused {

@@ -1,10 +1,8 @@
-use std::io;
-
 use super::{Rung, RxPlan, RxPool, RxReport, Wanted, WhyNot};
 use crate::ring::ring::not_queued;
-use crate::ring::{Ring, Socket, Ticket};
+use crate::ring::{Ring, Socket, Ticket, no_memory};
 use crate::sys::memory::Shape;
-use crate::sys::uring::{Giving, GroupHandle};
+use crate::sys::uring::{Giving, GroupHandle, Refused};
 use crate::{Error, Result};
 
 /// Receiving.
@@ -15,7 +13,8 @@ impl Ring {
     /// # Errors
     ///
     /// - [`Error::InvalidValue`]: no slots, more than 32 768, empty slots, more than an address space, or a 65th pool.
-    /// - [`Error::System`]: `ENOMEM` when memory or address space is short.
+    /// - [`Error::System`]: `ENOMEM` of `mmap` when memory or address space is short. Where the limit for locked memory
+    ///   (`RLIMIT_MEMLOCK`) is, the pool is on a lower rung, and the report says so.
     ///
     /// A queue for zero-copy receive that is busy because its ring is being taken down is waited for, up to half a second.
     ///
@@ -27,7 +26,7 @@ impl Ring {
         let shown = if plan.at_most >= Rung::Multishot {
             self.shown_pool(plan, shape, &mut report)?
         } else {
-            report.decline(Wanted::Multishot, WhyNot::NotAsked);
+            report.decline(Wanted::Multishot, WhyNot::Excluded { by: "at_most" });
             None
         };
         let mut handle = match shown {
@@ -37,7 +36,11 @@ impl Ring {
                     report.decline(what, WhyNot::NotOnThisRung);
                 }
                 let group = self.core.engine.group(shape, Giving::OneByOne);
-                self.in_range(plan, group.map_err(|error| no_memory(shape, error))?)?
+                let group = group.map_err(|refusal| {
+                    let object = format!("a pool of {} bytes to receive into", shape.bytes());
+                    no_memory::refused(object, refusal)
+                })?;
+                self.in_range(plan, group)?
             }
         };
         self.add_queue(plan, shape, &mut handle, &mut report);
@@ -51,7 +54,6 @@ impl Ring {
         shape: Shape,
         report: &mut RxReport,
     ) -> Result<Option<GroupHandle>> {
-        let wants_bundles = plan.has_bundles && !plan.is_incremental;
         if plan.is_incremental {
             let giving = Giving::Ring {
                 is_incremental: true,
@@ -61,15 +63,21 @@ impl Ring {
                 Ok(group) => {
                     report.rung = Rung::Multishot;
                     report.incremental = true;
-                    report.decline(Wanted::Bundles, WhyNot::NotAsked);
+                    let by = "incremental";
+                    let why = if plan.has_bundles {
+                        WhyNot::Excluded { by }
+                    } else {
+                        WhyNot::NotAsked
+                    };
+                    report.decline(Wanted::Bundles, why);
                     return self.in_range(plan, group).map(Some);
                 }
                 // The one errno for a flag that is not known.
-                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                Err(refusal) if refusal.error.raw_os_error() == Some(libc::EINVAL) => {
                     let needs = "Linux 6.12";
                     report.decline(Wanted::Incremental, WhyNot::KernelTooOld { needs });
                 }
-                Err(error) => report.decline(Wanted::Incremental, refused(&error)),
+                Err(refusal) => report.decline(Wanted::Incremental, refused(&refusal)),
             }
         }
         let giving = Giving::Ring {
@@ -78,9 +86,9 @@ impl Ring {
         };
         let group = match self.core.engine.group(shape, giving) {
             Ok(group) => self.in_range(plan, group)?,
-            Err(error) => {
+            Err(refusal) => {
                 report.declined.clear();
-                report.decline(Wanted::Multishot, refused(&error));
+                report.decline(Wanted::Multishot, refused(&refusal));
                 return Ok(None);
             }
         };
@@ -88,7 +96,7 @@ impl Ring {
         report.bundles = plan.has_bundles && self.capabilities().bundles;
         if !report.bundles {
             let needs = "Linux 6.10";
-            let why = if wants_bundles {
+            let why = if plan.has_bundles {
                 WhyNot::KernelTooOld { needs }
             } else {
                 WhyNot::NotAsked
@@ -135,17 +143,26 @@ impl Ring {
             .map(|key| Ticket::new(self.id, key))
             .map_err(not_queued)
     }
-}
 
-fn refused(error: &io::Error) -> WhyNot {
-    WhyNot::Refused {
-        operation: "io_uring_register",
-        errno: error.raw_os_error().unwrap_or(libc::EIO),
-        advice: "on ENOMEM take fewer slots, or raise RLIMIT_MEMLOCK",
+    /// How a socket is received from, and why not as the [report](RxPool::report) of its pool says: a socket that is no
+    /// stream, or that refuses it, goes on in a simpler way. `None` if it is not received from.
+    ///
+    /// What a socket refuses shows only when something was asked of it, after a [`poll`](Ring::poll) or two.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownSocket`]: it was removed, or is another ring's.
+    pub fn receive_report(&self, socket: Socket) -> Result<Option<RxReport>> {
+        self.is_registered(socket)?;
+        let state = self.core.engine.receive_state(socket.key);
+        Ok(state.as_ref().map(RxReport::of_socket))
     }
 }
 
-fn no_memory(shape: Shape, error: io::Error) -> Error {
-    let object = format!("a pool of {} bytes to receive into", shape.bytes());
-    Error::system("mmap", object, error)
+fn refused(refusal: &Refused) -> WhyNot {
+    WhyNot::Refused {
+        operation: refusal.operation,
+        errno: refusal.error.raw_os_error().unwrap_or(libc::EIO),
+        advice: no_memory::advice(refusal).unwrap_or("see io_uring_register(2)"),
+    }
 }

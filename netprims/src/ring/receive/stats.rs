@@ -18,7 +18,8 @@ pub struct RxStats {
     /// How often a request of a higher rung than [`Plain`](super::Rung::Plain) ended without ending its receive, and was
     /// made again: for want of a slot, or of room in the completion queue (`ENOSPC`).
     pub rearmed: u64,
-    /// How many receives go on in a simpler way than the report says, because their socket refused that.
+    /// How many receives go on in a simpler way than the report says, because their socket refused that;
+    /// [`Ring::receive_report`](crate::ring::Ring::receive_report) says why.
     pub stepped_down: u64,
     /// How often the kernel was told to take back the pages of zero-copy receive (`ZCRX_CTRL_FLUSH_RQ`).
     pub flushed: u64,

@@ -77,8 +77,8 @@ impl Watch {
         let mut engine = Engine::new(Live::new(8, None).unwrap(), 8, PATIENCE);
         let mapping = Mapping::of_file(&file, shape.bytes()).unwrap();
         let handle = match engine.group_in(mapping, shape, giving) {
-            Err(error) if giving == INCREMENTAL => {
-                assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+            Err(refused) if giving == INCREMENTAL => {
+                assert_eq!(refused.error.raw_os_error(), Some(libc::EINVAL));
                 return None;
             }
             made => made.unwrap().unwrap(),

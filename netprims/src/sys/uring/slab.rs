@@ -239,6 +239,16 @@ impl<T> Slab<T> {
         }
     }
 
+    /// The key of the first value that is such. Looks at all of them; not for the data path.
+    pub(super) fn key_of(&self, is_such: impl Fn(&T) -> bool) -> Option<Key> {
+        let mut entries = (0..).zip(&self.entries);
+        let found = entries.find(|(_, entry)| entry.value.as_ref().is_some_and(&is_such));
+        found.map(|(index, entry)| Key {
+            index,
+            generation: entry.generation,
+        })
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.entries.iter().filter_map(|entry| entry.value.as_ref())
     }

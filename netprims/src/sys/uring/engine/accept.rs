@@ -52,6 +52,8 @@ impl<K: Kernel> Engine<K> {
         let queued = self.push_accept(key);
         if queued.is_err() {
             self.flights.remove(key);
+        } else if let Ok(listener) = self.sockets.find_mut(listener) {
+            listener.listens = true;
         }
         queued.map(|()| key)
     }
@@ -145,6 +147,22 @@ impl<K: Kernel> Engine<K> {
                 _ => {}
             }
         }
+    }
+
+    /// Asks the kernel to give up the accepts of a listener that it has, and gives up the others.
+    pub(super) fn cancel_accepts_of(&mut self, listener: Key) -> Result<(), NotQueued> {
+        if !self
+            .sockets
+            .find(listener)
+            .is_some_and(|socket| socket.listens)
+        {
+            return Ok(());
+        }
+        let goes_on = |flight: &Flight| matches!(flight, Flight::Accept(accept) if accept.listener == listener && !accept.is_cancelled);
+        while let Some(key) = self.flights.key_of(goes_on) {
+            self.cancel_accept(key)?;
+        }
+        Ok(())
     }
 
     pub(super) fn is_an_accept_over(&self) -> bool {

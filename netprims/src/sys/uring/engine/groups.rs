@@ -8,6 +8,7 @@ use super::{Engine, Flight};
 use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::{Mapping, Shape};
 use crate::sys::uring::kernel::Kernel;
+use crate::sys::uring::live::Refused;
 use crate::sys::uring::rx::{Area, BufferRing, Counters, Slots};
 use crate::sys::uring::slab::Key;
 
@@ -83,8 +84,8 @@ impl<K: Kernel> Engine<K> {
         &mut self,
         shape: Shape,
         giving: Giving,
-    ) -> io::Result<Option<GroupHandle>> {
-        let mapping = Mapping::anonymous(shape.bytes())?;
+    ) -> Result<Option<GroupHandle>, Refused> {
+        let mapping = Mapping::anonymous(shape.bytes()).map_err(Refused::by_mmap)?;
         self.group_in(mapping, shape, giving)
     }
 
@@ -93,8 +94,8 @@ impl<K: Kernel> Engine<K> {
         mapping: Mapping,
         shape: Shape,
         giving: Giving,
-    ) -> io::Result<Option<GroupHandle>> {
-        self.drop_dead_groups()?;
+    ) -> Result<Option<GroupHandle>, Refused> {
+        self.drop_dead_groups().map_err(Refused::by_register)?;
         let free = self.groups.iter().position(Option::is_none);
         let place = free.unwrap_or(self.groups.len());
         let Some(number) = u16::try_from(place).ok().filter(|number| *number < MOST) else {
@@ -143,9 +144,12 @@ impl<K: Kernel> Engine<K> {
         number: u16,
         slots: &Slots,
         is_incremental: bool,
-    ) -> io::Result<BufferRing> {
-        let ring = BufferRing::new(slots, is_incremental)?;
-        let ring = ring.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+    ) -> Result<BufferRing, Refused> {
+        let ring = BufferRing::new(slots, is_incremental).map_err(Refused::by_mmap)?;
+        let ring = ring.ok_or_else(|| {
+            let error = io::Error::from_raw_os_error(libc::EINVAL);
+            Refused::by_register(error)
+        })?;
         let (base, places) = ring.memory();
         // SAFETY: the ring's memory is a mapping of its own of so many entries, which shows nothing yet. It will show
         // slots that are lent: mapped, and read by nobody. They are released when a completion gives them up, or when
@@ -153,7 +157,8 @@ impl<K: Kernel> Engine<K> {
         unsafe {
             self.kernel
                 .register_group(number, base.as_ptr(), places, is_incremental)
-        }?;
+        }
+        .map_err(Refused::by_register)?;
         Ok(ring)
     }
 

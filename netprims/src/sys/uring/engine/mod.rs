@@ -43,8 +43,8 @@ use files::Files;
 use groups::Group;
 pub(crate) use groups::{Giving, GroupHandle};
 pub(crate) use queues::NoQueue;
-pub(crate) use receive::End;
 use receive::Receive;
+pub(crate) use receive::{End, NoWay, ReceiveState, Way};
 use send::{List, Part, Releasing, Send};
 use sockets::Socket;
 

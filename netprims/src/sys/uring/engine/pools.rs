@@ -3,12 +3,12 @@ use std::io;
 use super::Engine;
 use crate::sys::memory::{Home, Mapping, Pool, Shape};
 use crate::sys::uring::kernel::Kernel;
-use crate::sys::uring::live::BUFFERS;
+use crate::sys::uring::live::{BUFFERS, Refused};
 
 impl<K: Kernel> Engine<K> {
     /// Maps a pool and registers it as one fixed buffer. `None` if every number for a fixed buffer is taken.
-    pub(crate) fn pool(&mut self, shape: Shape) -> io::Result<Option<Pool>> {
-        let mapping = Mapping::anonymous(shape.bytes())?;
+    pub(crate) fn pool(&mut self, shape: Shape) -> Result<Option<Pool>, Refused> {
+        let mapping = Mapping::anonymous(shape.bytes()).map_err(Refused::by_mmap)?;
         self.pool_in(mapping, shape)
     }
 
@@ -17,8 +17,8 @@ impl<K: Kernel> Engine<K> {
         &mut self,
         mapping: Mapping,
         shape: Shape,
-    ) -> io::Result<Option<Pool>> {
-        self.unregister_dead_pools()?;
+    ) -> Result<Option<Pool>, Refused> {
+        self.unregister_dead_pools().map_err(Refused::by_register)?;
         let free = self
             .pools
             .iter()
@@ -32,7 +32,8 @@ impl<K: Kernel> Engine<K> {
         unsafe {
             self.kernel
                 .register(buffer, mapping.base().as_ptr(), mapping.len())
-        }?;
+        }
+        .map_err(Refused::by_register)?;
         let engine = self.id;
         let pool = Pool::new(mapping, shape, Some(Home { engine, buffer }));
         let weak = Some(pool.downgrade());

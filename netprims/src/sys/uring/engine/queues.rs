@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use super::groups::{Group, GroupHandle};
-use super::receive::{End, State};
+use super::receive::{End, NoWay, State};
 use super::{Engine, Flight};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
@@ -127,6 +127,7 @@ impl<K: Kernel> Engine<K> {
                     (self.receive_mut(key), giving.way(libc::SOCK_STREAM))
                 {
                     receive.way = way;
+                    receive.no_queue = Some(NoWay::Refused(result.saturating_neg()));
                     receive.state = State::Waiting { is_first: true };
                 }
             }

@@ -23,11 +23,32 @@ pub(super) struct Receive {
     pub(super) is_cancelled: bool,
     /// The kernel named a buffer that it did not have: bytes are lost, so it must not go on.
     pub(super) is_broken: bool,
+    /// Why it does not use the queue that its group has.
+    pub(super) no_queue: Option<NoWay>,
+    /// Why it does not use the bundles that its group has.
+    no_bundle: Option<NoWay>,
+}
+
+/// Why a receive does without what its group has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoWay {
+    NotAStream,
+    /// The socket refused it with this errno.
+    Refused(i32),
+}
+
+/// How a socket is received from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReceiveState {
+    pub(crate) way: Way,
+    pub(crate) is_incremental: bool,
+    pub(crate) no_queue: Option<NoWay>,
+    pub(crate) no_bundle: Option<NoWay>,
 }
 
 /// How the requests receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     ZeroCopy,
     Multishot { is_bundle: bool },
     Plain,
@@ -102,6 +123,8 @@ impl<K: Kernel> Engine<K> {
             _ if has_queue && kind == libc::SOCK_STREAM => Way::ZeroCopy,
             way => way,
         };
+        let not_a_stream =
+            |has_it: bool| (has_it && kind != libc::SOCK_STREAM).then_some(NoWay::NotAStream);
         let vacancy = self.flights.vacancy().ok_or(NotQueued::Full)?;
         let key = vacancy.fill(Flight::Receive(Receive {
             group: number,
@@ -114,6 +137,8 @@ impl<K: Kernel> Engine<K> {
             state: State::Waiting { is_first: true },
             is_cancelled: false,
             is_broken: false,
+            no_queue: not_a_stream(has_queue),
+            no_bundle: not_a_stream(giving.is_bundling()),
         }));
         if let Ok(socket) = self.sockets.find_mut(socket) {
             socket.receive = Some(key);
@@ -407,6 +432,7 @@ impl<K: Kernel> Engine<K> {
         let steps_down = matches!(errno, Some(libc::EINVAL | libc::EOPNOTSUPP));
         if steps_down {
             receive.way = Way::Multishot { is_bundle: false };
+            receive.no_bundle = errno.map(NoWay::Refused);
             receive.state = State::Waiting { is_first: true };
         }
         let Some(group) = self.group_mut(number) else {
@@ -445,6 +471,29 @@ impl<K: Kernel> Engine<K> {
         })
     }
 
+    /// How a socket is received from; `None` if it is not.
+    pub(crate) fn receive_state(&self, socket: Key) -> Option<ReceiveState> {
+        let key = self.sockets.find(socket)?.receive?;
+        let Some(Flight::Receive(receive)) = self.flights.find(key) else {
+            return None;
+        };
+        let group = self.groups.get(usize::from(receive.group))?.as_ref()?;
+        let is_shown = matches!(receive.way, Way::Multishot { .. });
+        let is_incremental = matches!(
+            group.giving(),
+            Giving::Ring {
+                is_incremental: true,
+                ..
+            }
+        );
+        Some(ReceiveState {
+            way: receive.way,
+            is_incremental: is_shown && is_incremental,
+            no_queue: receive.no_queue,
+            no_bundle: receive.no_bundle,
+        })
+    }
+
     pub(super) fn end(&mut self, key: Key, end: End) {
         if let Some(receive) = self.receive_mut(key) {
             receive.state = State::Ended(end);
@@ -462,6 +511,16 @@ impl<K: Kernel> Engine<K> {
 }
 
 impl Giving {
+    fn is_bundling(self) -> bool {
+        matches!(
+            self,
+            Self::Ring {
+                is_bundling: true,
+                ..
+            }
+        )
+    }
+
     /// How sockets of a kind are received from.
     pub(super) fn way(self, kind: i32) -> Result<Way, NotQueued> {
         match self {

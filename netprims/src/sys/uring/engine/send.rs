@@ -121,7 +121,10 @@ impl Send {
             zero_copy: false,
             owed: false,
         };
-        self.phase == plain && self.rest.is_none() && self.along == 0 && self.limit == Limit::Without
+        self.phase == plain
+            && self.rest.is_none()
+            && self.along == 0
+            && self.limit == Limit::Without
     }
 
     /// The operation of a plain send of its first buffer.

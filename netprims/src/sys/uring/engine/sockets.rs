@@ -19,6 +19,8 @@ pub(super) struct Socket {
     place: Option<u32>,
     /// It refused a zero-copy send.
     pub(super) plain_only: bool,
+    /// It was accepted on.
+    pub(super) listens: bool,
     /// What is received from it. One at a time: of two, nobody could tell which bytes come first.
     pub(super) receive: Option<Key>,
     /// Its sends must not interleave.
@@ -53,6 +55,7 @@ impl<K: Kernel> Engine<K> {
             fd,
             place,
             plain_only: false,
+            listens: false,
             receive: None,
             is_stream,
             is_ordered,
@@ -71,14 +74,15 @@ impl<K: Kernel> Engine<K> {
 
     /// Gives a socket back. What is held and queued is handed to the kernel first, because it needs the socket, and a
     /// queued request names the descriptor by its number. What is received from it is cancelled: a request that goes on
-    /// would keep the connection open. What waits for its turn to be sent is given up.
+    /// would keep the connection open. So are its accepts. What waits for its turn to be sent is given up.
     pub(crate) fn remove(&mut self, socket: Key) -> io::Result<Option<OwnedFd>> {
         self.queue_held()?;
         self.arm_again()?;
         let receive = self.sockets.find(socket).and_then(|socket| socket.receive);
-        match receive.map(|receive| self.cancel_receive(receive)) {
-            Some(Err(NotQueued::Enter(error))) => return Err(error),
-            Some(Err(NotQueued::Full)) => return Err(io::Error::from_raw_os_error(libc::EBUSY)),
+        let receive = receive.map_or(Ok(()), |receive| self.cancel_receive(receive));
+        match receive.and_then(|()| self.cancel_accepts_of(socket)) {
+            Err(NotQueued::Enter(error)) => return Err(error),
+            Err(NotQueued::Full) => return Err(io::Error::from_raw_os_error(libc::EBUSY)),
             _ => {}
         }
         let is_queued = |queued: usize| queued > 0;

@@ -40,11 +40,23 @@ pub(crate) struct QueueThread {
     pub(crate) cpu: Option<u32>,
 }
 
-/// Which call refused a ring, and how.
+/// Which call refused a ring or a pool, and how.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) operation: &'static str,
     pub(crate) error: io::Error,
+}
+
+impl Refused {
+    pub(crate) fn by_mmap(error: io::Error) -> Self {
+        let operation = "mmap";
+        Self { operation, error }
+    }
+
+    pub(crate) fn by_register(error: io::Error) -> Self {
+        let operation = "io_uring_register";
+        Self { operation, error }
+    }
 }
 
 /// How long a probe of a request that fails at once may take.
@@ -83,10 +95,10 @@ impl Live {
         if !ring.params().is_feature_ext_arg() {
             return Err(in_setup(io::Error::from_raw_os_error(libc::EINVAL)));
         }
-        can_cancel(&ring).map_err(in_register)?;
+        can_cancel(&ring).map_err(Refused::by_register)?;
         ring.submitter()
             .register_buffers_sparse(u32::from(BUFFERS))
-            .map_err(in_register)?;
+            .map_err(Refused::by_register)?;
         let setup = Setup {
             deferred: is_deferred,
             queue_thread: thread.is_some(),
@@ -154,11 +166,6 @@ impl Live {
 
 fn in_setup(error: io::Error) -> Refused {
     let operation = "io_uring_setup";
-    Refused { operation, error }
-}
-
-fn in_register(error: io::Error) -> Refused {
-    let operation = "io_uring_register";
     Refused { operation, error }
 }
 

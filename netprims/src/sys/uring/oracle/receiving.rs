@@ -108,8 +108,8 @@ impl Receiver {
         let pool = match group {
             Ok(group) => RxPool::watched(group.unwrap()),
             // The one errno for a flag that is not known: Linux 6.12 for incremental buffers, 5.19 for the others.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return None,
-            Err(error) => panic!("{error}"),
+            Err(refused) if refused.error.raw_os_error() == Some(libc::EINVAL) => return None,
+            Err(refused) => panic!("{refused:?}"),
         };
         let kept = Some(a_detached_chunk(&mut ring, &pool));
         let (near, far) = connected();
