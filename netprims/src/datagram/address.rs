@@ -33,7 +33,7 @@ pub(super) fn encode(address: SocketAddr, room: &mut [u8; NAME]) -> &[u8] {
 }
 
 /// The address that bytes of the kernel say; none if they are of another family, or cut.
-pub(super) fn decode(name: &[u8]) -> Option<SocketAddr> {
+pub(crate) fn decode(name: &[u8]) -> Option<SocketAddr> {
     let family = c_int::from(u16::from_ne_bytes(take(name, 0)?));
     let port = u16::from_be_bytes(take(name, 2)?);
     match family {

@@ -35,7 +35,7 @@ struct Found {
 }
 
 impl<'a> Incoming<'a> {
-    pub(super) fn of(arrival: Arrival<'a>) -> Self {
+    pub(crate) fn of(arrival: Arrival<'a>) -> Self {
         Self {
             bytes: arrival.bytes,
             peer: address::decode(arrival.name),
@@ -120,13 +120,13 @@ impl<'a> Incoming<'a> {
         self.details.timestamps
     }
 
-    /// Whether it was longer than the batch has room for; the rest is lost.
+    /// Whether it was longer than there was room for; the rest is lost.
     #[doc(alias = "MSG_TRUNC")]
     pub fn is_truncated(&self) -> bool {
         self.is_truncated
     }
 
-    /// Whether the kernel had more to tell than the batch has room for, so that a `None` may be wrong. There is room for
+    /// Whether the kernel had more to tell than there was room for, so that a `None` may be wrong. There is room for
     /// all the options this crate knows of; IPv6 extension headers can be longer.
     #[doc(alias = "MSG_CTRUNC")]
     pub fn lacks_details(&self) -> bool {

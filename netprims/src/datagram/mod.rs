@@ -60,7 +60,7 @@
 //! })
 //! ```
 
-mod address;
+pub(crate) mod address;
 mod circumstances;
 mod details;
 mod family;

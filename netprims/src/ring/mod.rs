@@ -99,6 +99,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod address;
 #[cfg(feature = "tokio")]
 mod async_ring;
 mod builder;
@@ -129,6 +130,7 @@ mod zero_copy_rx;
 
 pub use crate::buffer::{Rejected, TxBuf, TxPool, Usage, leaked_bytes};
 pub use crate::sys::uring::{AutoPolicy, Strays, Totals};
+pub use address::Address;
 #[cfg(feature = "tokio")]
 pub use async_ring::AsyncRing;
 pub use builder::{BusyPoll, RingBuilder, SqPoll};

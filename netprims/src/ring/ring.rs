@@ -200,6 +200,11 @@ pub(super) fn not_queued(error: NotQueued) -> Error {
             value: "a pool for a socket that is no stream".to_owned(),
             reason: "the rest of a slot may be too short for a datagram, which would be cut",
         },
+        NotQueued::NoMessages => Error::InvalidValue {
+            option: "messages",
+            value: "a pool for a stream".to_owned(),
+            reason: "a stream has no messages; make another pool for it",
+        },
         NotQueued::Shape => Error::InvalidValue {
             option: "message",
             value: "its buffers".to_owned(),

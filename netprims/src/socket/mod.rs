@@ -41,7 +41,7 @@ mod udp_socket;
 mod unix_builder;
 mod unix_datagram;
 mod unix_listener;
-mod unix_name;
+pub(crate) mod unix_name;
 mod unix_stream;
 mod unix_table;
 

@@ -10,16 +10,22 @@ use socket2::SockAddr;
 use crate::{Error, Result};
 
 /// A Unix socket's name, for people: an abstract one begins with `@`, as in `/proc/net/unix`.
-pub(super) struct Name<'a>(pub(super) &'a SocketAddr);
+pub(crate) struct Name<'a>(pub(crate) &'a SocketAddr);
+
+/// Bytes of `sun_path`.
+const PATH: usize = 108;
 
 impl Name<'_> {
-    /// As system calls take it.
-    pub(super) fn to_kernel(&self) -> Result<SockAddr> {
+    /// As system calls take it. Allocates nothing.
+    pub(crate) fn to_kernel(&self) -> Result<SockAddr> {
         let path = match (self.0.as_pathname(), self.0.as_abstract_name()) {
             (Some(path), _) => SockAddr::unix(path),
             (None, Some(name)) => {
-                let bytes = [b"\0", name].concat();
-                SockAddr::unix(Path::new(OsStr::from_bytes(&bytes)))
+                let mut bytes = [0; PATH];
+                let places = bytes.iter_mut().skip(1).zip(name);
+                places.for_each(|(byte, value)| *byte = *value);
+                let bytes = bytes.get(..=name.len()).unwrap_or_default();
+                SockAddr::unix(Path::new(OsStr::from_bytes(bytes)))
             }
             (None, None) => SockAddr::unix(""),
         };

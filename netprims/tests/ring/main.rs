@@ -20,6 +20,7 @@ mod overruns;
 mod pollable;
 mod receive_ends;
 mod receive_lifetimes;
+mod receive_messages;
 mod receive_packets;
 mod receive_pools;
 mod receiving;

@@ -2,6 +2,9 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::RxBuf;
+use super::message::Message;
+use crate::datagram::Incoming;
+use crate::ring::Address;
 use crate::sys::uring::Loan;
 
 /// Bytes that were received, lent to the handler. Dereferences to them.
@@ -22,6 +25,39 @@ impl<'a> Chunk<'a> {
     /// dropped.
     pub fn detach(self) -> RxBuf {
         RxBuf::new(self.loan.detach())
+    }
+
+    /// Who sent the datagram. `None` if the pool is not [for messages](super::RxPlan::messages), if the sender has no
+    /// address, as a Unix socket without a name, or if it is of another family than these.
+    #[doc(alias = "msg_name")]
+    pub fn source(&self) -> Option<Address> {
+        self.message().source()
+    }
+
+    /// Whether the datagram was longer than a slot; the rest is lost. Never of a stream.
+    #[doc(alias = "MSG_TRUNC")]
+    pub fn is_cut(&self) -> bool {
+        self.message().is_cut()
+    }
+
+    /// How many bytes the datagram had before it was cut. `None` if it was cut and the pool is not [for
+    /// messages](super::RxPlan::messages), or the kernel does not tell.
+    pub fn whole_len(&self) -> Option<usize> {
+        self.message().whole_len()
+    }
+
+    /// The datagram with all that the socket was asked to tell of it: [the size of its
+    /// segments](crate::tuning::Tuning::udp_gro), [where it went and how](crate::datagram::Details), [when it
+    /// came](crate::tuning::Tuning::timestamping). `None` if the pool is not [for messages](super::RxPlan::messages).
+    #[doc(alias = "recvmsg")]
+    #[doc(alias = "cmsg")]
+    pub fn incoming(&self) -> Option<Incoming<'_>> {
+        self.message().incoming()
+    }
+
+    fn message(&self) -> Message<'_> {
+        let loan = &self.loan;
+        Message::new(loan.bytes(), loan.head(), loan.is_cut())
     }
 }
 

@@ -3,6 +3,7 @@
 mod buf;
 mod chunk;
 mod end;
+mod message;
 mod plan;
 mod pool;
 mod queue;

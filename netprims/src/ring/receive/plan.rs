@@ -1,6 +1,6 @@
 use crate::ring::ZeroCopyRx;
 use crate::sys::memory::Shape;
-use crate::sys::uring::MOST_PLACES;
+use crate::sys::uring::{HEADROOM, MOST_PLACES};
 use crate::{Error, Result};
 
 /// How a ring receives: a ladder. Higher is greater.
@@ -27,6 +27,7 @@ pub struct RxPlan {
     pub(super) slot_len: u32,
     pub(super) has_bundles: bool,
     pub(super) is_incremental: bool,
+    pub(super) is_for_messages: bool,
     pub(super) at_most: Rung,
     pub(super) zero_copy: Option<ZeroCopyRx>,
 }
@@ -35,13 +36,14 @@ impl RxPlan {
     /// `slots` slots of `slot_len` bytes each, on the highest rung that the kernel has, with bundles, not incremental.
     ///
     /// A slot takes one chunk, and is free again when that has been handled. A datagram that is longer than a slot is cut,
-    /// as recv(2) does.
+    /// as recv(2) does: [`Chunk::is_cut`](super::Chunk::is_cut).
     pub const fn new(slots: u32, slot_len: u32) -> Self {
         Self {
             slots,
             slot_len,
             has_bundles: true,
             is_incremental: false,
+            is_for_messages: false,
             at_most: Rung::ZeroCopy,
             zero_copy: None,
         }
@@ -66,6 +68,22 @@ impl RxPlan {
         self
     }
 
+    /// Whether each datagram comes with its [source](super::Chunk::source), its length before it was cut, and [what the
+    /// socket was asked to tell](super::Chunk::incoming) of it. Default: no.
+    ///
+    /// Such a pool is not for streams. Every slot is 640 bytes longer than the plan says, for that; there are neither
+    /// bundles nor incremental slots, which are for streams. A Unix socket's control messages are not received: descriptors
+    /// in them are closed by the kernel.
+    ///
+    /// Source: io_uring_prep_recvmsg_multishot(3).
+    #[doc(alias = "recvmsg")]
+    #[doc(alias = "IORING_OP_RECVMSG")]
+    #[doc(alias = "io_uring_recvmsg_out")]
+    pub const fn messages(mut self, messages: bool) -> Self {
+        self.is_for_messages = messages;
+        self
+    }
+
     /// Asks for the rung [`ZeroCopy`](Rung::ZeroCopy), with as much memory as the slots have, in pages: a chunk is at most
     /// one. Default: no. It is for TCP; on a socket that refuses it, the ring goes on with the next rung, and with memory
     /// of the same size again, which takes no room before it is used.
@@ -84,6 +102,20 @@ impl RxPlan {
         self
     }
 
+    /// What is left of it: what is for streams is not for messages.
+    pub(super) fn settled(&self) -> Self {
+        let plan = self.clone();
+        if !plan.is_for_messages {
+            return plan;
+        }
+        Self {
+            has_bundles: false,
+            is_incremental: false,
+            zero_copy: None,
+            ..plan
+        }
+    }
+
     pub(super) fn shape(&self) -> Result<Shape> {
         let invalid = || Error::InvalidValue {
             option: "RxPlan",
@@ -93,6 +125,12 @@ impl RxPlan {
         if self.slots > u32::from(MOST_PLACES) {
             return Err(invalid());
         }
-        Shape::new(self.slots, self.slot_len).ok_or_else(invalid)
+        let head = if self.is_for_messages { HEADROOM } else { 0 };
+        let slot_len = self
+            .slot_len
+            .checked_add(head)
+            .filter(|_| self.slot_len != 0);
+        let shape = slot_len.and_then(|slot_len| Shape::new(self.slots, slot_len));
+        shape.ok_or_else(invalid)
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{RxReport, RxStats};
-use crate::sys::uring::GroupHandle;
+use crate::sys::uring::{GroupHandle, HEADROOM};
 
 /// Memory to receive into: one mapping, divided into equal slots.
 ///
@@ -46,9 +46,10 @@ impl RxPool {
         self.handle.area().slots()
     }
 
-    /// The length of each slot, or page, in bytes.
+    /// The length of each slot, or page, in bytes; of a pool [for messages](super::RxPlan::messages), how long one may be.
     pub fn slot_len(&self) -> u32 {
-        self.handle.area().slot_len()
+        let head = if self.report.messages { HEADROOM } else { 0 };
+        self.handle.area().slot_len().saturating_sub(head)
     }
 
     /// How many [`RxBuf`](super::RxBuf)s are out: kept, or lost by `mem::forget`. While other threads drop some it is a

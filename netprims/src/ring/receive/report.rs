@@ -15,6 +15,8 @@ pub struct RxReport {
     pub bundles: bool,
     /// Whether the kernel goes on filling a slot until it is full.
     pub incremental: bool,
+    /// Whether each datagram comes with what is told of it.
+    pub messages: bool,
     /// What could have been, and why it is not.
     pub declined: Vec<Declined>,
 }
@@ -65,6 +67,8 @@ pub enum WhyNot {
         /// Its answer.
         errno: i32,
     },
+    /// The pool is for [messages](super::RxPlan::messages), and this is for streams.
+    ForStreams,
     /// The kernel does not know it.
     #[non_exhaustive]
     KernelTooOld {
@@ -91,6 +95,7 @@ impl RxReport {
             rung: Rung::Plain,
             bundles: false,
             incremental: false,
+            messages: false,
             declined: Vec::new(),
         }
     }
@@ -122,6 +127,7 @@ impl RxReport {
             },
             bundles: state.way == Way::Multishot { is_bundle: true },
             incremental: state.is_incremental,
+            messages: state.tells_messages,
             declined: Vec::new(),
         };
         let wanted = [
@@ -138,6 +144,15 @@ impl RxReport {
             }
         }
         report
+    }
+
+    pub(super) fn keep_for_messages(&mut self) {
+        self.messages = true;
+        self.declined
+            .retain(|declined| declined.what == Wanted::Multishot);
+        for what in [Wanted::ZeroCopy, Wanted::Bundles, Wanted::Incremental] {
+            self.decline(what, WhyNot::ForStreams);
+        }
     }
 
     /// Why the pool does without something; `None` if it has it.
@@ -157,6 +172,9 @@ impl fmt::Display for RxReport {
         }
         if self.incremental {
             write!(f, ", incrementally")?;
+        }
+        if self.messages {
+            write!(f, ", messages")?;
         }
         for Declined { what, why } in &self.declined {
             write!(f, "\n{what}: no, {why}")?;
@@ -197,6 +215,7 @@ impl fmt::Display for WhyNot {
                 let error = io::Error::from_raw_os_error(*errno);
                 write!(f, "the socket refuses it: {error}")
             }
+            Self::ForStreams => f.write_str("for streams, and the pool is for messages"),
             Self::KernelTooOld { needs } => write!(f, "the kernel is too old (needs {needs})"),
             Self::ZeroCopy(why) => write!(f, "{why}"),
             Self::Refused {

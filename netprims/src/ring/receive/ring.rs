@@ -21,6 +21,7 @@ impl Ring {
     /// Source: io_uring_register(2), `IORING_REGISTER_PBUF_RING` (Linux 5.19), `IORING_REGISTER_ZCRX_IFQ` (Linux 6.15).
     #[doc(alias = "IORING_REGISTER_PBUF_RING")]
     pub fn rx_pool(&mut self, plan: &RxPlan) -> Result<RxPool> {
+        let plan = &plan.settled();
         let shape = plan.shape()?;
         let mut report = RxReport::new();
         let shown = if plan.at_most >= Rung::Multishot {
@@ -44,6 +45,10 @@ impl Ring {
             }
         };
         self.add_queue(plan, shape, &mut handle, &mut report);
+        if plan.is_for_messages {
+            self.core.engine.keep_for_messages(&handle);
+            report.keep_for_messages();
+        }
         Ok(RxPool::new(handle, report))
     }
 
@@ -129,9 +134,10 @@ impl Ring {
     ///
     /// [`Error::RingFull`], [`Error::UnknownSocket`], [`Error::ForeignPool`] if the pool is another ring's,
     /// [`Error::AlreadyReceiving`], and [`Error::InvalidValue`] for a datagram socket and an
-    /// [incremental](RxPlan::incremental) pool. What goes wrong later is told by the last event.
+    /// [incremental](RxPlan::incremental) pool, and for a stream and one for [messages](RxPlan::messages). What goes wrong
+    /// later is told by the last event.
     ///
-    /// Source: io_uring_enter(2), `IORING_OP_RECV`.
+    /// Source: io_uring_enter(2), `IORING_OP_RECV`, `IORING_OP_RECVMSG`.
     #[doc(alias = "IORING_OP_RECV")]
     #[doc(alias = "IORING_RECV_MULTISHOT")]
     pub fn receive(&mut self, socket: Socket, pool: &RxPool) -> Result<Ticket> {

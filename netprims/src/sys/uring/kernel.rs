@@ -149,11 +149,27 @@ pub(crate) enum Operation {
     },
     /// accept(2), again and again until the completion without `more`. Uses no memory.
     Accept,
-    /// Writes up to `len` bytes at `address`.
-    Receive { address: *mut u8, len: u32 },
+    /// Writes up to `len` bytes at `address`. With `tells_all` the result is the length of the whole message.
+    Receive {
+        address: *mut u8,
+        len: u32,
+        tells_all: bool,
+    },
     /// Receives again and again into the buffers that the group shows, each time into one of them, or as a bundle into as
-    /// many as there are bytes for.
-    ReceiveMultishot { group: u16, is_bundle: bool },
+    /// many as there are bytes for. With `tells_all` a result is the length of the whole message.
+    ReceiveMultishot {
+        group: u16,
+        is_bundle: bool,
+        tells_all: bool,
+    },
+    /// Reads the header, and writes it, the address and the control messages and the bytes that it names.
+    ReceiveMessage { header: *mut libc::msghdr },
+    /// Reads the header, and receives messages again and again into the buffers that the group shows, each into one of
+    /// them, with all that is told of it before its bytes.
+    ReceiveMessages {
+        group: u16,
+        header: *const libc::msghdr,
+    },
     /// Receives again and again into pages of the area that was registered with the queue of this number.
     ReceiveZeroCopy { queue: u32 },
     /// Reads the header, the ranges it names, and the bytes those name. With `zero_copy` and a `buffer` all of them are in

@@ -39,7 +39,7 @@ pub(crate) use engine::{
 };
 pub(crate) use kernel::{Kernel, Unfit, Wait};
 pub(crate) use live::{Capable, Live, QueueThread, Refused, Setup, answer_to_nothing};
-pub(crate) use rx::{MOST_PLACES, Piece};
+pub(crate) use rx::{HEADROOM, Head, MOST_PLACES, Piece};
 pub(crate) use slab::Key;
 #[cfg(test)]
 pub(crate) use zcrx::Support as QueueSupport;

@@ -69,6 +69,19 @@ impl Loan<'_> {
         }
     }
 
+    /// What is told of a message besides its bytes; nothing if nothing is.
+    pub(crate) fn head(&self) -> &[u8] {
+        match (self.area, self.taken.as_ref()) {
+            (Some(area), Some(taken)) => area.head(taken),
+            _ => &[],
+        }
+    }
+
+    /// There was more, which is lost.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.taken.as_ref().is_some_and(Taken::is_cut)
+    }
+
     /// The bytes as a value of their own; `None` if there are none.
     pub(crate) fn detach(self) -> Option<Piece> {
         self.area?.detach(self.taken.take()?)

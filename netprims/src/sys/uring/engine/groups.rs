@@ -19,6 +19,8 @@ pub(super) struct Group {
     /// slot.
     pub(super) ring: Option<BufferRing>,
     pub(super) is_bundling: bool,
+    /// Each slot has room for what is told of a message.
+    pub(super) is_for_messages: bool,
     pub(super) counters: Arc<Counters>,
     /// Receives in the table that take from it.
     pub(super) users: u32,
@@ -126,6 +128,7 @@ impl<K: Kernel> Engine<K> {
             slots,
             ring,
             is_bundling,
+            is_for_messages: false,
             counters,
             users: 0,
             starved: VecDeque::with_capacity(self.most_in_flight),

@@ -11,6 +11,7 @@ use io_uring::types::Timespec;
 use socket2::SockAddr;
 
 use super::headers::Headers;
+use super::rx::Template;
 use super::slab::{Key, Missing, Slab};
 use super::totals::Totals;
 use super::zcrx::Pages;
@@ -27,6 +28,7 @@ mod control;
 mod files;
 mod groups;
 mod limit;
+mod messages;
 mod pools;
 mod queues;
 mod receive;
@@ -69,6 +71,7 @@ pub(crate) struct Engine<K: Kernel> {
     /// What requests in flight point to. Freed when nothing is in the kernel, else leaked.
     addresses: Arguments<SockAddr>,
     times: Arguments<Timespec>,
+    templates: Arguments<Template>,
     /// The pools by the number of their fixed buffer; `None` for a number that is free.
     pools: Vec<Option<WeakPool>>,
     /// What messages are made of, for every request of two slots or more that can be in flight.
@@ -171,6 +174,8 @@ pub(crate) enum NotQueued {
     Receiving,
     /// What is received would be cut to the rest of a slot.
     WouldCut,
+    /// A stream has no messages.
+    NoMessages,
     /// A message of no slots, of too many, or of too many bytes.
     Shape,
     Full,
@@ -218,6 +223,7 @@ impl<K: Kernel> Engine<K> {
             files: Files::none(),
             addresses: Arguments::new(in_flight),
             times: Arguments::new(in_flight),
+            templates: Arguments::new(in_flight),
             pools: Vec::new(),
             headers: Headers::new(in_flight / 2),
             is_behind: false,
@@ -504,6 +510,7 @@ impl<K: Kernel> Drop for Engine<K> {
         if self.in_kernel() == 0 {
             self.addresses.free();
             self.times.free();
+            self.templates.free();
         }
         self.forget_what_is_queued();
         let must_stay_open = self.must_stay_open();

@@ -1,9 +1,10 @@
 use std::io;
 
 use super::groups::{Giving, Group, GroupHandle};
+use super::messages::is_nothing;
 use super::{Claim, Engine, Flight, NotQueued, Outcome};
 use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request};
-use crate::sys::uring::rx::{Filled, Taken};
+use crate::sys::uring::rx::{Filled, Layout, Taken};
 use crate::sys::uring::slab::Key;
 
 /// A receive: it goes on, over as many requests as that takes, until its socket or its user ends it.
@@ -13,11 +14,15 @@ pub(super) struct Receive {
     pub(super) socket: Key,
     pub(super) way: Way,
     /// An end of the stream is told by a completion of no bytes; otherwise that is an empty datagram.
-    ends_with_nothing: bool,
+    pub(super) ends_with_nothing: bool,
     /// The socket answers `ENOBUFS` itself when it had no room for a message.
     tells_overruns: bool,
     /// The kernel found no slot though it should have had one.
     is_doubtful: bool,
+    /// Messages are told with their head, which lies so.
+    pub(super) layout: Option<Layout>,
+    /// The kernel tells how long a message was.
+    pub(super) tells_all: bool,
     pub(super) state: State,
     /// Its user wants no more.
     pub(super) is_cancelled: bool,
@@ -42,6 +47,8 @@ pub(crate) enum NoWay {
 pub(crate) struct ReceiveState {
     pub(crate) way: Way,
     pub(crate) is_incremental: bool,
+    /// Messages come with their head.
+    pub(crate) tells_messages: bool,
     pub(crate) no_queue: Option<NoWay>,
     pub(crate) no_bundle: Option<NoWay>,
 }
@@ -97,6 +104,7 @@ impl Receive {
             && !completion.notification
             && !completion.buffer_more
             && !self.is_broken
+            && self.layout.is_none()
             && self.way == Way::Multishot { is_bundle: false }
             && self.in_kernel()
     }
@@ -112,6 +120,7 @@ impl<K: Kernel> Engine<K> {
     pub(crate) fn receive(&mut self, socket: Key, handle: &GroupHandle) -> Result<Key, NotQueued> {
         let (number, group) = self.group_of(handle).ok_or(NotQueued::ForeignPool)?;
         let has_queue = group.queue.is_some();
+        let is_for_messages = group.is_for_messages;
         let giving = group.giving();
         let target = self.sockets.find(socket);
         let target = target.ok_or(NotQueued::UnknownSocket)?;
@@ -125,6 +134,10 @@ impl<K: Kernel> Engine<K> {
         };
         let not_a_stream =
             |has_it: bool| (has_it && kind != libc::SOCK_STREAM).then_some(NoWay::NotAStream);
+        let layout = match is_for_messages {
+            true => Some(target.layout(way, kind)?),
+            false => None,
+        };
         let vacancy = self.flights.vacancy().ok_or(NotQueued::Full)?;
         let key = vacancy.fill(Flight::Receive(Receive {
             group: number,
@@ -134,6 +147,9 @@ impl<K: Kernel> Engine<K> {
             ends_with_nothing: matches!(kind, libc::SOCK_STREAM | libc::SOCK_SEQPACKET),
             tells_overruns,
             is_doubtful: false,
+            layout,
+            // A stream would lose what it tells the length of.
+            tells_all: kind != libc::SOCK_STREAM,
             state: State::Waiting { is_first: true },
             is_cancelled: false,
             is_broken: false,
@@ -199,7 +215,8 @@ impl<K: Kernel> Engine<K> {
         let State::Waiting { is_first } = receive.state else {
             return Ok(());
         };
-        let (number, way) = (receive.group, receive.way);
+        let (number, way, tells_all) = (receive.group, receive.way, receive.tells_all);
+        let layout = receive.layout;
         let Some(target) = self
             .sockets
             .find(receive.socket)
@@ -208,10 +225,18 @@ impl<K: Kernel> Engine<K> {
             self.end(key, End::Cancelled);
             return Ok(());
         };
+        let template = match layout.filter(|_| way != Way::Plain) {
+            Some(layout) => self.templates.put(key, layout.template()),
+            None => None,
+        };
         let Some(group) = self.group_mut(number) else {
             return Ok(());
         };
         let (operation, slot) = match way {
+            Way::Multishot { .. } if layout.is_some() => {
+                let (group, header) = (number, template.ok_or(NotQueued::UnknownRequest)?.cast());
+                (Operation::ReceiveMessages { group, header }, None)
+            }
             Way::ZeroCopy => {
                 let Some(queue) = group.queue.as_ref().map(|queue| queue.pages.id()) else {
                     return Ok(());
@@ -220,16 +245,19 @@ impl<K: Kernel> Engine<K> {
             }
             Way::Multishot { is_bundle } => {
                 let group = number;
-                (Operation::ReceiveMultishot { group, is_bundle }, None)
+                let operation = Operation::ReceiveMultishot {
+                    group,
+                    is_bundle,
+                    tells_all,
+                };
+                (operation, None)
             }
             Way::Plain => {
-                let Some((slot, address)) = group.slots.lend() else {
+                let Some((slot, operation)) = group.lend(layout, tells_all) else {
                     group.starve(key);
                     return Ok(());
                 };
-                let len = group.slots.area().slot_len();
-                let address = address.as_ptr();
-                (Operation::Receive { address, len }, Some(slot))
+                (operation, Some(slot))
             }
         };
         let shown = group.shown(way);
@@ -238,9 +266,12 @@ impl<K: Kernel> Engine<K> {
             target,
             operation,
         };
-        // SAFETY: a plain receive writes a slot of `len` bytes that is lent, so that it is mapped and nobody reads it. It
+        // SAFETY: a plain receive writes a slot of `len` bytes that is lent, so that it is mapped and nobody reads it; the
+        // header of a message lies in such a slot too, and names parts of it alone. It
         // is released when the request's completion has come, or below; if none ever does, the slots it is one of
-        // stay mapped for good. A multishot receive names no memory: its group shows lent slots alone; one without copying
+        // stay mapped for good. A multishot receive names no memory to write: its group shows lent slots alone; what one of
+        // messages reads lies in the flight's place of `templates`, which is freed when nothing is in the kernel and leaked
+        // otherwise, and written when this flight has no request, or the next one. One without copying
         // writes pages of its queue's area that nobody reads. The descriptor is
         // in `sockets`, which closes none that a queued request names.
         let queued = unsafe { self.queue(&request) };
@@ -320,7 +351,8 @@ impl<K: Kernel> Engine<K> {
         if !completion.more && receive.way == Way::ZeroCopy {
             self.zero_copy_ended(key, shown, completion.result);
         } else if !completion.more {
-            self.request_ended(key, shown, completion.result);
+            let result = receive.payload(completion.result);
+            self.request_ended(key, shown, result);
         } else if receive.is_broken && !receive.is_cancelled {
             // What cannot be queued now is tried again at the next completion. Until then nothing more is told.
             let _ = self.cancel_receive(key);
@@ -340,9 +372,9 @@ impl<K: Kernel> Engine<K> {
             way,
             is_broken,
             ends_with_nothing,
+            layout,
             ..
         } = receive;
-        let len = u32::try_from(completion.result).unwrap_or(0);
         let Self {
             groups, arrived, ..
         } = self;
@@ -350,12 +382,19 @@ impl<K: Kernel> Engine<K> {
         let Some(group) = group else {
             return false;
         };
+        let slot_len = group.slots.area().slot_len();
+        let Some(len) = receive.written(completion.result, slot_len) else {
+            return false;
+        };
         arrived.key = Some(key);
         arrived.group = number;
-        if completion.result == 0 && !ends_with_nothing {
+        if completion.result == 0 && !ends_with_nothing && layout.is_none() {
             arrived.chunks.push_back(None);
         }
-        let each = |taken: Taken| arrived.chunks.push_back(Some(taken));
+        let each = |taken: Taken| {
+            let taken = receive.divide(taken, completion.result, slot_len);
+            arrived.chunks.push_back(Some(taken));
+        };
         let Group {
             slots,
             ring,
@@ -372,6 +411,8 @@ impl<K: Kernel> Engine<K> {
             (Way::Plain, Some(slot), None) => {
                 // SAFETY: the completion is the request's only one: the kernel wrote so many bytes of the slot it names,
                 // and writes no more.
+                unsafe { receive.write_down(slots, slot, completion.result) };
+                // SAFETY: as above.
                 let fits = len == 0 || unsafe { slots.take(slot, 0, len) }.map(each).is_some();
                 // SAFETY: as above.
                 unsafe { slots.release(slot) };
@@ -394,6 +435,13 @@ impl<K: Kernel> Engine<K> {
             (Way::Multishot { .. }, _, None) => len == 0,
             (Way::Plain | Way::ZeroCopy, ..) => false,
         };
+        if layout.is_some() && ends_with_nothing {
+            // The end comes with a head.
+            if arrived.chunks.back().is_some_and(is_nothing) {
+                let taken = arrived.chunks.pop_back().flatten();
+                taken.into_iter().for_each(|taken| group.give_back(taken));
+            }
+        }
         if is_broken {
             // Bytes before these are lost.
             while let Some(chunk) = arrived.chunks.pop_front() {
@@ -489,6 +537,7 @@ impl<K: Kernel> Engine<K> {
         Some(ReceiveState {
             way: receive.way,
             is_incremental: is_shown && is_incremental,
+            tells_messages: receive.layout.is_some(),
             no_queue: receive.no_queue,
             no_bundle: receive.no_bundle,
         })

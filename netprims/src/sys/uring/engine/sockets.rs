@@ -158,6 +158,10 @@ impl Socket {
         }
     }
 
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
     /// `SOCK_STREAM` and the like. What is no socket says so when it is received from.
     pub(super) fn kind(&self) -> i32 {
         let kind = SockRef::from(&self.fd).r#type();

@@ -69,13 +69,34 @@ fn of_fd(fd: Fd, operation: Operation, reports_usage: bool) -> squeue::Entry {
         Operation::Connect { address, len } => {
             opcode::Connect::new(fd, address.cast(), len).build()
         }
-        Operation::Receive { address, len } => opcode::Recv::new(fd, address, len).build(),
+        Operation::Receive {
+            address,
+            len,
+            tells_all,
+        } => opcode::Recv::new(fd, address, len)
+            .flags(all_if(tells_all))
+            .build(),
         Operation::ReceiveMultishot {
             group,
             is_bundle: true,
+            ..
         } => opcode::RecvMultiBundle::new(fd, kernels_group(group)).build(),
-        Operation::ReceiveMultishot { group, .. } => {
-            opcode::RecvMulti::new(fd, kernels_group(group)).build()
+        Operation::ReceiveMultishot {
+            group, tells_all, ..
+        } => opcode::RecvMulti::new(fd, kernels_group(group))
+            .flags(all_if(tells_all))
+            .build(),
+        Operation::ReceiveMessage { header } => {
+            let flags = libc::MSG_TRUNC | libc::MSG_CMSG_CLOEXEC;
+            opcode::RecvMsg::new(fd, header)
+                .flags(u32::from_ne_bytes(flags.to_ne_bytes()))
+                .build()
+        }
+        Operation::ReceiveMessages { group, header } => {
+            let flags = libc::MSG_TRUNC | libc::MSG_CMSG_CLOEXEC;
+            opcode::RecvMsgMulti::new(fd, header, kernels_group(group))
+                .flags(u32::from_ne_bytes(flags.to_ne_bytes()))
+                .build()
         }
         Operation::ReceiveZeroCopy { queue } => opcode::RecvZc::new(fd, 0).ifq(queue).build(),
         Operation::SendMessage {
@@ -92,6 +113,11 @@ fn of_fd(fd: Fd, operation: Operation, reports_usage: bool) -> squeue::Entry {
         Operation::Cancel { user_data } => opcode::AsyncCancel::new(user_data).build(),
         Operation::CancelAll => opcode::AsyncCancel2::new(CancelBuilder::fd(fd).all()).build(),
     }
+}
+
+/// `MSG_TRUNC`: the result is the length that a message had before it was cut.
+fn all_if(tells_all: bool) -> i32 {
+    if tells_all { libc::MSG_TRUNC } else { 0 }
 }
 
 /// A zero-copy send of what a header names.

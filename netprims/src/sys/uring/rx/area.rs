@@ -38,7 +38,8 @@ struct Shared {
 ///
 /// # Invariants
 ///
-/// Nobody writes `len` bytes from `place` in the mapping of the area named `area` while this exists. They lie in `slot`.
+/// Nobody writes `len` bytes from `place` in the mapping of the area named `area` while this exists, nor the `head` bytes
+/// before them. They lie in `slot`.
 #[derive(Debug)]
 #[must_use = "a claim that is not given back loses the slot"]
 pub(crate) struct Taken {
@@ -46,6 +47,10 @@ pub(crate) struct Taken {
     place: usize,
     slot: u32,
     len: u32,
+    /// Bytes that say what the others are.
+    head: u16,
+    /// There was more, which is lost.
+    is_cut: bool,
 }
 
 /// A claim to bytes of one slot that may go to any thread and outlive the ring. Dropping it tells the ring, without a
@@ -121,6 +126,8 @@ impl Area {
             place,
             slot,
             len,
+            head: 0,
+            is_cut: false,
         })
     }
 
@@ -131,6 +138,14 @@ impl Area {
             return &[];
         }
         self.shared.bytes(taken)
+    }
+
+    /// What a claim's head says; nothing if it is another area's.
+    pub(crate) fn head(&self, taken: &Taken) -> &[u8] {
+        if taken.area != self.id() {
+            return &[];
+        }
+        self.shared.head(taken)
     }
 
     /// Ends a claim, and names the slot; `None` if it is another area's, whose slot is lost.
@@ -188,6 +203,15 @@ impl Shared {
         unsafe { std::slice::from_raw_parts(start.as_ptr(), len) }
     }
 
+    fn head(&self, taken: &Taken) -> &[u8] {
+        let Some(place) = taken.place.checked_sub(taken.head.into()) else {
+            return &[];
+        };
+        let start = self.at(place);
+        // SAFETY: as for the claim's bytes: `head` of them, before those, are a part of the claim (an invariant of `Taken`).
+        unsafe { std::slice::from_raw_parts(start.as_ptr(), taken.head.into()) }
+    }
+
     /// Where in the mapping a byte of a slot is; `None` if there is no such slot.
     #[inline]
     fn place(&self, slot: u32, offset: u32) -> Option<usize> {
@@ -230,12 +254,47 @@ impl Taken {
     pub(crate) fn len(&self) -> u32 {
         self.len
     }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// The same claim, the first bytes of which are its head. If it has fewer, they are none.
+    pub(super) fn behind(mut self, head: u16) -> Self {
+        if let (0, Some(len)) = (self.head, self.len.checked_sub(head.into())) {
+            self.place = self.place.saturating_add(head.into());
+            self.len = len;
+            self.head = head;
+        }
+        self
+    }
+
+    /// The same claim, to so many bytes at most.
+    pub(super) fn at_most(mut self, most: u32) -> Self {
+        self.is_cut |= self.len > most;
+        self.len = self.len.min(most);
+        self
+    }
+
+    /// The same claim, if there was more, which is lost.
+    pub(in crate::sys::uring) fn cut_if(mut self, is_cut: bool) -> Self {
+        self.is_cut |= is_cut;
+        self
+    }
 }
 
 impl Piece {
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.shared.bytes(&self.taken)
+    }
+
+    pub(crate) fn head(&self) -> &[u8] {
+        self.shared.head(&self.taken)
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.taken.is_cut
     }
 }
 

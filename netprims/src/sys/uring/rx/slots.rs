@@ -125,6 +125,12 @@ impl Slots {
         Some(taken)
     }
 
+    /// Whether a slot is the kernel's alone.
+    pub(super) fn is_unread(&mut self, slot: u32) -> bool {
+        let found = self.use_of(slot);
+        found.is_some_and(|found| found.is_lent && found.pieces == 0)
+    }
+
     /// The kernel has let go of a lent slot.
     ///
     /// # Safety

@@ -238,7 +238,8 @@ fn a_socket_that_refuses_goes_on_with_the_next_rung() {
         next,
         Operation::ReceiveMultishot {
             group: 0,
-            is_bundle: true
+            is_bundle: true,
+            ..
         }
     ));
     bench.kernel().fill(1, 20, 0, true);

@@ -9,7 +9,9 @@ fn a_plain_receive_holds_a_slot_for_each_request() {
     assert_eq!(bench.next(), Some(Seen::Chunk(key, 30)));
     bench.enter();
     let slots = [0, 1].map(|nth| match bench.kernel().pushed[nth].operation {
-        Operation::Receive { address, len: LEN } => address,
+        Operation::Receive {
+            address, len: LEN, ..
+        } => address,
         other => panic!("{other:?}"),
     });
     assert_ne!(slots[0], slots[1], "the first is read");
