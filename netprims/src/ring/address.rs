@@ -6,6 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net;
 use std::path::Path;
 
+use socket2::SockAddr;
+
+use crate::Result;
 use crate::datagram::address;
 use crate::socket::unix_name::Name;
 
@@ -54,6 +57,23 @@ impl Address {
             }
         };
         address.ok().map(Self::Unix)
+    }
+
+    /// As system calls take it. Allocates nothing.
+    pub(super) fn to_kernel(&self) -> Result<SockAddr> {
+        let address = match self {
+            // IPv6 sockets take IPv4 addresses as such as well, and IPv4 sockets nothing else.
+            Self::Internet(address) => {
+                let ip = address.ip().to_canonical();
+                return Ok(if ip == address.ip() {
+                    SockAddr::from(*address)
+                } else {
+                    SockAddr::from(SocketAddr::new(ip, address.port()))
+                });
+            }
+            Self::Unix(address) => address,
+        };
+        Name(address).to_kernel()
     }
 }
 

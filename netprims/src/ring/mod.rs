@@ -40,13 +40,15 @@
 //! socket's send buffer has room, also when the socket refuses to send without copying and the ring sends them again. One
 //! that finds no room waits, and what is queued behind it may pass it: who needs the order waits for `Sent`.
 //!
-//! [`Ring::send_vectored`] sends several buffers as one: one datagram, or one piece of a stream.
+//! [`Ring::send_vectored`] sends several buffers as one: one datagram, or one piece of a stream. [`Ring::send_to`] says where
+//! a datagram goes, and [`SendOptions::segment`] has the kernel cut one into many.
 //!
 //! # Receiving
 //!
 //! [`Ring::rx_pool`] maps memory to receive into, and [`RxPool::report`] says on which rung of the ladder, and why not on a
 //! higher one. [`Ring::receive`] then goes on until the socket ends: [`Event::Received`] lends its bytes to the handler,
-//! and [`Chunk::detach`] keeps them. The ring makes the kernel's requests anew when they end, and waits for memory when
+//! and [`Chunk::detach`] keeps them. A pool [for messages](RxPlan::messages) receives datagrams with their
+//! [source](Chunk::source), so that a server can answer, and with [what else](Chunk::incoming) the kernel tells of them. The ring makes the kernel's requests anew when they end, and waits for memory when
 //! there is none: [`RxStats`] counts it.
 //!
 //! The highest rung, zero-copy receive, is asked for ([`RxPlan::zero_copy`]), and needs a ring that is built for it
@@ -124,6 +126,7 @@ mod ring;
 mod send;
 mod send_options;
 mod send_stats;
+mod send_to;
 mod shortage;
 mod ticket;
 mod zero_copy_rx;

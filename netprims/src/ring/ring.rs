@@ -205,6 +205,11 @@ pub(super) fn not_queued(error: NotQueued) -> Error {
             value: "a pool for a stream".to_owned(),
             reason: "a stream has no messages; make another pool for it",
         },
+        NotQueued::NoDestination => Error::InvalidValue {
+            option: "send_to",
+            value: "a stream".to_owned(),
+            reason: "a stream has one peer; use `send`",
+        },
         NotQueued::Shape => Error::InvalidValue {
             option: "message",
             value: "its buffers".to_owned(),

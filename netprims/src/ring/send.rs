@@ -1,6 +1,6 @@
 use super::ring::not_queued;
 use super::{Rejected, Ring, SendOptions, SendStats, Socket, Ticket, TxBuf};
-use crate::sys::uring::{NotQueued, SocketState};
+use crate::sys::uring::SocketState;
 use crate::{Error, Result};
 
 /// Sends.
@@ -36,6 +36,9 @@ impl Ring {
             });
         }
         let options = options.into();
+        if options.segment_size().is_some() {
+            return self.send_directed(socket, buf, None, options);
+        }
         let (engine, slot, wish) = (&mut self.core.engine, buf.into_slot(), options.wish());
         let queued = match options.limit() {
             None => engine.send(socket.key, slot, wish),
@@ -79,30 +82,7 @@ impl Ring {
         bufs: &mut Vec<TxBuf>,
         options: impl Into<SendOptions>,
     ) -> Result<Ticket> {
-        if socket.ring != self.id {
-            return Err(Error::UnknownSocket);
-        }
-        let engine = &mut self.core.engine;
-        engine
-            .check_message(socket.key, bufs.iter().map(TxBuf::slot))
-            .map_err(|error| match error {
-                NotQueued::Shape => misshapen(bufs),
-                error => not_queued(error),
-            })?;
-        let options = options.into();
-        let slots = bufs.drain(..).map(TxBuf::into_slot);
-        let key = engine
-            .put_together(socket.key, slots, options.wish())
-            .ok_or(Error::RingFull)?;
-        if let Some(within) = options.limit() {
-            engine.limit(key, within);
-        }
-        // What comes back has its room still.
-        let give_back = |slot| bufs.push(TxBuf::new(slot));
-        engine
-            .start_message(key, socket.key, give_back)
-            .map_err(not_queued)?;
-        Ok(Ticket::new(self.id, key))
+        self.send_message(socket, bufs, None, options.into())
     }
 
     /// What became of a socket's sends, and what the next one would do.
@@ -129,14 +109,5 @@ impl Ring {
         known
             .and_then(|socket| self.core.engine.socket_state(socket.key))
             .ok_or(Error::UnknownSocket)
-    }
-}
-
-fn misshapen(bufs: &[TxBuf]) -> Error {
-    let bytes: usize = bufs.iter().map(|buf| buf.len()).sum();
-    Error::InvalidValue {
-        option: "send_vectored",
-        value: format!("{} buffers with {bytes} bytes", bufs.len()),
-        reason: "a message has 1 to 16 buffers, and 2147479552 bytes at most",
     }
 }

@@ -1,3 +1,4 @@
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::AutoPolicy;
@@ -10,6 +11,7 @@ use crate::sys::uring::Wish;
 pub struct SendOptions {
     policy: ZcPolicy,
     within: Option<Duration>,
+    segment: u16,
 }
 
 /// Whether a send should avoid the copy.
@@ -35,6 +37,7 @@ impl SendOptions {
         Self {
             policy: ZcPolicy::Auto(AutoPolicy::new()),
             within: None,
+            segment: 0,
         }
     }
 
@@ -65,6 +68,25 @@ impl SendOptions {
 
     pub(super) fn limit(&self) -> Option<Duration> {
         self.within
+    }
+
+    /// Has the kernel, or even the NIC, cut what is sent on a UDP socket into datagrams of so many bytes, the last of which may
+    /// be shorter. Default, and 0: one datagram, or as the socket has it
+    /// ([`udp_segment`](crate::tuning::Tuning::udp_segment)). Other sockets take no notice.
+    ///
+    /// There may be 64 datagrams, and 65 507 bytes in all over IPv4, 65 527 over IPv6; a datagram and its headers must fit
+    /// the path's MTU. What is more ends with `EINVAL` or `EMSGSIZE`, and with `EIO` where the path cannot do it.
+    ///
+    /// Kernel: Linux 4.18. Source: udp(7).
+    #[doc(alias = "UDP_SEGMENT")]
+    #[doc(alias = "GSO")]
+    pub const fn segment(mut self, bytes: u16) -> Self {
+        self.segment = bytes;
+        self
+    }
+
+    pub(super) fn segment_size(&self) -> Option<NonZeroU16> {
+        NonZeroU16::new(self.segment)
     }
 
     pub(super) fn wish(&self) -> Wish {

@@ -25,6 +25,7 @@ mod receive_packets;
 mod receive_pools;
 mod receiving;
 mod refusing;
+mod send_to;
 mod sending;
 mod streams;
 

@@ -284,7 +284,7 @@ fn descriptors_are_not_received(#[values("plain", "multishot")] way: &str) {
 #[rstest]
 fn segments_come_in_one_piece_with_their_size(#[values("plain", "multishot")] way: &str) {
     let server = UdpSocket::bind(ANY_V4).unwrap();
-    Tuning::new().udp_gro(true).apply(&server).unwrap();
+    let _ = Tuning::new().udp_gro(true).apply(&server).unwrap();
     let to = server.local_addr().unwrap();
     let client = UdpSocket::bind(ANY_V4).unwrap();
     let mut server = Server::new(server, &plan(way, 4, 65_535));
@@ -292,7 +292,8 @@ fn segments_come_in_one_piece_with_their_size(#[values("plain", "multishot")] wa
     let data: Vec<u8> = (0..12_345).map(byte).collect();
     for _ in 0..20 {
         let message = Outgoing::new(&data).to(to).segment(1200);
-        batch.send(&client, &[message]).unwrap();
+        let sent = batch.send(&client, &[message]).unwrap();
+        assert_eq!(sent.messages(), 1);
         let (mut received, mut pieces) = (0, 0);
         while received < data.len() {
             let got = server.one();
@@ -324,7 +325,8 @@ fn a_socket_tells_what_it_was_asked_for(
     let class = TrafficClass::from_byte(0x2d);
     let message = Outgoing::new(b"x").to(to).traffic_class(class);
     for _ in 0..10 {
-        batch.send(&client, &[message]).unwrap();
+        let sent = batch.send(&client, &[message]).unwrap();
+        assert_eq!(sent.messages(), 1);
         let got = server.one();
         let incoming = got.incoming().unwrap();
         assert_eq!(incoming.bytes(), b"x");

@@ -91,6 +91,9 @@ impl Fake {
             Operation::Send {
                 zero_copy: true,
                 ..
+            } | Operation::SendTo {
+                zero_copy: true,
+                ..
             } | Operation::SendMessage {
                 zero_copy: true,
                 ..

@@ -1,7 +1,9 @@
 use std::mem::{ManuallyDrop, size_of};
-use std::num::NonZeroUsize;
-use std::ptr::NonNull;
+use std::num::{NonZeroU16, NonZeroUsize};
+use std::ptr::{self, NonNull};
 
+use super::kernel::Destination;
+use crate::sys::datagrams::control::Writer;
 use crate::sys::memory::{Lent, Mapping, count_leaked};
 
 /// Most buffers of one message.
@@ -36,7 +38,21 @@ pub(super) struct Header {
 struct Entry {
     header: libc::msghdr,
     ranges: [libc::iovec; MOST_BUFFERS],
+    control: [usize; WORDS],
 }
+
+/// How a message goes, besides its bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Manner {
+    /// Where to, if not to the connected peer. Its memory is the caller's to keep.
+    pub(super) to: Option<Destination>,
+    /// The size of the datagrams it is cut into, if it is.
+    pub(super) segment: Option<NonZeroU16>,
+}
+
+/// Room for one control message with a number of two bytes: `CMSG_SPACE(2)`.
+const WORDS: usize = CONTROL / size_of::<usize>();
+const CONTROL: usize = (size_of::<libc::cmsghdr>() + 2).next_multiple_of(size_of::<usize>());
 
 // SAFETY: it owns its entries, which lie in its own mapping; a mapping belongs to no thread, and the kernel reads entries
 // whichever thread has them.
@@ -114,8 +130,8 @@ unsafe impl Send for Header {}
 unsafe impl Sync for Header {}
 
 impl Header {
-    /// Names the bytes of these buffers, of the first sixteen at most.
-    pub(super) fn fill<'a>(&mut self, buffers: impl Iterator<Item = &'a Lent>) {
+    /// Names the bytes of these buffers, of the first sixteen at most, and says how they go.
+    pub(super) fn fill<'a>(&mut self, buffers: impl Iterator<Item = &'a Lent>, manner: Manner) {
         // SAFETY: `entry` is mapped, readable and writable, aligned (a mapping starts on a page, and entries follow each
         // other) and a value of its type (mapped memory is zeroed or was written as one). It has one owner (invariant),
         // which is borrowed exclusively, so nobody else in this process has a reference to it; the kernel only reads it.
@@ -128,6 +144,26 @@ impl Header {
         }
         entry.header.msg_iov = entry.ranges.as_mut_ptr();
         entry.header.msg_iovlen = count;
+        let to = manner.to.map(|to| (to.address.cast_mut().cast(), to.len));
+        let (name, len) = to.unwrap_or((ptr::null_mut(), 0));
+        entry.header.msg_name = name;
+        entry.header.msg_namelen = len;
+        let control = manner.segment.map(|size| {
+            let mut control = Writer::<CONTROL>::new();
+            control.put(
+                libc::IPPROTO_UDP,
+                libc::UDP_SEGMENT,
+                &size.get().to_ne_bytes(),
+            );
+            let words = control.bytes().chunks_exact(size_of::<usize>());
+            for (word, bytes) in entry.control.iter_mut().zip(words) {
+                let bytes = bytes.try_into().unwrap_or_default();
+                *word = usize::from_ne_bytes(bytes);
+            }
+            entry.control.as_mut_ptr()
+        });
+        entry.header.msg_control = control.map_or(ptr::null_mut(), <*mut usize>::cast);
+        entry.header.msg_controllen = control.map_or(0, |_| CONTROL);
     }
 
     /// The address for a request to the kernel.
@@ -175,8 +211,8 @@ mod tests {
         let mut table = Headers::new(2);
         let (mut first, mut second) = (table.take().unwrap(), table.take().unwrap());
         assert!(table.take().is_none());
-        first.fill(lent.iter());
-        second.fill(lent[17..].iter());
+        first.fill(lent.iter(), Manner::default());
+        second.fill(lent[17..].iter(), Manner::default());
         let want = |lent: &[Lent]| {
             lent.iter()
                 .map(|lent| (lent.address().addr(), 100))
@@ -184,7 +220,7 @@ mod tests {
         };
         assert_eq!(ranges(&first), want(&lent[..MOST_BUFFERS]));
         assert_eq!(ranges(&second), want(&lent[17..]));
-        first.fill(lent[1..2].iter());
+        first.fill(lent[1..2].iter(), Manner::default());
         assert_eq!(ranges(&first), want(&lent[1..2]));
         table.give_back(first);
         table.give_back(second);

@@ -3,7 +3,7 @@ use std::os::fd::RawFd;
 use std::time::Duration;
 
 use io_uring::types::Timespec;
-use socket2::SockAddr;
+use socket2::SockAddrStorage;
 
 use super::zcrx::Provider;
 
@@ -147,6 +147,14 @@ pub(crate) enum Operation {
         buffer: u16,
         zero_copy: bool,
     },
+    /// The same, and reads the address it goes to.
+    SendTo {
+        address: *const u8,
+        len: u32,
+        buffer: u16,
+        zero_copy: bool,
+        to: Destination,
+    },
     /// accept(2), again and again until the completion without `more`. Uses no memory.
     Accept,
     /// Writes up to `len` bytes at `address`. With `tells_all` the result is the length of the whole message.
@@ -172,7 +180,7 @@ pub(crate) enum Operation {
     },
     /// Receives again and again into pages of the area that was registered with the queue of this number.
     ReceiveZeroCopy { queue: u32 },
-    /// Reads the header, the ranges it names, and the bytes those name. With `zero_copy` and a `buffer` all of them are in
+    /// Reads the header, the address, the control messages and the ranges it names, and the bytes those name. With `zero_copy` and a `buffer` all of them are in
     /// the fixed buffer of that number.
     SendMessage {
         header: *const libc::msghdr,
@@ -182,7 +190,10 @@ pub(crate) enum Operation {
     /// shutdown(2). Uses no memory.
     Shutdown { how: i32 },
     /// connect(2). Reads `len` bytes of the address.
-    Connect { address: *const SockAddr, len: u32 },
+    Connect {
+        address: *const SockAddrStorage,
+        len: u32,
+    },
     /// Completes after a time, with `ETIME`. Reads the time.
     Timeout { after: *const Timespec },
     /// Cancels the request before it after a time. Reads the time.
@@ -191,6 +202,13 @@ pub(crate) enum Operation {
     Cancel { user_data: u64 },
     /// Gives up all requests about the target. Uses no memory.
     CancelAll,
+}
+
+/// An address to send to, of so many bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Destination {
+    pub(crate) address: *const SockAddrStorage,
+    pub(crate) len: u32,
 }
 
 /// How long to block.

@@ -47,7 +47,7 @@ impl<K: Kernel> Engine<K> {
         within: Option<Duration>,
     ) -> Result<(), NotQueued> {
         let len = address.len();
-        let place = self.addresses.put(key, address);
+        let place = self.addresses.put(key, address.as_storage());
         let address = place.ok_or(NotQueued::UnknownRequest)?;
         let request = Request {
             user_data: key.to_bits(),

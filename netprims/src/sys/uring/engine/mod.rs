@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::kernel::{Completion, Kernel, QueueFull, Request, Wait};
 use io_uring::types::Timespec;
-use socket2::SockAddr;
+use socket2::SockAddrStorage;
 
 use super::headers::Headers;
 use super::rx::Template;
@@ -69,12 +69,12 @@ pub(crate) struct Engine<K: Kernel> {
     sockets: Slab<Socket>,
     files: Files,
     /// What requests in flight point to. Freed when nothing is in the kernel, else leaked.
-    addresses: Arguments<SockAddr>,
+    addresses: Arguments<SockAddrStorage>,
     times: Arguments<Timespec>,
     templates: Arguments<Template>,
     /// The pools by the number of their fixed buffer; `None` for a number that is free.
     pools: Vec<Option<WeakPool>>,
-    /// What messages are made of, for every request of two slots or more that can be in flight.
+    /// What messages are made of, for every request that can be in flight.
     headers: Headers,
     /// Something is left to tell before another completion is looked at: in `told`, `releasing`, `ended_sends`, `arrived`
     /// or `ended`. Who puts something there sets it.
@@ -176,6 +176,8 @@ pub(crate) enum NotQueued {
     WouldCut,
     /// A stream has no messages.
     NoMessages,
+    /// A stream has one peer.
+    NoDestination,
     /// A message of no slots, of too many, or of too many bytes.
     Shape,
     Full,
@@ -225,7 +227,7 @@ impl<K: Kernel> Engine<K> {
             times: Arguments::new(in_flight),
             templates: Arguments::new(in_flight),
             pools: Vec::new(),
-            headers: Headers::new(in_flight / 2),
+            headers: Headers::new(in_flight),
             is_behind: false,
             told: None,
             releasing: None,

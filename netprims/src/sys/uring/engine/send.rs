@@ -1,4 +1,5 @@
 use std::io;
+use std::num::NonZeroU16;
 
 use super::limit::Limit;
 use super::{Engine, Flight, NotQueued, Outcome};
@@ -11,6 +12,7 @@ use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request};
 use crate::sys::uring::lifecycle::{Phase, Step};
 use crate::sys::uring::slab::{Key, Slab};
 
+mod address;
 mod issue;
 mod list;
 mod message;
@@ -45,6 +47,10 @@ pub(super) struct Send {
     along: u8,
     /// What its request names its buffers with.
     header: Option<Header>,
+    /// The size of the datagrams it is cut into, if it is.
+    segment: Option<NonZeroU16>,
+    /// The length of the address it goes to, in the flight's place; 0 if it goes to the connected peer.
+    to: u8,
     /// Somebody wants it to be given up.
     is_cancelled: bool,
     /// How it ended, if that is to be told.
@@ -104,6 +110,8 @@ impl Send {
             next: None,
             along: 0,
             header: None,
+            segment: None,
+            to: 0,
             is_cancelled: false,
             end: Ok(0),
             limit: Limit::Without,
@@ -136,6 +144,11 @@ impl Send {
             buffer: 0,
             zero_copy: false,
         }
+    }
+
+    /// Whether its request has a header, whatever goes along.
+    fn is_message(&self) -> bool {
+        self.rest.is_some() || self.segment.is_some()
     }
 
     /// Whether the kernel has finished with it.
@@ -255,7 +268,7 @@ impl<K: Kernel> Engine<K> {
         // The pages of what is in no fixed buffer are pinned for each send, which the limit for locked memory may forbid.
         let is_short_of_memory = completion.result == -libc::ENOMEM
             && !completion.notification
-            && send.rest.is_some()
+            && send.is_message()
             && matches!(send.choice, Choice::ZeroCopy(_));
         let mut completion = *completion;
         if is_short_of_memory {

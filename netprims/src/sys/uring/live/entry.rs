@@ -63,6 +63,26 @@ fn of_fd(fd: Fd, operation: Operation, reports_usage: bool) -> squeue::Entry {
         Operation::Send { address, len, .. } => {
             opcode::Send::new(fd, address, len).flags(FLAGS).build()
         }
+        Operation::SendTo {
+            address,
+            len,
+            buffer,
+            zero_copy: true,
+            to,
+        } => opcode::SendZc::new(fd, address, len)
+            .buf_index(Some(buffer))
+            .dest_addr(to.address.cast())
+            .dest_addr_len(to.len)
+            .flags(FLAGS)
+            .zc_flags(if reports_usage { REPORT_USAGE } else { 0 })
+            .build(),
+        Operation::SendTo {
+            address, len, to, ..
+        } => opcode::Send::new(fd, address, len)
+            .dest_addr(to.address.cast())
+            .dest_addr_len(to.len)
+            .flags(FLAGS)
+            .build(),
         Operation::Accept => opcode::AcceptMulti::new(fd)
             .flags(libc::SOCK_CLOEXEC)
             .build(),

@@ -19,9 +19,10 @@ impl<K: Kernel> Engine<K> {
         let (Choice::Open, Ok(socket)) = (send.choice, self.sockets.find_mut(send.socket)) else {
             return;
         };
-        let is_possible = match send.rest {
-            None => self.kernel.sends_zero_copy(),
-            Some(_) => self.kernel.sends_messages_zero_copy(),
+        let is_possible = if send.is_message() {
+            self.kernel.sends_messages_zero_copy()
+        } else {
+            self.kernel.sends_zero_copy()
         };
         send.choice = match send.wish {
             _ if socket.plain_only || !is_possible => Choice::Plain,
@@ -48,21 +49,35 @@ impl<K: Kernel> Engine<K> {
             .find(send.socket)
             .ok_or(NotQueued::UnknownSocket)?
             .target();
-        let operation = match (send.rest, send.along, send.fixed) {
-            (None, 0, Some(buffer)) => Operation::Send {
-                address: send.lent.address(),
-                len: send.len,
+        let Some(send) = send_ref(&self.flights, key) else {
+            return Err(NotQueued::UnknownRequest);
+        };
+        let manner = self.manner(key, send);
+        let is_message = send.is_message() || send.along > 0;
+        let (address, len) = (send.lent.address(), send.len);
+        let operation = match (send.fixed, manner.to) {
+            (Some(buffer), None) if !is_message => Operation::Send {
+                address,
+                len,
                 buffer,
                 zero_copy,
             },
-            _ => {
+            (Some(buffer), Some(to)) if !is_message => Operation::SendTo {
+                address,
+                len,
+                buffer,
+                zero_copy,
+                to,
+            },
+            (fixed, _) => {
                 let can_be_fixed = zero_copy && self.kernel.sends_fixed_messages();
-                let buffer = send.fixed.filter(|_| can_be_fixed);
+                let buffer = fixed.filter(|_| can_be_fixed);
+                let send = send_mut(&mut self.flights, key).ok_or(NotQueued::UnknownRequest)?;
                 let mut header = match send.header.take() {
                     Some(header) => header,
                     None => self.headers.take().ok_or(NotQueued::Full)?,
                 };
-                header.fill(buffers(&self.flights, key));
+                header.fill(buffers(&self.flights, key), manner);
                 let address = header.address();
                 let send = send_mut(&mut self.flights, key).ok_or(NotQueued::UnknownRequest)?;
                 send.header = Some(header);
@@ -86,9 +101,9 @@ impl<K: Kernel> Engine<K> {
         // nobody writes them, because only the owners could, and they are taken out of flights that are not `in_kernel`
         // alone (invariant): this send is `Issued` with all its slots, and those that go along are `Along`, until the last
         // completion. If nothing is queued, it is not `Issued` any more. The descriptor is in `sockets`, which closes none
-        // that a queued request names. The limit's time lies in the flight's place of `times`, which is freed when nothing
-        // is in the kernel and leaked otherwise; it is written when the next flight gets the place, which this one keeps
-        // until its limit has completed.
+        // that a queued request names. The address it goes to lies in the flight's place of `addresses`, and the limit's time in
+        // that of `times`, which are freed when nothing is in the kernel and leaked otherwise; they are written when the next
+        // flight gets the place, which this one keeps until it and its limit have completed.
         let limit = if is_limited { self.limit_of(key) } else { None };
         let queued = match limit {
             // SAFETY: as above.

@@ -109,7 +109,7 @@ fn a_request_and_its_limit_are_queued_both_or_neither() {
 }
 
 /// The address a request points to.
-fn pointed(bench: &mut Bench, nth: usize) -> *const socket2::SockAddr {
+fn pointed(bench: &mut Bench, nth: usize) -> *const socket2::SockAddrStorage {
     match bench.kernel().pushed[nth].operation {
         Operation::Connect { address, .. } => address,
         other => panic!("{other:?}"),
@@ -132,7 +132,7 @@ fn each_connect_in_flight_has_its_own_place() {
 
 #[test]
 fn addresses_the_kernel_may_read_are_leaked_and_counted() {
-    let size = u64::try_from(4 * size_of::<socket2::SockAddr>()).unwrap();
+    let size = u64::try_from(4 * size_of::<socket2::SockAddrStorage>()).unwrap();
     let (bench, _) = connecting(None);
     let before = leaked_bytes();
     drop(bench);
