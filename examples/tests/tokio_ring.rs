@@ -108,3 +108,72 @@ fn a_subscriber_that_goes_or_does_not_read_keeps_no_message_from_the_others() {
         );
     }
 }
+
+#[test]
+fn it_outlives_a_lack_of_descriptors() {
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--messages",
+        "100",
+        "--every",
+        "20",
+        "--subscribers",
+        "1",
+    ];
+    let start = || Program::start_with(16, env!("CARGO_BIN_EXE_tokio_ring"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let at = program.address();
+        // More than it can take: the one that is read from is among those it has taken.
+        let mut streams: Vec<_> = (0..16)
+            .map(|_| TcpStream::connect(at).expect("connect"))
+            .collect();
+        program.says("accept: Too many open files");
+        let mut first = streams.remove(0);
+        drop(streams);
+        let mut bytes = Vec::new();
+        first.read_to_end(&mut bytes).expect("read");
+        assert!(
+            bytes == stream(100, 20_000),
+            "{} bytes, others came",
+            bytes.len()
+        );
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        assert!(line(&lines, "tokio_ring: ").starts_with("messages=100 served=1 "));
+    }
+}
+
+/// Twice as many as it takes at a time: they cannot take all buffers from one that reads.
+#[test]
+fn many_that_do_not_read_keep_no_message_from_one_that_does() {
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--messages",
+        "400",
+        "--size",
+        "100000",
+        "--subscribers",
+        "1",
+    ];
+    let start = || Program::start(env!("CARGO_BIN_EXE_tokio_ring"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let at = program.address();
+        let mut good = TcpStream::connect(at).expect("connect");
+        let silent: Vec<_> = (0..16)
+            .map(|_| TcpStream::connect(at).expect("connect"))
+            .collect();
+        let mut bytes = Vec::new();
+        good.read_to_end(&mut bytes).expect("read");
+        assert!(
+            bytes == stream(400, 100_000),
+            "{} bytes, others came",
+            bytes.len()
+        );
+        drop(silent);
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        assert!(line(&lines, "tokio_ring: ").starts_with("messages=400 served="));
+    }
+}

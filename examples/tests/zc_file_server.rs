@@ -59,6 +59,16 @@ fn folder() -> TempDir {
 
 /// Starts a server that ends after so many connections.
 fn serve(place: Place, folder: &Path, connections: usize) -> (Program, SocketAddr) {
+    serve_with(place, folder, connections, &[])
+}
+
+/// As `serve`, with further arguments.
+fn serve_with(
+    place: Place,
+    folder: &Path,
+    connections: usize,
+    more: &[&str],
+) -> (Program, SocketAddr) {
     let served = folder.join("served");
     let count = connections.to_string();
     let arguments = [
@@ -68,6 +78,7 @@ fn serve(place: Place, folder: &Path, connections: usize) -> (Program, SocketAdd
         "--connections",
         &count,
     ];
+    let arguments = [&arguments, more].concat();
     let start = || Program::start(env!("CARGO_BIN_EXE_zc_file_server"), &arguments);
     let program = match place {
         Place::Host => start(),
@@ -225,5 +236,85 @@ fn clients_that_go_away_or_do_not_read_keep_nobody_from_being_served() {
         }
         let [connections, ..] = totals(program);
         assert_eq!(connections, 51);
+    }
+}
+
+/// More than there are buffers for: each may have 8 of 256.
+#[test]
+fn clients_that_never_read_are_left_and_others_get_their_buffers() {
+    let folder = folder();
+    for place in PLACES {
+        let (program, at) = serve_with(place, folder.path(), 43, &["--patience", "1"]);
+        let ask_for = |request: &[u8]| {
+            let mut stream = TcpStream::connect(at).expect("connect");
+            stream.write_all(request).expect("write");
+            stream
+        };
+        let silent: Vec<_> = (0..40)
+            .map(|_| ask_for(b"GET /5000000.bin HTTP/1.0\r\n\r\n"))
+            .collect();
+        // Neither of them ever asks for anything.
+        let quiet = [ask_for(b""), ask_for(b"GET /")];
+        let (line, body) = get(at, "/5000000.bin");
+        assert_eq!(line, "HTTP/1.0 200 OK");
+        assert!(body == bytes(5_000_000), "other bytes came");
+        let [connections, ..] = totals(program);
+        assert_eq!(connections, 43);
+        for mut stream in silent.into_iter().chain(quiet) {
+            let mut answer = Vec::new();
+            let end = stream.read_to_end(&mut answer);
+            assert!(
+                end.is_err() || answer.len() < 5_000_000,
+                "it was waited for"
+            );
+        }
+    }
+}
+
+/// It takes longer than the server's patience, and never stops for so long.
+#[test]
+fn a_client_that_reads_slowly_gets_everything() {
+    let folder = folder();
+    for place in PLACES {
+        let (program, at) = serve_with(place, folder.path(), 1, &["--patience", "4"]);
+        let mut stream = TcpStream::connect(at).expect("connect");
+        let request = b"GET /5000000.bin HTTP/1.0\r\n\r\n";
+        stream.write_all(request).expect("write");
+        let mut answer = Vec::new();
+        let mut part = vec![0; 200_000];
+        loop {
+            thread::sleep(Duration::from_millis(200));
+            let len = stream
+                .read(&mut part)
+                .unwrap_or_else(|error| panic!("{place:?}: {error}"));
+            if len == 0 {
+                break;
+            }
+            answer.extend_from_slice(&part[..len]);
+        }
+        assert!(answer.ends_with(&bytes(5_000_000)), "other bytes came");
+        totals(program);
+    }
+}
+
+#[test]
+fn it_outlives_a_lack_of_descriptors() {
+    let folder = folder();
+    let served = folder.path().join("served");
+    let arguments = [served.to_str().expect("a path"), "--listen", "127.0.0.1:0"];
+    let start = || Program::start_with(16, env!("CARGO_BIN_EXE_zc_file_server"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let at = program.address();
+        let waiting: Vec<_> = (0..20)
+            .map(|_| TcpStream::connect(at).expect("connect"))
+            .collect();
+        program.says("accept: Too many open files");
+        drop(waiting);
+        // A file is a descriptor, too: not before some of them are gone.
+        let is_served = |_| {
+            thread::sleep(Duration::from_millis(50));
+            get(at, "/100.bin") == ("HTTP/1.0 200 OK".to_owned(), bytes(100))
+        };
+        assert!((0..200).any(is_served), "it serves nobody any more");
     }
 }

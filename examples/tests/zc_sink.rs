@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::process::{Command, Output};
+use std::time::Duration;
 
+use netprims::tuning::Tuning;
 use program::Program;
 
 mod container;
@@ -137,6 +139,107 @@ fn several_that_send_at_once_are_told_apart() {
         let want = "connections=5 bytes=376500, all as they were sent";
         assert_eq!(line(&lines, "zc_sink: "), want);
     }
+}
+
+/// The bytes of a stream up to a position.
+fn stream(len: usize) -> Vec<u8> {
+    (0..=250).cycle().take(len).collect()
+}
+
+#[test]
+fn connections_beyond_the_most_wait_until_there_is_room() {
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--connections",
+        "20",
+        "--at-a-time",
+        "3",
+    ];
+    let start = || Program::start(env!("CARGO_BIN_EXE_zc_sink"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let at = program.address();
+        // These say nothing and stay.
+        let silent: Vec<_> = (0..3)
+            .map(|_| TcpStream::connect(at).expect("connect"))
+            .collect();
+        for len in 1..=17 {
+            let mut stream = TcpStream::connect(at).expect("connect");
+            stream.write_all(&self::stream(len)).expect("write");
+        }
+        drop(silent);
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        for len in 1..=17 {
+            let want = format!("{len} bytes from a connection: Closed");
+            assert!(lines.contains(&want), "{lines:?}");
+        }
+        // They came first, and nobody was received from before one of them was gone.
+        let first = lines.iter().find(|line| line.contains("from a connection"));
+        assert_eq!(
+            first.map(String::as_str),
+            Some("0 bytes from a connection: Closed")
+        );
+    }
+}
+
+#[test]
+fn it_outlives_a_lack_of_descriptors() {
+    let arguments = ["--listen", "127.0.0.1:0", "--connections", "30"];
+    let start = || Program::start_with(16, env!("CARGO_BIN_EXE_zc_sink"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let at = program.address();
+        let mut streams: Vec<_> = (0..30)
+            .map(|_| TcpStream::connect(at).expect("connect"))
+            .collect();
+        program.says("accept: Too many open files");
+        for stream in &mut streams {
+            stream.write_all(&self::stream(100)).expect("write");
+        }
+        drop(streams);
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        let want = "connections=30 bytes=3000, all as they were sent";
+        assert_eq!(line(&lines, "zc_sink: "), want);
+    }
+}
+
+#[test]
+fn one_that_resets_its_connection_keeps_it_from_nothing() {
+    let arguments = ["--listen", "127.0.0.1:0", "--connections", "2"];
+    let start = || Program::start(env!("CARGO_BIN_EXE_zc_sink"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let at = program.address();
+        let rude = TcpStream::connect(at).expect("connect");
+        let tuning = Tuning::tcp().linger(Duration::ZERO);
+        drop(tuning.apply(&rude).expect("SO_LINGER"));
+        drop(rude);
+        program.says("0 bytes from a connection: Connection reset by peer");
+        let mut stream = TcpStream::connect(at).expect("connect");
+        stream.write_all(&self::stream(100)).expect("write");
+        drop(stream);
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        let want = "connections=2 bytes=100, all as they were sent";
+        assert_eq!(line(&lines, "zc_sink: "), want);
+    }
+}
+
+#[test]
+fn where_nobody_tells_what_a_device_lacks_it_goes_on_and_says_so() {
+    let arguments = ["--bytes", "100001", "--device", "lo:0"];
+    let lines = container::without_netlink(|| said(&zc_sink(&arguments)));
+    let untold = line(&lines, "lo:0: cannot tell what it lacks: ");
+    assert!(untold.contains("ethtool"), "{untold}");
+    assert!(line(&lines, "receives: ").starts_with("multishot"));
+    let want = "connections=1 bytes=100001, all as they were sent";
+    assert_eq!(line(&lines, "zc_sink: "), want);
+    // Elsewhere it is told.
+    let lines = said(&zc_sink(&arguments));
+    assert!(
+        !lines.iter().any(|line| line.contains("cannot tell")),
+        "{lines:?}"
+    );
 }
 
 #[test]

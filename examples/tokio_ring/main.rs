@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Three things to take from it: waiting for the ring and for a channel at once (`select!`; a poll that is dropped loses
-//! nothing), what a poll tells is noted and done after it, and a subscriber that falls behind is left rather than waited
-//! for.
+//! nothing), what a poll tells is noted and done after it, and a message is sent when it comes, to everybody: the ring keeps
+//! the order, and a subscriber that falls behind is left rather than waited for.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,8 +22,14 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 
+#[path = "../accept_error.rs"]
+mod accept_error;
 mod over_epoll;
 mod over_ring;
+#[path = "../reset.rs"]
+mod reset;
+#[path = "../ring_accept.rs"]
+mod ring_accept;
 #[path = "../ring_or_epoll.rs"]
 mod ring_or_epoll;
 
@@ -43,12 +49,12 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     every: u64,
     /// Begin when there are so many subscribers
-    #[arg(long, default_value_t = 2)]
-    subscribers: usize,
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=8))]
+    subscribers: u8,
 }
 
 /// How many messages a subscriber may be behind.
-const MOST_BEHIND: usize = 64;
+const MOST_BEHIND: u32 = 64;
 
 /// How long nothing may happen before that is an error.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -110,7 +116,7 @@ async fn run(args: Args) -> Result<()> {
 
 /// Makes a message whenever it is time, beside all else.
 async fn produce(args: Args, mut counted: watch::Receiver<usize>, messages: mpsc::Sender<u64>) {
-    let is_enough = |count: &usize| *count >= args.subscribers;
+    let is_enough = |count: &usize| *count >= usize::from(args.subscribers);
     if counted.wait_for(is_enough).await.is_err() {
         return;
     }

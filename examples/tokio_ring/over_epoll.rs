@@ -10,9 +10,10 @@ use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::{broadcast, mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::task::{JoinSet, spawn_local};
+use tokio::time::{sleep, timeout};
 
+use super::accept_error::{AcceptError, PAUSE};
 use super::{Args, MOST_BEHIND, PATIENCE, Totals, write_message};
 
 /// Buffers a subscriber has on its way.
@@ -28,12 +29,16 @@ pub(super) async fn feed(
     let listener = StdListener::from(listener);
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
-    let (news, _) = broadcast::channel(MOST_BEHIND);
+    let (news, _) = broadcast::channel(usize::try_from(MOST_BEHIND)?);
     let mut subscribers = JoinSet::new();
+    // Beside the messages, which would cut a pause short.
+    let (arriving, mut arrived) = mpsc::channel(1);
+    let accepting = spawn_local(accept(listener, arriving));
     loop {
         select! {
-            accepted = listener.accept() => {
-                let (stream, _) = accepted?;
+            stream = arrived.recv() => {
+                // It ends only with an error.
+                let Some(stream) = stream else { break };
                 subscribers.spawn_local(serve(stream, news.subscribe(), args.size));
                 count.send_replace(subscribers.len());
             }
@@ -44,6 +49,11 @@ pub(super) async fn feed(
         }
     }
     drop(news);
+    accepting.abort();
+    // Not a task that was stopped.
+    if let Ok(failed) = accepting.await {
+        failed?;
+    }
     let mut totals = Totals::default();
     while let Some(served) = subscribers.join_next().await {
         match served? {
@@ -58,6 +68,29 @@ pub(super) async fn feed(
         }
     }
     Ok(totals)
+}
+
+/// Takes connections for as long as somebody wants them. An error if there is nothing to go on with.
+async fn accept(listener: TcpListener, arriving: mpsc::Sender<TcpStream>) -> Result<()> {
+    loop {
+        let error = match listener.accept().await {
+            Ok((stream, _)) => {
+                if arriving.send(stream).await.is_err() {
+                    return Ok(());
+                }
+                continue;
+            }
+            Err(error) => error,
+        };
+        match AcceptError::of(&error) {
+            AcceptError::Nobody | AcceptError::OneConnection => {}
+            AcceptError::Exhausted => {
+                eprintln!("accept: {error}");
+                sleep(PAUSE).await;
+            }
+            AcceptError::Listener => return Err(error.into()),
+        }
+    }
 }
 
 /// Sends what comes until there is no more, and returns how many bytes that was.

@@ -5,20 +5,23 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use netprims::ring::{
-    AsyncRing, AutoPolicy, Event, Ring, RxPlan, RxPool, Socket, Ticket, TxBuf, TxPool, ZcPolicy,
-};
+use netprims::ring::{AsyncRing, Event, Ring, RxPlan, RxPool, SendOptions, Socket, Ticket, TxPool};
 use tokio::select;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
+use super::reset::reset_on_close;
+use super::ring_accept::Accepting;
 use super::{Args, MOST_BEHIND, PATIENCE, Totals, write_message};
 
-/// Sends until they are released, receives, and the accept.
-pub(super) const MOST_IN_FLIGHT: u32 = 4096;
+/// Subscribers at a time; `--subscribers` has this as its highest. Others wait.
+const MOST_SUBSCRIBERS: u32 = 8;
 
-/// Buffers to send from, for all subscribers.
-const BUFFERS: u32 = 512;
+/// Buffers to send from: as many for each as it may be behind, so that none takes another's.
+const BUFFERS: u32 = MOST_SUBSCRIBERS * MOST_BEHIND;
+
+/// Sends until they are released, a receive and a shutdown for each subscriber, and what belongs to the accept.
+pub(super) const MOST_IN_FLIGHT: u32 = BUFFERS + 2 * MOST_SUBSCRIBERS + 8;
 
 /// Sends every message to every subscriber.
 pub(super) async fn feed(
@@ -32,11 +35,11 @@ pub(super) async fn feed(
     // Subscribers say nothing; who is received from is heard when it goes.
     let rx = ring.rx_pool(&RxPlan::new(64, 64))?;
     let tx = ring.tx_pool(BUFFERS, args.size)?;
-    let listener = ring.add(listener)?;
-    let accept = ring.accept(listener)?;
+    let mut accepting = Accepting::new(&mut ring, listener)?;
     let mut feed = Feed {
         rx,
         tx,
+        message: vec![0; usize::try_from(args.size)?],
         subscribers: HashMap::new(),
         whose: HashMap::new(),
         totals: Totals::default(),
@@ -62,17 +65,25 @@ pub(super) async fn feed(
             }
         };
         if let Some(error) = news.no_longer_accepting.take() {
-            return Err(error.into());
+            accepting.ended(&mut ring, error)?;
+        }
+        for timeout in news.timed_out.drain(..) {
+            accepting.timed_out(timeout);
         }
         feed.note(&mut news);
-        feed.welcome(&mut ring, &mut news)?;
-        if let Some(number) = message {
-            feed.add(number);
-        }
         // What is queued here the kernel sees at the next poll.
-        feed.go_on(&mut ring, has_ended)?;
+        if let Some(number) = message {
+            feed.send(&mut ring, number)?;
+        }
+        feed.leave(&mut ring, has_ended)?;
+        if has_ended {
+            // They would get nothing.
+            news.arrived.clear();
+        }
+        let has_room = feed.welcome(&mut ring, &mut news)?;
+        accepting.take_more(&mut ring, has_room && !has_ended)?;
     }
-    ring.cancel(accept)?;
+    accepting.end(&mut ring);
     while ring.in_flight() > 0 {
         let events = timeout(PATIENCE, ring.poll(|event| news.take(event))).await??;
         ensure!(events > 0, "the ring says nothing");
@@ -85,6 +96,8 @@ pub(super) async fn feed(
 struct Feed {
     rx: RxPool,
     tx: TxPool,
+    /// What is sent to everybody.
+    message: Vec<u8>,
     subscribers: HashMap<Socket, Subscriber>,
     whose: HashMap<Ticket, Socket>,
     totals: Totals,
@@ -93,10 +106,10 @@ struct Feed {
 
 #[derive(Default)]
 struct Subscriber {
-    /// Messages that are still to be sent.
-    behind: VecDeque<TxBuf>,
-    /// A send has no result yet.
-    is_sending: bool,
+    /// Messages that are on their way: their buffers are not back.
+    out: u32,
+    /// Messages of which the result is not known.
+    unsent: u32,
     is_shutting: bool,
     /// It got everything.
     is_served: bool,
@@ -107,23 +120,29 @@ struct Subscriber {
 /// What a poll has told and is still to be done: the ring cannot be asked for anything while it tells.
 #[derive(Default)]
 struct News {
-    arrived: Vec<OwnedFd>,
-    /// The bytes a send took.
-    sent: Vec<(Ticket, io::Result<usize>)>,
+    arrived: VecDeque<OwnedFd>,
+    /// Whether a send took all of a message.
+    sent: Vec<(Ticket, bool)>,
+    released: Vec<Ticket>,
     shut: Vec<Ticket>,
     gone: Vec<Ticket>,
+    timed_out: Vec<Ticket>,
     no_longer_accepting: Option<io::Error>,
 }
 
 impl News {
     fn take(&mut self, event: Event<'_>) {
         match event {
-            Event::Accepted { fd, .. } => self.arrived.push(fd),
+            Event::Accepted { fd, .. } => self.arrived.push_back(fd),
             Event::AcceptEnded { error, .. } => self.no_longer_accepting = Some(error),
-            Event::Sent { ticket, result, .. } => self.sent.push((ticket, result)),
+            // A part of a message is what a connection that failed leaves; the sends behind it fail.
+            Event::Sent { ticket, result, .. } => self.sent.push((ticket, result.is_ok())),
+            // The buffer is dropped here, and so goes back to the pool.
+            Event::Released { ticket, .. } => self.released.push(ticket),
             Event::ShutDown { ticket, .. } => self.shut.push(ticket),
             Event::ReceiveEnded { ticket, .. } => self.gone.push(ticket),
-            // A buffer that is released is dropped here, and so goes back to the pool. What subscribers say is not heard.
+            Event::TimedOut { ticket, .. } => self.timed_out.push(ticket),
+            // What subscribers say is not heard.
             _ => {}
         }
     }
@@ -132,12 +151,16 @@ impl News {
 impl Feed {
     /// Notes what has come of what was asked for.
     fn note(&mut self, news: &mut News) {
-        for (ticket, result) in news.sent.drain(..) {
+        for (ticket, is_sent) in news.sent.drain(..) {
+            let socket = self.whose.get(&ticket);
+            if let Some(subscriber) = socket.and_then(|it| self.subscribers.get_mut(it)) {
+                subscriber.unsent -= 1;
+                subscriber.is_lost |= !is_sent;
+            }
+        }
+        for ticket in news.released.drain(..) {
             if let Some(subscriber) = self.of(ticket) {
-                subscriber.is_sending = false;
-                // A part of a message is what a connection that failed leaves.
-                let message = result.ok().filter(|bytes| *bytes > 0);
-                subscriber.is_lost |= message.is_none();
+                subscriber.out -= 1;
             }
         }
         for ticket in news.shut.drain(..) {
@@ -157,29 +180,42 @@ impl Feed {
         self.subscribers.get_mut(&socket)
     }
 
-    fn welcome(&mut self, ring: &mut Ring, news: &mut News) -> Result<()> {
-        for fd in news.arrived.drain(..) {
+    /// Takes those who have come, and says whether there is room for more.
+    fn welcome(&mut self, ring: &mut Ring, news: &mut News) -> Result<bool> {
+        let most = usize::try_from(MOST_SUBSCRIBERS)?;
+        while self.subscribers.len() < most {
+            let Some(fd) = news.arrived.pop_front() else {
+                break;
+            };
             let socket = ring.add(fd)?;
             let ticket = ring.receive(socket, &self.rx)?;
             self.whose.insert(ticket, socket);
             self.subscribers.insert(socket, Subscriber::default());
         }
         self.count.send_replace(self.subscribers.len());
-        Ok(())
+        Ok(self.subscribers.len() < most)
     }
 
-    /// Writes a message for every subscriber.
-    fn add(&mut self, number: u64) {
-        for subscriber in self.subscribers.values_mut() {
-            match self.tx.take() {
-                Some(mut buf) if subscriber.behind.len() < MOST_BEHIND => {
-                    write_message(&mut buf, number);
-                    subscriber.behind.push_back(buf);
-                }
+    /// Sends a message to every subscriber. Nothing is waited for: the ring keeps the order of each.
+    fn send(&mut self, ring: &mut Ring, number: u64) -> Result<()> {
+        write_message(&mut self.message, number);
+        for (socket, subscriber) in &mut self.subscribers {
+            if subscriber.is_lost || subscriber.out >= MOST_BEHIND {
                 // Nobody waits for those who are slow.
-                _ => subscriber.is_lost = true,
+                subscriber.is_lost = true;
+                continue;
             }
+            let Some(mut buf) = self.tx.take() else {
+                subscriber.is_lost = true;
+                continue;
+            };
+            buf.copy_from_slice(&self.message);
+            let ticket = ring.send(*socket, buf, SendOptions::new())?;
+            self.whose.insert(ticket, *socket);
+            subscriber.out += 1;
+            subscriber.unsent += 1;
         }
+        Ok(())
     }
 
     fn lose_all(&mut self) {
@@ -188,36 +224,29 @@ impl Feed {
         }
     }
 
-    /// Queues the next message of each subscriber, and leaves those who are through.
-    fn go_on(&mut self, ring: &mut Ring, has_ended: bool) -> Result<()> {
+    /// Leaves those who are through, and at the end tells it to those who got everything.
+    fn leave(&mut self, ring: &mut Ring, has_ended: bool) -> Result<()> {
         let mut over = Vec::new();
         for (socket, subscriber) in &mut self.subscribers {
             if subscriber.is_served || subscriber.is_lost {
-                over.push(*socket);
-                continue;
+                over.push((*socket, subscriber.is_served));
+            } else if has_ended && subscriber.unsent == 0 && !subscriber.is_shutting {
+                let ticket = ring.shutdown(*socket, Shutdown::Write)?;
+                self.whose.insert(ticket, *socket);
+                subscriber.is_shutting = true;
             }
-            if subscriber.is_sending || subscriber.is_shutting {
-                continue;
-            }
-            let ticket = match subscriber.behind.pop_front() {
-                Some(buf) => {
-                    subscriber.is_sending = true;
-                    ring.send(*socket, buf, ZcPolicy::Auto(AutoPolicy::new()))?
-                }
-                None if has_ended => {
-                    subscriber.is_shutting = true;
-                    ring.shutdown(*socket, Shutdown::Write)?
-                }
-                None => continue,
-            };
-            self.whose.insert(ticket, *socket);
         }
-        for socket in over {
-            let subscriber = self.subscribers.remove(&socket);
-            let is_served = subscriber.is_some_and(|it| it.is_served);
+        for (socket, is_served) in over {
+            self.subscribers.remove(&socket);
             self.totals.served += usize::from(is_served);
             self.totals.left += usize::from(!is_served);
-            drop(ring.remove(socket)?);
+            if !is_served {
+                ring.cancel_all(socket)?;
+            }
+            let fd = ring.remove(socket)?;
+            if !is_served {
+                reset_on_close(&fd);
+            }
         }
         Ok(())
     }

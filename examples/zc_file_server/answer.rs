@@ -76,8 +76,22 @@ impl Answer {
         }
     }
 
+    /// Whether nothing of it was taken yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.taken == 0
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.taken == self.head.len() && self.left == 0
+    }
+
+    /// Fills a buffer with what is left of the head, and returns how much that was.
+    pub(crate) fn fill_head(&mut self, buf: &mut [u8]) -> usize {
+        let head = self.head.get(self.taken..).unwrap_or_default();
+        let len = head.len().min(buf.len());
+        buf[..len].copy_from_slice(&head[..len]);
+        self.taken += len;
+        len
     }
 
     /// Fills a buffer with what comes next, and returns how much that was.
@@ -89,15 +103,11 @@ impl Answer {
     /// Those of read(2), and `UnexpectedEof` if the file has become shorter. The client was told a length, so all that
     /// is left is to close the connection.
     pub(crate) fn fill(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let head = self.head.get(self.taken..).unwrap_or_default();
-        let len = head.len().min(buf.len());
-        let (front, rest) = buf.split_at_mut(len);
-        front.copy_from_slice(&head[..len]);
-        self.taken += len;
+        let len = self.fill_head(buf);
         let most = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let wanted = most.min(rest.len());
+        let wanted = most.min(buf.len() - len);
         if let Some(file) = &mut self.body {
-            file.read_exact(&mut rest[..wanted])?;
+            file.read_exact(&mut buf[len..][..wanted])?;
         }
         self.left -= u64::try_from(wanted).unwrap_or(0);
         Ok(len + wanted)

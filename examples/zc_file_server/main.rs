@@ -6,13 +6,14 @@
 //! zc_file_server FOLDER --listen ADDR
 //! ```
 //!
-//! Four things to take from it: a buffer is filled, sent and forgotten until it is released, and many are on their way;
-//! whether sends are zero-copy is learned per connection; a client that reads slowly holds a few buffers, not all; the
-//! kernel keeps a path within the folder. It is no web server: it knows one method, and no time at which a silent
-//! client is left.
+//! Five things to take from it: a buffer is filled, sent and forgotten until it is released, and many are on their way,
+//! the head and the first of the body as one; whether sends are zero-copy is learned per connection; a client that reads
+//! slowly holds a few buffers, not all, and one that takes nothing is left; connections beyond what there is room for wait;
+//! the kernel keeps a path within the folder. It is no web server: it knows one method.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use answer::{Answer, Folder};
 use anyhow::Result;
@@ -25,9 +26,14 @@ use ring_or_epoll::ring_or_epoll;
 #[path = "../accept_error.rs"]
 mod accept_error;
 mod answer;
+mod client;
 mod over_epoll;
 mod over_ring;
 mod request;
+#[path = "../reset.rs"]
+mod reset;
+#[path = "../ring_accept.rs"]
+mod ring_accept;
 #[path = "../ring_or_epoll.rs"]
 mod ring_or_epoll;
 
@@ -48,6 +54,13 @@ struct Args {
     /// Bytes per buffer
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     size: u32,
+    /// Leave a client whose request does not come, or that takes nothing, for so long
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    patience: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration> {
+    Ok(Duration::try_from_secs_f64(text.parse()?)?)
 }
 
 /// How many buffers a connection has at most between being filled and being released.

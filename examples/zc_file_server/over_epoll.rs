@@ -3,6 +3,7 @@ use std::io::{self, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use netprims::buffer::{TxBuf, TxPool};
@@ -10,6 +11,7 @@ use netprims::fd::{Epoll, Events, Interest};
 use netprims::zerocopy::{ZeroCopyOptions, ZeroCopySender};
 
 use super::accept_error::{AcceptError, PAUSE};
+use super::reset::reset_on_close;
 use super::{Answer, Args, Folder, Incoming, MOST_OUT, Totals};
 
 /// Serves until so many connections are over.
@@ -25,20 +27,24 @@ pub(super) fn serve(args: &Args, listener: OwnedFd, folder: &Folder) -> Result<T
         clients: Vec::new(),
         hungry: VecDeque::new(),
         totals: Totals::default(),
+        patience: args.patience,
+        looked: Instant::now(),
     };
     let mut events = Events::with_capacity(64);
     while args
         .connections
         .is_none_or(|most| server.totals.connections < most)
     {
-        // What is hungry goes on as soon as a buffer is free, which an event of another connection brings about.
-        server.epoll.wait(&mut events, None)?;
+        // What is hungry goes on as soon as a buffer is free, which an event of another connection brings about, or its end.
+        let look = args.patience / 4;
+        server.epoll.wait(&mut events, Some(look))?;
         for event in events.iter() {
             match event.token() {
                 LISTENER => server.accept(&listener)?,
                 token => server.go_on(usize::try_from(token)?),
             }
         }
+        server.leave_the_silent();
         for _ in 0..server.hungry.len() {
             if let Some(nth) = server.hungry.pop_front() {
                 server.go_on(nth);
@@ -59,6 +65,9 @@ struct Server<'a> {
     /// Clients for whom there was no buffer.
     hungry: VecDeque<usize>,
     totals: Totals,
+    patience: Duration,
+    /// When silent clients were looked for.
+    looked: Instant,
 }
 
 struct Client {
@@ -69,6 +78,9 @@ struct Client {
     waiting: Option<TxBuf>,
     /// Bytes that came behind the request.
     unasked: usize,
+    /// What had been done of the answer when something last had, and when that was.
+    done: Option<(u64, usize)>,
+    since: Instant,
 }
 
 /// As many as one may not have read yet when the request has ended.
@@ -104,6 +116,8 @@ impl Server<'_> {
                 answer: None,
                 waiting: None,
                 unasked: 0,
+                done: None,
+                since: Instant::now(),
             });
             match self.clients.get_mut(nth) {
                 Some(place) => *place = client,
@@ -123,6 +137,29 @@ impl Server<'_> {
             Ok(Turn::Over) => self.end(nth),
             Err(error) => {
                 eprintln!("a connection: {error:#}");
+                reset_on_close(client.sender.socket());
+                self.end(nth);
+            }
+        }
+    }
+
+    /// Closes the connections on which nothing has happened for too long, so that others get their buffers.
+    fn leave_the_silent(&mut self) {
+        if self.looked.elapsed() < self.patience / 4 {
+            return;
+        }
+        self.looked = Instant::now();
+        for nth in 0..self.clients.len() {
+            let Some(Some(client)) = self.clients.get_mut(nth) else {
+                continue;
+            };
+            // It waits for this server.
+            if self.hungry.contains(&nth) {
+                client.since = Instant::now();
+            }
+            if client.since.elapsed() > self.patience {
+                eprintln!("a connection: the client is silent");
+                reset_on_close(client.sender.socket());
                 self.end(nth);
             }
         }
@@ -157,6 +194,13 @@ impl Client {
         let has_left = self.read(folder)?;
         self.sender.reap(drop)?;
         self.sender.flush(drop)?;
+        let totals = self.sender.totals();
+        let back = totals.zero_copied + totals.copied + totals.plain;
+        let done = self.answer.is_some().then(|| (back, self.sender.unsent()));
+        if done != self.done {
+            self.done = done;
+            self.since = Instant::now();
+        }
         let Some(answer) = &mut self.answer else {
             return Ok(if has_left { Turn::Over } else { Turn::Later });
         };

@@ -2,19 +2,22 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use netprims::Error;
-use netprims::ring::{
-    AutoPolicy, Event, Ring, RxPlan, RxPool, Socket, Ticket, TxBuf, TxPool, Wait, ZcPolicy,
-};
+use netprims::ring::{Event, Ring, RxPlan, RxPool, Socket, Ticket, TxPool, Wait};
 
-use super::accept_error::{AcceptError, PAUSE};
-use super::{Answer, Args, Folder, Incoming, MOST_OUT, Totals};
+use super::client::{Client, Next};
+use super::reset::reset_on_close;
+use super::ring_accept::Accepting;
+use super::{Answer, Args, Folder, Totals};
 
-/// Sends until they are released, receives, and the accept.
+/// Clients at a time. Others wait.
+const MOST_CLIENTS: usize = 1024;
+
+/// Sends until they are released, of which there are no more than buffers (4096); for each client a receive, a timeout and a
+/// shutdown; and what has been cancelled and has not ended.
 pub(super) const MOST_IN_FLIGHT: u32 = 8192;
 
 /// How long to wait, when the last connection is over, for what the kernel still reads.
@@ -31,40 +34,36 @@ pub(super) fn serve(
     let rx = ring.rx_pool(&RxPlan::new(128, 2048))?;
     println!("{}", rx.report());
     let tx = ring.tx_pool(args.buffers, args.size)?;
-    let listener = ring.add(listener)?;
-    let accept = ring.accept(listener)?;
+    let mut accepting = Accepting::new(&mut ring, listener)?;
     let mut server = Server {
         ring,
         rx,
         tx,
         folder,
+        patience: args.patience,
         clients: HashMap::new(),
         whose: HashMap::new(),
-        ready: VecDeque::new(),
+        news: News::default(),
         hungry: VecDeque::new(),
-        arrived: Vec::new(),
-        no_longer_accepting: None,
         ended: 0,
     };
     while args.connections.is_none_or(|most| server.ended < most) {
         server.poll(Wait::Forever)?;
-        server.welcome()?;
-        if let Some(error) = server.no_longer_accepting.take() {
-            match AcceptError::of(&error) {
-                AcceptError::Listener => return Err(error.into()),
-                _ => {
-                    eprintln!("accept: {error}");
-                    thread::sleep(PAUSE);
-                }
-            }
-            server.ring.accept(listener)?;
+        if let Some(error) = server.news.no_longer_accepting.take() {
+            accepting.ended(&mut server.ring, error)?;
         }
-        while let Some(socket) = server.ready.pop_front() {
+        while let Some(timeout) = server.news.timed_out.pop() {
+            accepting.timed_out(timeout);
+            server.look_after(timeout);
+        }
+        while let Some(socket) = server.news.ready.pop_front() {
             server.go_on(socket);
         }
+        server.welcome()?;
+        let has_room = server.clients.len() < MOST_CLIENTS;
+        accepting.take_more(&mut server.ring, has_room)?;
     }
-    // That the accept is over already is no error.
-    let _ = server.ring.cancel(accept);
+    accepting.end(&mut server.ring);
     while server.ring.in_flight() > 0 && server.poll(Wait::AtMost(PATIENCE))? > 0 {}
     let totals = server.ring.totals();
     Ok(Totals {
@@ -80,121 +79,117 @@ struct Server<'a> {
     rx: RxPool,
     tx: TxPool,
     folder: &'a Folder,
+    patience: Duration,
     clients: HashMap<Socket, Client>,
-    /// Whose request a ticket is, and how many bytes it sends.
-    whose: HashMap<Ticket, (Socket, usize)>,
-    /// Clients that may go on.
-    ready: VecDeque<Socket>,
+    whose: HashMap<Ticket, Request>,
+    news: News,
     /// Clients for whom there was no buffer, or no room in the ring.
     hungry: VecDeque<Socket>,
-    arrived: Vec<OwnedFd>,
-    no_longer_accepting: Option<io::Error>,
     /// How many connections are over.
     ended: u64,
 }
 
+/// What a ticket is about.
+struct Request {
+    socket: Socket,
+    /// The bytes it sends.
+    len: usize,
+    /// The buffers that are not released.
+    bufs: usize,
+}
+
+/// What a poll has told and is still to be done: the ring cannot be asked for anything while it tells.
 #[derive(Default)]
-struct Client {
-    incoming: Incoming,
-    answer: Option<Answer>,
-    /// A buffer for which the ring had no room.
-    waiting: Option<TxBuf>,
-    /// Sends without a result.
-    unsent: u32,
-    /// Buffers that are not released.
-    out: u32,
-    /// It sends no more.
-    has_left: bool,
-    /// All was sent, and the end of it was told.
-    is_shutting: bool,
-    is_over: bool,
-    failure: Option<String>,
+struct News {
+    arrived: VecDeque<OwnedFd>,
+    /// Clients that may go on.
+    ready: VecDeque<Socket>,
+    timed_out: Vec<Ticket>,
+    no_longer_accepting: Option<io::Error>,
 }
 
 impl Server<'_> {
-    /// Takes what has happened, and notes who may go on. Nothing is queued in here: the ring is busy telling.
+    /// Takes what has happened, and notes who may go on.
     fn poll(&mut self, wait: Wait) -> Result<usize> {
         let Self {
             ring,
             folder,
+            patience,
             clients,
             whose,
-            ready,
+            news,
             hungry,
-            arrived,
-            no_longer_accepting,
             ..
         } = self;
-        let events = ring.poll(wait, |event| match event {
-            Event::Accepted { fd, .. } => arrived.push(fd),
-            Event::AcceptEnded { error, .. } => *no_longer_accepting = Some(error),
-            Event::Received { ticket, chunk, .. } => {
-                let Some((socket, _)) = whose.get(&ticket) else {
-                    return;
-                };
-                // What comes behind the request is nobody's.
-                if let Some(client) = clients.get_mut(socket).filter(|it| it.answer.is_none()) {
+        let events = ring.poll(wait, |event| {
+            let ticket = match &event {
+                Event::Received { ticket, .. }
+                | Event::ReceiveEnded { ticket, .. }
+                | Event::Sent { ticket, .. }
+                | Event::Released { ticket, .. }
+                | Event::ShutDown { ticket, .. } => *ticket,
+                _ => return news.take(event),
+            };
+            if matches!(event, Event::Released { .. }) {
+                // There is a buffer, and room in the ring.
+                news.ready.append(hungry);
+            }
+            let Some(request) = whose.get_mut(&ticket) else {
+                return;
+            };
+            let (socket, len) = (request.socket, request.len);
+            let is_over = match &event {
+                Event::Released { .. } => {
+                    request.bufs -= 1;
+                    request.bufs == 0
+                }
+                Event::ReceiveEnded { .. } | Event::ShutDown { .. } => true,
+                _ => false,
+            };
+            if is_over {
+                whose.remove(&ticket);
+            }
+            // What is left of a client that is gone: a buffer is dropped with its event, and so goes back to the pool.
+            let Some(client) = clients.get_mut(&socket) else {
+                return;
+            };
+            match event {
+                // What comes behind the request is nobody's. A request that comes in parts puts nothing off.
+                Event::Received { chunk, .. } => {
+                    if client.answer.is_some() {
+                        return;
+                    }
                     let asked = client.incoming.take(&chunk);
                     client.answer = asked.map(|asked| Answer::to(asked, folder));
-                    ready.push_back(*socket);
-                }
-            }
-            Event::ReceiveEnded { ticket, .. } => {
-                let Some((socket, _)) = whose.remove(&ticket) else {
-                    return;
-                };
-                if let Some(client) = clients.get_mut(&socket) {
-                    client.has_left = true;
-                    ready.push_back(socket);
-                }
-            }
-            Event::Sent { ticket, result, .. } => {
-                let Some((socket, len)) = whose.get(&ticket) else {
-                    return;
-                };
-                if let Some(client) = clients.get_mut(socket) {
-                    client.unsent -= 1;
-                    match result {
-                        Ok(taken) if taken == *len => {}
-                        Ok(taken) => client.failure = Some(format!("{taken} bytes of {len}")),
-                        Err(error) => client.failure = Some(error.to_string()),
-                    }
-                    ready.push_back(*socket);
-                }
-            }
-            Event::Released { ticket, buf, .. } => {
-                drop(buf);
-                if let Some((socket, _)) = whose.remove(&ticket) {
-                    if let Some(client) = clients.get_mut(&socket) {
-                        client.out -= 1;
-                        ready.push_back(socket);
+                    if client.answer.is_some() {
+                        client.put_off(*patience);
                     }
                 }
-                // There is a buffer, and room in the ring.
-                ready.append(hungry);
-            }
-            Event::ShutDown { ticket, .. } => {
-                if let Some((socket, _)) = whose.remove(&ticket) {
-                    if let Some(client) = clients.get_mut(&socket) {
-                        client.is_over = true;
-                        ready.push_back(socket);
-                    }
+                Event::ReceiveEnded { .. } => client.has_left = true,
+                Event::Sent { result, .. } => {
+                    client.put_off(*patience);
+                    client.sent(len, result);
                 }
+                Event::Released { .. } => {
+                    client.put_off(*patience);
+                    client.released();
+                }
+                _ => client.shut(),
             }
-            _ => {}
+            news.ready.push_back(socket);
         })?;
         Ok(events)
     }
 
-    /// Receives from those who have come.
+    /// Receives from those who have come, as many as there is room for.
     fn welcome(&mut self) -> Result<()> {
-        for fd in self.arrived.drain(..) {
+        while self.clients.len() < MOST_CLIENTS {
+            let Some(fd) = self.news.arrived.pop_front() else {
+                break;
+            };
             let socket = self.ring.add(fd)?;
-            match self.ring.receive(socket, &self.rx) {
-                Ok(ticket) => {
-                    self.whose.insert(ticket, (socket, 0));
-                    self.clients.insert(socket, Client::default());
-                }
+            match self.start(socket) {
+                Ok(client) => drop(self.clients.insert(socket, client)),
                 Err(error) => {
                     eprintln!("a connection is refused: {error}");
                     drop(self.ring.remove(socket)?);
@@ -205,15 +200,60 @@ impl Server<'_> {
         Ok(())
     }
 
+    fn start(&mut self, socket: Socket) -> netprims::Result<Client> {
+        let request = |ring: &mut HashMap<_, _>, ticket| {
+            let request = Request {
+                socket,
+                len: 0,
+                bufs: 0,
+            };
+            ring.insert(ticket, request);
+        };
+        let receive = self.ring.receive(socket, &self.rx)?;
+        request(&mut self.whose, receive);
+        let timeout = self.ring.timeout(self.patience)?;
+        request(&mut self.whose, timeout);
+        Ok(Client::new(timeout, self.patience))
+    }
+
+    /// The timeout of a client is over. Where something has happened since it was asked for, there is a new one.
+    fn look_after(&mut self, timeout: Ticket) {
+        let Some(Request { socket, .. }) = self.whose.remove(&timeout) else {
+            return;
+        };
+        let Some(client) = self.clients.get_mut(&socket) else {
+            return;
+        };
+        let again = match client.time_left(self.patience) {
+            Some(left) => self.ring.timeout(left).map_err(|error| error.to_string()),
+            None => Err("the client is silent".to_owned()),
+        };
+        match again {
+            Ok(timeout) => {
+                client.timeout = timeout;
+                let request = Request {
+                    socket,
+                    len: 0,
+                    bufs: 0,
+                };
+                self.whose.insert(timeout, request);
+            }
+            Err(failure) => {
+                client.failure = Some(failure);
+                self.news.ready.push_back(socket);
+            }
+        }
+    }
+
     /// Does for a client what can be done now.
     fn go_on(&mut self, socket: Socket) {
         match self.send(socket) {
             Ok(Turn::Later) => {}
             Ok(Turn::Hungry) => self.hungry.push_back(socket),
-            Ok(Turn::Over) => self.end(socket),
+            Ok(Turn::Over) => self.end(socket, false),
             Err(error) => {
                 eprintln!("a connection: {error:#}");
-                self.end(socket);
+                self.end(socket, true);
             }
         }
     }
@@ -223,69 +263,75 @@ impl Server<'_> {
             return Ok(Turn::Later);
         };
         if let Some(failure) = &client.failure {
-            bail!("send: {failure}");
+            bail!("{failure}");
         }
-        if client.is_over {
+        if client.is_over() || (client.has_left && client.answer.is_none()) {
             return Ok(Turn::Over);
         }
-        let Some(answer) = &mut client.answer else {
-            let is_over = client.has_left;
-            return Ok(if is_over { Turn::Over } else { Turn::Later });
-        };
-        // The next send of a stream is queued when the result of the one before is known; that is long before its buffer
-        // comes back.
-        while client.unsent == 0 && client.out < MOST_OUT {
-            let buf = match client.waiting.take() {
-                Some(buf) => buf,
-                None if answer.is_over() => break,
-                None => {
-                    let Some(mut buf) = self.tx.take() else {
-                        return Ok(Turn::Hungry);
-                    };
-                    let len = answer.fill(&mut buf)?;
-                    buf.set_len(len)?;
-                    buf
-                }
+        loop {
+            let queued = match client.fill(&self.tx)? {
+                Next::Send => client.queue(&mut self.ring, socket),
+                Next::Sent if !client.is_shutting => break,
+                Next::Hungry => return Ok(Turn::Hungry),
+                Next::Sent | Next::Later => return Ok(Turn::Later),
             };
-            let len = buf.len();
-            match self
-                .ring
-                .send(socket, buf, ZcPolicy::Auto(AutoPolicy::new()))
-            {
-                Ok(ticket) => {
-                    self.whose.insert(ticket, (socket, len));
-                    client.unsent += 1;
-                    client.out += 1;
-                }
-                Err(rejected) if matches!(rejected.error, Error::RingFull) => {
-                    client.waiting = Some(rejected.buf);
-                    return Ok(Turn::Hungry);
-                }
-                Err(rejected) => return Err(rejected.error.into()),
-            }
-        }
-        let is_sent = answer.is_over() && client.waiting.is_none() && client.unsent == 0;
-        if is_sent && !client.is_shutting {
-            match self.ring.shutdown(socket, Shutdown::Write) {
-                Ok(ticket) => {
-                    self.whose.insert(ticket, (socket, 0));
-                    client.is_shutting = true;
+            match queued {
+                Ok(queued) => {
+                    let request = Request {
+                        socket,
+                        len: queued.len,
+                        bufs: queued.bufs,
+                    };
+                    self.whose.insert(queued.ticket, request);
                 }
                 Err(Error::RingFull) => return Ok(Turn::Hungry),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Turn::Later)
+        match self.ring.shutdown(socket, Shutdown::Write) {
+            Ok(ticket) => {
+                let request = Request {
+                    socket,
+                    len: 0,
+                    bufs: 0,
+                };
+                self.whose.insert(ticket, request);
+                client.is_shutting = true;
+                Ok(Turn::Later)
+            }
+            Err(Error::RingFull) => Ok(Turn::Hungry),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Closes a connection. What the kernel still reads of its buffers comes back all the same.
-    fn end(&mut self, socket: Socket) {
-        self.clients.remove(&socket);
-        match self.ring.remove(socket) {
+    /// Closes a connection. What the kernel still has of its buffers comes back all the same.
+    fn end(&mut self, socket: Socket, has_failed: bool) {
+        if let Some(client) = self.clients.remove(&socket) {
+            self.whose.remove(&client.timeout);
+            // That it is over already is no error.
+            let _ = self.ring.cancel(client.timeout);
+        }
+        let cancelled = match has_failed {
+            true => self.ring.cancel_all(socket),
+            false => Ok(()),
+        };
+        match cancelled.and_then(|()| self.ring.remove(socket)) {
+            Ok(fd) if has_failed => reset_on_close(&fd),
             Ok(fd) => drop(fd),
             Err(error) => eprintln!("a connection: {error}"),
         }
         self.ended += 1;
+    }
+}
+
+impl News {
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::Accepted { fd, .. } => self.arrived.push_back(fd),
+            Event::AcceptEnded { error, .. } => self.no_longer_accepting = Some(error),
+            Event::TimedOut { ticket, .. } => self.timed_out.push(ticket),
+            _ => {}
+        }
     }
 }
 

@@ -8,8 +8,9 @@
 //! zc_sink --device eth0:7 ...      into a queue of a device, with what it lacks if it is not ready
 //! ```
 //!
-//! Three things to take from it: the report (the rung of the ladder that was reached, and what keeps it from a higher one), a
-//! chunk that is looked at where it was received, and the statistics, which tell a pool that is too small.
+//! Four things to take from it: the report (the rung of the ladder that was reached, and what keeps it from a higher one), a
+//! chunk that is looked at where it was received, the statistics, which tell a pool that is too small, and an accept that
+//! waits while there is no room for another connection.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -25,6 +26,8 @@ use ring_or_epoll::ring_or_epoll;
 mod accept_error;
 mod over_epoll;
 mod over_ring;
+#[path = "../ring_accept.rs"]
+mod ring_accept;
 #[path = "../ring_or_epoll.rs"]
 mod ring_or_epoll;
 
@@ -37,6 +40,9 @@ struct Args {
     /// End after so many connections
     #[arg(long, value_name = "COUNT", requires = "listen")]
     connections: Option<u64>,
+    /// Receive from so many connections at a time; others wait
+    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=32_000))]
+    at_a_time: u32,
     /// Without an address, receive so many bytes
     #[arg(long, default_value_t = 64 << 20)]
     bytes: u64,
@@ -101,6 +107,15 @@ struct Received {
     bytes: u64,
 }
 
+impl Received {
+    /// Counts a connection that is over.
+    fn add(&mut self, stream: &Stream, why: &str) {
+        println!("{} bytes from a connection: {why}", stream.position);
+        self.connections += 1;
+        self.bytes += stream.position;
+    }
+}
+
 fn main() -> Result<()> {
     let args = Args::parse();
     let at = args
@@ -114,7 +129,7 @@ fn main() -> Result<()> {
         None => (Some(1), Some(thread::spawn(move || send(at, args.bytes)))),
     };
     let builder = Ring::builder()
-        .in_flight(over_ring::MOST_IN_FLIGHT)
+        .in_flight(over_ring::most_in_flight(&args))
         .zero_copy_receive(args.zero_copy().is_some());
     let received = match ring_or_epoll(&builder)? {
         Some(ring) => over_ring::receive(ring, &args, listener.into(), connections)?,

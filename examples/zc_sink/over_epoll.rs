@@ -3,7 +3,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use netprims::fd::{Epoll, Events, Interest};
 
 use super::accept_error::{AcceptError, PAUSE};
@@ -22,9 +22,11 @@ pub(super) fn receive(
     listener.set_nonblocking(true)?;
     let epoll = Epoll::new()?;
     epoll.add(&listener, LISTENER, Interest::READABLE)?;
+    let mut is_accepting = true;
     let mut events = Events::with_capacity(64);
     // The place of a connection is its token.
     let mut streams: Vec<Option<(TcpStream, Stream)>> = Vec::new();
+    let most = usize::try_from(args.at_a_time)?;
     let mut received = Received::default();
     let mut buf = vec![0; usize::try_from(args.slot_len)?];
     while connections.is_none_or(|most| received.connections < most) {
@@ -49,15 +51,27 @@ pub(super) fn receive(
             // Level-triggered: what this read leaves wakes the next wait.
             match socket.read(&mut buf) {
                 Ok(0) => {
-                    println!("{} bytes from a connection: Closed", stream.position);
-                    received.connections += 1;
-                    received.bytes += stream.position;
+                    received.add(stream, "Closed");
                     *place = None;
                 }
                 Ok(len) => stream.check(&buf[..len])?,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error).context("a connection ended early"),
+                Err(error) => {
+                    received.add(stream, &error.to_string());
+                    *place = None;
+                }
             }
+        }
+        // The others wait in the backlog.
+        let has_room = streams.iter().flatten().count() < most;
+        if has_room != is_accepting {
+            let interest = if has_room {
+                Interest::READABLE
+            } else {
+                Interest::NONE
+            };
+            epoll.modify(&listener, LISTENER, interest)?;
+            is_accepting = has_room;
         }
     }
     println!("bytes={0} copied={0}", received.bytes);

@@ -1,17 +1,21 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use netprims::ring::readiness::Readiness;
-use netprims::ring::{Event, ReceiveEnd, Ring, RxPlan, Socket, Ticket, Wait, ZeroCopyRx};
+use netprims::ring::{Event, ReceiveEnd, Ring, RxPlan, RxPool, Socket, Ticket, Wait, ZeroCopyRx};
 
-use super::accept_error::{AcceptError, PAUSE};
+use super::ring_accept::Accepting;
 use super::{Args, Received, Stream};
 
-/// Connections at a time, and the accept.
-pub(super) const MOST_IN_FLIGHT: u32 = 1024;
+/// Requests that are about no connection: the accept, the end of it, and a pause.
+const OTHERS: u32 = 3;
+
+/// A receive for each connection at a time, and the others.
+pub(super) fn most_in_flight(args: &Args) -> u32 {
+    args.at_a_time + OTHERS
+}
 
 /// Receives until so many connections are over.
 pub(super) fn receive(
@@ -20,57 +24,72 @@ pub(super) fn receive(
     listener: OwnedFd,
     connections: Option<u64>,
 ) -> Result<Received> {
-    let mut plan = RxPlan::new(args.slots, args.slot_len)
-        .at_most(args.at_most.into())
-        .bundles(!args.no_bundles)
-        .incremental(args.incremental);
-    if let Some(source) = args.zero_copy() {
-        if let ZeroCopyRx::Device { interface, queue } = &source {
-            for finding in Readiness::check(interface, *queue)?.missing() {
-                println!("{finding}");
-            }
-        }
-        plan = plan.zero_copy(source);
-    }
-    let pool = ring.rx_pool(&plan)?;
+    let pool = ring.rx_pool(&plan(args))?;
     println!("{}", pool.report());
-    let listener = ring.add(listener)?;
-    ring.accept(listener)?;
+    let mut accepting = Accepting::new(&mut ring, listener)?;
+    let most = usize::try_from(args.at_a_time)?;
     let mut streams: HashMap<Ticket, (Socket, Stream)> = HashMap::new();
     let mut received = Received::default();
     let mut news = News::default();
     while connections.is_none_or(|most| received.connections < most) {
         ring.poll(Wait::Forever, |event| news.take(event, &mut streams))?;
-        for fd in news.arrived.drain(..) {
-            let socket = ring.add(fd)?;
-            let ticket = ring.receive(socket, &pool)?;
-            streams.insert(ticket, (socket, Stream::default()));
-        }
         for (ticket, end) in news.ended.drain(..) {
             let Some((socket, stream)) = streams.remove(&ticket) else {
                 continue;
             };
             netprims::fd::close(ring.remove(socket)?)?;
-            received.connections += 1;
-            received.bytes += stream.position;
-            println!("{} bytes from a connection: {end:?}", stream.position);
-            match end {
-                ReceiveEnd::Closed => {}
-                end => bail!("a connection ended early: {end:?}"),
-            }
+            received.add(&stream, &why(&end));
         }
         if let Some(error) = news.wrong.take() {
             return Err(error);
         }
         if let Some(error) = news.no_longer_accepting.take() {
-            if AcceptError::of(&error) == AcceptError::Listener {
-                return Err(error.into());
-            }
-            eprintln!("accept: {error}");
-            thread::sleep(PAUSE);
-            ring.accept(listener)?;
+            accepting.ended(&mut ring, error)?;
+        }
+        for timeout in news.timed_out.drain(..) {
+            accepting.timed_out(timeout);
+        }
+        while streams.len() < most {
+            let Some(fd) = news.arrived.pop_front() else {
+                break;
+            };
+            let socket = ring.add(fd)?;
+            let ticket = ring.receive(socket, &pool)?;
+            streams.insert(ticket, (socket, Stream::default()));
+        }
+        accepting.take_more(&mut ring, streams.len() < most)?;
+    }
+    accepting.end(&mut ring);
+    print_stats(&pool);
+    Ok(received)
+}
+
+fn plan(args: &Args) -> RxPlan {
+    let plan = RxPlan::new(args.slots, args.slot_len)
+        .at_most(args.at_most.into())
+        .bundles(!args.no_bundles)
+        .incremental(args.incremental);
+    let Some(source) = args.zero_copy() else {
+        return plan;
+    };
+    if let ZeroCopyRx::Device { interface, queue } = &source {
+        match Readiness::check(interface, *queue) {
+            Ok(readiness) => readiness.missing().for_each(|it| println!("{it}")),
+            // The pool's report says what comes of it all the same.
+            Err(error) => println!("{interface}:{queue}: cannot tell what it lacks: {error}"),
         }
     }
+    plan.zero_copy(source)
+}
+
+fn why(end: &ReceiveEnd) -> String {
+    match end {
+        ReceiveEnd::Failed(error) => error.to_string(),
+        end => format!("{end:?}"),
+    }
+}
+
+fn print_stats(pool: &RxPool) {
     let stats = pool.stats();
     let copied = stats
         .copied
@@ -79,14 +98,15 @@ pub(super) fn receive(
         "chunks={} bytes={} copied={copied} starved={} rearmed={} stepped_down={} flushed={}",
         stats.chunks, stats.bytes, stats.starved, stats.rearmed, stats.stepped_down, stats.flushed
     );
-    Ok(received)
 }
 
 /// What a poll has told and is still to be done: the ring cannot be asked for anything while it tells.
 #[derive(Default)]
 struct News {
-    arrived: Vec<OwnedFd>,
+    /// Connections that are not received from yet.
+    arrived: VecDeque<OwnedFd>,
     ended: Vec<(Ticket, ReceiveEnd)>,
+    timed_out: Vec<Ticket>,
     no_longer_accepting: Option<io::Error>,
     wrong: Option<anyhow::Error>,
 }
@@ -94,7 +114,7 @@ struct News {
 impl News {
     fn take(&mut self, event: Event<'_>, streams: &mut HashMap<Ticket, (Socket, Stream)>) {
         match event {
-            Event::Accepted { fd, .. } => self.arrived.push(fd),
+            Event::Accepted { fd, .. } => self.arrived.push_back(fd),
             Event::AcceptEnded { error, .. } => self.no_longer_accepting = Some(error),
             // The bytes are looked at where they are. When this returns, the memory is received into again.
             Event::Received { ticket, chunk, .. } => {
@@ -105,6 +125,7 @@ impl News {
                 }
             }
             Event::ReceiveEnded { ticket, end, .. } => self.ended.push((ticket, end)),
+            Event::TimedOut { ticket, .. } => self.timed_out.push(ticket),
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! Programs under the seccomp filter of a container.
 
+use std::io;
 use std::thread;
 
 #[expect(unsafe_code, reason = "a seccomp filter")]
@@ -17,12 +18,34 @@ const IO_URING: [libc::c_long; 3] = [
 
 /// Starts a program to which every io_uring system call answers `errno`, and so to what it starts.
 pub(crate) fn inside<R: Send>(errno: u16, start: impl FnOnce() -> R + Send) -> R {
-    // A filter stays on its thread for good, and a process has that of the thread that starts it.
+    filtered(
+        || {
+            IO_URING
+                .iter()
+                .try_for_each(|call| sys::seccomp::refuse(*call, errno))
+        },
+        start,
+    )
+}
+
+/// Starts a program that gets no netlink socket: what a kernel says that has no netlink.
+#[allow(dead_code, reason = "not every test file that shares this asks for it")]
+pub(crate) fn without_netlink<R: Send>(start: impl FnOnce() -> R + Send) -> R {
+    const EAFNOSUPPORT: u16 = 97;
+    filtered(
+        || sys::seccomp::refuse_family(libc::AF_NETLINK, EAFNOSUPPORT),
+        start,
+    )
+}
+
+/// A filter stays on its thread for good, and a process has that of the thread that starts it.
+fn filtered<R: Send>(
+    install: impl FnOnce() -> io::Result<()> + Send,
+    start: impl FnOnce() -> R + Send,
+) -> R {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            for call in IO_URING {
-                sys::seccomp::refuse(call, errno).expect("a seccomp filter");
-            }
+            install().expect("a seccomp filter");
             start()
         });
         thread.join().expect("a thread")

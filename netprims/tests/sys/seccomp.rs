@@ -40,6 +40,22 @@ pub(crate) fn refuse_option(level: i32, option: i32, errno: u16) -> io::Result<(
     ])
 }
 
+/// Makes socket(2) answer `errno` for one address family, for the calling thread, for good.
+#[allow(dead_code, reason = "not every test file that shares this asks for it")]
+pub(crate) fn refuse_family(family: i32, errno: u16) -> io::Result<()> {
+    /// The first argument in `struct seccomp_data`, its lower half.
+    const FAMILY: u32 = if cfg!(target_endian = "big") { 20 } else { 16 };
+    let call = u32::try_from(libc::SYS_socket).map_err(io::Error::other)?;
+    install(&mut [
+        step(LOAD, 0, 0, 0),
+        step(JUMP_IF_EQUAL, 0, 3, call),
+        step(LOAD, 0, 0, FAMILY),
+        step(JUMP_IF_EQUAL, 0, 1, unsigned(family)),
+        step(RETURN, 0, 0, ERRNO | u32::from(errno)),
+        step(RETURN, 0, 0, ALLOW),
+    ])
+}
+
 fn unsigned(number: i32) -> u32 {
     u32::from_ne_bytes(number.to_ne_bytes())
 }
