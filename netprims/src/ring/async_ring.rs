@@ -56,6 +56,8 @@ impl AsyncRing {
     /// Hands queued requests to the kernel, waits for the first event, and tells the handler each event there is. Returns
     /// how many: 0 only if nothing is in flight.
     ///
+    /// A receive that waits for memory goes on when an [`RxBuf`](super::RxBuf) of its pool is dropped, on whichever thread.
+    ///
     /// Dropping the future at any time loses no event: it only ever waits with none taken.
     ///
     /// # Errors
@@ -65,11 +67,11 @@ impl AsyncRing {
         // A ring that always has something to tell must let other tasks run.
         consume_budget().await;
         loop {
-            let events = self.ring.poll_all(Wait::No, &mut handler)?;
+            let events = self.ring.core.poll_all(Wait::No, &mut handler)?;
             if events > 0 || self.ring.in_flight() == 0 {
                 return Ok(events);
             }
-            if self.ring.is_work_left() {
+            if !self.ring.core.can_wait_for_bell() {
                 yield_now().await;
                 continue;
             }

@@ -5,6 +5,9 @@ use super::{Chunk, Event, ReceiveEnd, Ticket, TxBuf, Wait};
 use crate::sys::uring::{self, Areas, Claim, Engine, Kernel, Outcome};
 use crate::{Error, Result};
 
+/// How often to enter the kernel for work it has put off before the caller gets its turn.
+const MOST_ENTERS: u32 = 16;
+
 /// What a ring does with its engine, whichever kernel it runs on.
 pub(super) struct Core<K: Kernel> {
     pub(super) engine: Engine<K>,
@@ -42,6 +45,30 @@ impl<K: Kernel> Core<K> {
                 std::thread::yield_now();
             }
         }
+    }
+
+    /// Polls until there is an event, or nothing that the kernel would do if it were entered: it puts work off after so much
+    /// of it at a time, and rings no bell for what it has put off. A send to a peer that does not read can be put off again
+    /// and again, and so seems to be one without copying whose socket was removed (seen: the kernel says that it has work
+    /// for as long as the peer does not read). So this gives up after a while: then there
+    /// [is work left](Engine::is_work_left).
+    pub(super) fn poll_all(
+        &mut self,
+        wait: Wait,
+        mut handler: impl FnMut(Event<'_>),
+    ) -> Result<usize> {
+        for _ in 0..MOST_ENTERS {
+            let events = self.poll(wait, &mut handler)?;
+            if events > 0 || wait != Wait::No || !self.engine.is_work_left() {
+                return Ok(events);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Whether the bell tells of whatever is next. If not, poll again.
+    pub(super) fn can_wait_for_bell(&mut self) -> bool {
+        !self.engine.is_work_left() && self.engine.listen()
     }
 
     /// How to block now, with so many events told already, until there are enough.

@@ -34,9 +34,6 @@ pub struct PollableRing {
     bell: EventFd,
 }
 
-/// How often to enter the kernel for work it has put off before the caller gets its turn.
-const MOST_ENTERS: u32 = 16;
-
 impl Ring {
     /// Gives the ring a descriptor to wait for. The kernel rings it for every completion from now on, which costs a little.
     ///
@@ -47,7 +44,7 @@ impl Ring {
     /// Source: eventfd(2), io_uring_register(2), `IORING_REGISTER_EVENTFD` (Linux 5.2).
     #[doc(alias = "IORING_REGISTER_EVENTFD")]
     pub fn pollable(mut self) -> Result<PollableRing> {
-        let bell = EventFdOptions::new().nonblocking(true).open()?;
+        let bell = self.bell()?;
         let kernel = self.core.engine.kernel_mut();
         kernel.ring_bell(Some(bell.as_fd())).map_err(|error| {
             Error::system("io_uring_register", "an eventfd for the ring", error)
@@ -57,26 +54,21 @@ impl Ring {
 }
 
 impl Ring {
-    /// Polls until there is an event, or nothing that the kernel would do if it were entered: it puts work off after so much
-    /// of it at a time, and rings no bell for what it has put off. A send to a peer that does not read can be put off again
-    /// and again, so this gives up after a while: then there [is work left](Ring::is_work_left).
-    pub(super) fn poll_all(
-        &mut self,
-        wait: Wait,
-        mut handler: impl FnMut(Event<'_>),
-    ) -> Result<usize> {
-        for _ in 0..MOST_ENTERS {
-            let events = self.poll(wait, &mut handler)?;
-            if events > 0 || wait != Wait::No || !self.is_work_left() {
-                return Ok(events);
+    /// An eventfd that whoever drops received memory rings, too. The ring keeps a copy.
+    fn bell(&self) -> Result<EventFd> {
+        let copy = |fd: BorrowedFd<'_>| {
+            let copied = fd.try_clone_to_owned();
+            copied.map_err(|error| Error::system("fcntl", "an eventfd for the ring", error))
+        };
+        let bell = self.core.engine.bell();
+        match bell.eventfd() {
+            Some(eventfd) => Ok(EventFd::from(copy(eventfd)?)),
+            None => {
+                let eventfd = EventFdOptions::new().nonblocking(true).open()?;
+                bell.hang(copy(eventfd.as_fd())?);
+                Ok(eventfd)
             }
         }
-        Ok(0)
-    }
-
-    /// Whether the kernel would do something if it were entered, of which no bell tells.
-    pub(super) fn is_work_left(&mut self) -> bool {
-        self.core.engine.kernel_mut().is_work_left()
     }
 
     /// Stops the bell.
@@ -90,8 +82,8 @@ impl PollableRing {
     /// As [`Ring::poll`]. If it tells nothing, the descriptor is readable as soon as there is something to tell; if it tells
     /// something, poll again before waiting.
     ///
-    /// A receive that waits for memory is no such thing: nothing becomes readable when an [`RxBuf`](super::RxBuf) is dropped
-    /// elsewhere. Poll after dropping one, or wait with a time limit.
+    /// That goes for a receive that waits for memory, too: dropping an [`RxBuf`](super::RxBuf) of its pool, on whichever
+    /// thread, makes the descriptor readable.
     ///
     /// # Errors
     ///
@@ -99,8 +91,8 @@ impl PollableRing {
     pub fn poll(&mut self, wait: Wait, handler: impl FnMut(Event<'_>)) -> Result<usize> {
         // Before the ring is looked at: what comes after that rings anew. It never waits, and says EAGAIN if it was silent.
         let _ = nix::unistd::read(&self.bell, &mut [0; 8]);
-        let events = self.ring.poll_all(wait, handler)?;
-        if events == 0 && wait == Wait::No && self.ring.is_work_left() {
+        let events = self.ring.core.poll_all(wait, handler)?;
+        if events == 0 && wait == Wait::No && !self.ring.core.can_wait_for_bell() {
             // Nobody else would. It refuses only when it has been rung too often to be silent.
             let _ = self.bell.add(1);
         }

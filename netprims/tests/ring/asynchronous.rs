@@ -13,7 +13,8 @@ use rstest::rstest;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
-use super::{Kind, PATIENCE};
+use super::streams::{plan, write_stream, wrong};
+use super::{Kind, PATIENCE, tcp};
 
 /// Runs on a thread of its own, so that a ring that is never woken fails the test.
 fn in_time<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
@@ -159,4 +160,44 @@ fn a_ring_that_is_always_ready_lets_others_run() {
             other.await.unwrap();
         });
     });
+}
+
+#[rstest]
+fn it_is_woken_when_memory_comes_back_that_a_receive_waits_for(
+    #[values(Kind::Plain, Kind::Thread)] kind: Kind,
+    #[values("plain", "multishot", "bundles")] way: &'static str,
+) {
+    const TOTAL: usize = 200_000;
+    let (near, far) = tcp();
+    let writing = write_stream(far, TOTAL);
+    let (give_back, kept) = mpsc::channel();
+    let dropping = thread::spawn(move || kept.into_iter().for_each(drop));
+    let starved = in_time(move || {
+        runtime().block_on(async move {
+            let mut ring = AsyncRing::new(kind.builder().build().unwrap()).unwrap();
+            let pool = ring.rx_pool(&plan(way, 2, 500)).unwrap();
+            let socket = ring.add(near).unwrap();
+            ring.receive(socket, &pool).unwrap();
+            let (mut got, mut is_over) = (0, false);
+            while !is_over {
+                let told = ring.poll(|event| match event {
+                    Event::Received { chunk, .. } => {
+                        let kept = chunk.detach();
+                        assert_eq!(wrong(got, &kept), 0);
+                        got += kept.len();
+                        give_back.send(kept).unwrap();
+                    }
+                    Event::ReceiveEnded { .. } => is_over = true,
+                    other => panic!("{other:?}"),
+                });
+                told.await.unwrap();
+            }
+            assert_eq!(got, TOTAL);
+            pool.stats().starved
+        })
+    });
+    dropping.join().unwrap();
+    writing.join().unwrap();
+    // The kernel's thread may be slower than who gives back.
+    assert!(kind == Kind::Thread || starved > 0);
 }

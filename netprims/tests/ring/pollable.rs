@@ -2,6 +2,7 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use netprims::ring::{Event, PollableRing, Strays, Wait};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rstest::rstest;
 
-use super::{Kind, LIMIT, PATIENCE};
+use super::streams::{plan, write_stream, wrong};
+use super::{Kind, LIMIT, PATIENCE, tcp};
 
 /// Polls once the descriptor says that there is something, until there is.
 fn next(ring: &mut PollableRing, mut handler: impl FnMut(Event<'_>)) -> usize {
@@ -96,4 +98,39 @@ fn a_ring_can_be_made_pollable_again() {
     let mut ring = ring.into_inner();
     ring.timeout(Duration::ZERO).unwrap();
     assert_eq!(ring.poll(LIMIT, |_| ()).unwrap(), 1);
+}
+
+#[rstest]
+fn it_is_readable_when_memory_comes_back_that_a_receive_waits_for(
+    #[values(Kind::Plain, Kind::Thread)] kind: Kind,
+    #[values("plain", "multishot", "bundles")] way: &str,
+) {
+    const TOTAL: usize = 200_000;
+    let (near, far) = tcp();
+    let mut ring = kind.builder().build().unwrap().pollable().unwrap();
+    let pool = ring.rx_pool(&plan(way, 2, 500)).unwrap();
+    let socket = ring.add(near).unwrap();
+    ring.receive(socket, &pool).unwrap();
+    let writing = write_stream(far, TOTAL);
+    let (give_back, kept) = mpsc::channel();
+    let dropping = thread::spawn(move || kept.into_iter().for_each(drop));
+    let (mut got, mut is_over) = (0, false);
+    while !is_over {
+        next(&mut ring, |event| match event {
+            Event::Received { chunk, .. } => {
+                let kept = chunk.detach();
+                assert_eq!(wrong(got, &kept), 0);
+                got += kept.len();
+                give_back.send(kept).unwrap();
+            }
+            Event::ReceiveEnded { .. } => is_over = true,
+            other => panic!("{other:?}"),
+        });
+    }
+    drop(give_back);
+    dropping.join().unwrap();
+    writing.join().unwrap();
+    assert_eq!((got, pool.outstanding()), (TOTAL, 0));
+    // The kernel's thread may be slower than who gives back.
+    assert!(kind == Kind::Thread || pool.stats().starved > 0);
 }

@@ -1,6 +1,6 @@
 //! Polling against a scripted kernel.
 
-use std::os::unix::net::UnixDatagram;
+use std::net::UdpSocket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rstest::rstest;
@@ -13,7 +13,9 @@ use crate::sys::uring::fake::Fake;
 fn core(sends: usize) -> (Core<Fake>, Pool) {
     let mut engine = Engine::new(Fake::new(), 8, Duration::from_millis(1));
     let pool = engine.pool(Shape::new(4, 100).unwrap()).unwrap().unwrap();
-    let socket = engine.add(UnixDatagram::pair().unwrap().0.into()).unwrap();
+    let socket = engine
+        .add(UdpSocket::bind("127.0.0.1:0").unwrap().into())
+        .unwrap();
     for _ in 0..sends {
         assert!(
             engine
@@ -162,4 +164,32 @@ fn a_refused_call_names_itself_and_loses_nothing() {
     assert!(error.to_string().contains("io_uring_enter"), "{error}");
     core.engine.kernel_mut().result(0, 100, false);
     assert_eq!(core.poll(Wait::No, |_| ()).unwrap(), 2);
+}
+
+/// As it does for as long as the peer of a socket that was removed does not read what was sent without copying.
+#[test]
+fn a_kernel_that_always_has_work_does_not_keep_the_caller() {
+    let (mut core, _pool) = core(1);
+    let kernel = core.engine.kernel_mut();
+    kernel.result(0, 100, true);
+    kernel.is_work_left = true;
+    assert_eq!(core.poll_all(Wait::No, |_| ()).unwrap(), 1);
+    assert_eq!(core.poll_all(Wait::No, |_| ()).unwrap(), 0);
+    assert!(!core.can_wait_for_bell(), "who waits must look again");
+    core.engine.kernel_mut().notify(0, 0);
+    assert_eq!(core.poll_all(Wait::No, |_| ()).unwrap(), 1);
+}
+
+#[rstest]
+#[case(libc::EBUSY)]
+#[case(libc::EAGAIN)]
+fn what_the_kernel_did_not_take_is_not_waited_for(#[case] errno: i32) {
+    let (mut core, _pool) = core(1);
+    let refused = || Err(io::Error::from_raw_os_error(errno));
+    let kernel = core.engine.kernel_mut();
+    kernel.enter_results.extend([(); 16].map(|()| refused()));
+    assert_eq!(core.poll_all(Wait::No, |_| ()).unwrap(), 0);
+    assert!(!core.can_wait_for_bell(), "nobody would ring");
+    assert_eq!(core.poll_all(Wait::No, |_| ()).unwrap(), 0);
+    assert!(core.can_wait_for_bell());
 }

@@ -36,6 +36,8 @@ pub(crate) struct Fake {
     /// Every `enter` panics.
     pub(crate) enter_panics: bool,
     pub(crate) zero_copy: bool,
+    /// It says so whenever it is asked.
+    pub(crate) is_work_left: bool,
     pub(crate) is_taken_by_others: bool,
     /// A forked child looks at it.
     pub(crate) is_away: bool,
@@ -71,6 +73,7 @@ impl Fake {
             file_results: VecDeque::new(),
             enter_panics: false,
             zero_copy: true,
+            is_work_left: false,
             is_taken_by_others: false,
             is_away: false,
             groups: Vec::new(),
@@ -206,6 +209,10 @@ unsafe impl Kernel for Fake {
             std::thread::sleep(limit);
         }
         Ok(())
+    }
+
+    fn is_work_left(&mut self) -> bool {
+        self.is_work_left
     }
 
     fn completion(&mut self) -> Option<Completion> {

@@ -46,6 +46,9 @@ pub(crate) unsafe trait Kernel: Provider {
         self.enter(None)
     }
 
+    /// Whether it would do something if it were entered, of which no bell tells.
+    fn is_work_left(&mut self) -> bool;
+
     /// Takes the next completion.
     fn completion(&mut self) -> Option<Completion>;
 

@@ -146,6 +146,8 @@ impl<K: Kernel> Engine<K> {
         let areas_of = |group: &Option<Group>| group.as_ref().map_or([None, None], Group::areas);
         let groups = self.groups.iter().map(areas_of).collect();
         self.areas = Arc::new(Areas { groups });
+        let areas = self.areas.groups.iter().flatten().flatten();
+        areas.for_each(|area| area.hang(&self.bell));
     }
 
     /// Takes back a chunk that was told, if nobody keeps it.

@@ -177,7 +177,7 @@ impl<K: Kernel> Engine<K> {
         self.groups.get_mut(usize::from(number))?.as_mut()
     }
 
-    /// Whether a receive waits for a slot to come back. Nothing wakes a thread that blocks in the kernel when one does.
+    /// Whether a receive waits for memory to come back. Nothing wakes a thread that blocks in the kernel when some does.
     pub(super) fn is_starved(&self) -> bool {
         let mut groups = self.groups.iter().flatten();
         groups.any(|group| !group.starved.is_empty() || group.is_queue_starved())

@@ -11,7 +11,7 @@ use io_uring::types::Timespec;
 use socket2::SockAddrStorage;
 
 use super::headers::Headers;
-use super::rx::Template;
+use super::rx::{Bell, Template};
 use super::slab::{Key, Missing, Slab};
 use super::totals::Totals;
 use super::zcrx::Pages;
@@ -28,6 +28,7 @@ mod control;
 mod files;
 mod groups;
 mod limit;
+mod listening;
 mod messages;
 mod pools;
 mod queues;
@@ -102,6 +103,8 @@ pub(crate) struct Engine<K: Kernel> {
     arrived: Arrived,
     /// The memory of `groups`, for who reads what was received.
     areas: Arc<Areas>,
+    /// Rung by whoever drops what receives wait for, once [asked](Engine::listen).
+    bell: Arc<Bell>,
     most_in_flight: usize,
     totals: Totals,
     strays: Strays,
@@ -209,7 +212,7 @@ const LEAST_TAKING: Duration = Duration::from_millis(100);
 /// Completions that a queue may hold, unless the ring is made for more requests than that.
 const LONGEST_QUEUE: usize = 4096;
 
-/// How long to wait while a receive has no slot: nothing wakes the ring when another thread drops one.
+/// How long to wait while a receive has no slot: what another thread rings when it drops one is not waited for in the kernel.
 const STARVED: Duration = Duration::from_millis(2);
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
@@ -241,6 +244,7 @@ impl<K: Kernel> Engine<K> {
             ended: VecDeque::with_capacity(most_in_flight),
             arrived: Arrived::new(),
             areas: Arc::default(),
+            bell: Arc::default(),
             most_in_flight,
             strays: Strays::default(),
             drain_limit: drain_limit.min(LONGEST_DRAIN),

@@ -80,12 +80,6 @@ impl Live {
         }
     }
 
-    /// Whether the kernel has work that it does when it is entered.
-    pub(crate) fn is_work_left(&mut self) -> bool {
-        let queue = self.ring.submission();
-        self.home.is_current() && (queue.taskrun() || queue.cq_overflow())
-    }
-
     fn fd(&self) -> BorrowedFd<'_> {
         // SAFETY: `ring` owns the descriptor, and is borrowed for as long as the answer.
         unsafe { BorrowedFd::borrow_raw(self.ring.fd()) }
@@ -198,6 +192,11 @@ unsafe impl Kernel for Live {
             }
             std::thread::sleep(LOOK_AGAIN);
         }
+    }
+
+    fn is_work_left(&mut self) -> bool {
+        let queue = self.ring.submission();
+        self.home.is_current() && (queue.taskrun() || queue.cq_overflow())
     }
 
     #[inline]

@@ -1,9 +1,10 @@
 use std::fmt;
 use std::mem;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use super::bell::Bell;
 use super::returns::Returns;
 use crate::sys::memory::{Mapping, Shape, count_leaked};
 
@@ -27,6 +28,8 @@ struct Shared {
     mapping: Mapping,
     shape: Shape,
     returns: Returns,
+    /// The ring's.
+    bell: OnceLock<Arc<Bell>>,
     /// Pieces that are out.
     outstanding: AtomicU32,
     leaked: AtomicBool,
@@ -75,6 +78,7 @@ impl Area {
             mapping,
             shape,
             returns: Returns::new(shape.slots()),
+            bell: OnceLock::new(),
             outstanding: AtomicU32::new(0),
             leaked: AtomicBool::new(false),
         };
@@ -169,6 +173,17 @@ impl Area {
     /// Tells each slot of which pieces were dropped since the last time, and how many.
     pub(in crate::sys::uring) fn collect(&self, each: impl FnMut(u32, u32)) {
         self.shared.returns.collect(each);
+    }
+
+    /// Has pieces that are dropped look at a bell. The first stays.
+    pub(in crate::sys::uring) fn hang(&self, bell: &Arc<Bell>) {
+        let _ = self.shared.bell.set(Arc::clone(bell));
+    }
+
+    /// Whether pieces were dropped since the last time [they were told](Area::collect). Those that are dropped after this
+    /// see what the bell was asked for before.
+    pub(in crate::sys::uring) fn has_returns(&self) -> bool {
+        !self.shared.returns.is_empty()
     }
 
     /// Pieces that are out: kept by somebody, or forgotten.
@@ -303,6 +318,9 @@ impl Drop for Piece {
         // Counted before the slot can be received into again, or the count of a pool in use could pass through zero.
         self.shared.outstanding.fetch_sub(1, Ordering::Release);
         self.shared.returns.push(self.taken.slot);
+        if let Some(bell) = self.shared.bell.get() {
+            bell.came_back();
+        }
     }
 }
 

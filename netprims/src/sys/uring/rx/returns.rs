@@ -48,7 +48,8 @@ impl Returns {
             link.below.store(top, Ordering::Relaxed);
             match self
                 .top
-                .compare_exchange_weak(top, slot, Ordering::Release, Ordering::Relaxed)
+                // For the bell, which is looked at next.
+                .compare_exchange_weak(top, slot, Ordering::SeqCst, Ordering::Relaxed)
             {
                 Ok(_) => return,
                 Err(current) => top = current,
@@ -69,6 +70,11 @@ impl Returns {
             top = link.below.load(Ordering::Relaxed);
             each(slot, link.pieces.swap(0, Ordering::Acquire));
         }
+    }
+
+    /// Whether nothing came back since the last time, or only what is going to look at the [`Bell`](super::Bell).
+    pub(super) fn is_empty(&self) -> bool {
+        self.top.load(Ordering::SeqCst) == NONE
     }
 
     fn link(&self, slot: u32) -> Option<&Link> {

@@ -1,4 +1,5 @@
 use std::io;
+use std::time::{Duration, Instant};
 
 use super::arrival::{Arrival, End, Fragment};
 use super::provider::Provider;
@@ -26,10 +27,15 @@ pub(crate) struct Pages {
     pending: Vec<u32>,
     /// A receive found no free page: what lies in the refill ring is worth a system call now.
     is_wanted: bool,
+    /// When the kernel was last asked for pages without a sign that it has some.
+    asked: Option<Instant>,
     /// What of the queue's counts was asked for before.
     flushes_seen: u64,
     copied_seen: u64,
 }
+
+/// How long at least between asking for pages and asking again.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What a completion brought.
 #[derive(Debug)]
@@ -70,6 +76,7 @@ impl Pages {
             back: vec![0; pages].into(),
             pending: Vec::with_capacity(pages),
             is_wanted: false,
+            asked: None,
             flushes_seen: 0,
             copied_seen: 0,
         })
@@ -147,10 +154,22 @@ impl Pages {
         if self.is_wanted && self.queue.has_waiting() {
             has_more |= self.queue.flush(provider).is_ok();
         }
-        // A kernel that cannot be told takes the pages when its device needs some, and says nothing.
-        has_more |= self.is_wanted && !self.queue.can_flush();
+        // A kernel that cannot be told takes the pages when its device needs some, and says nothing: it is asked now and
+        // then.
+        if self.is_wanted && !self.queue.can_flush() && !has_more {
+            let is_time = self.asked.is_none_or(|asked| asked.elapsed() >= PAUSE);
+            if is_time {
+                self.asked = Some(Instant::now());
+                has_more = true;
+            }
+        }
         self.is_wanted &= !has_more;
         has_more
+    }
+
+    /// Whether the kernel may get pages and not tell: it cannot be told to take those that were given back, or did not.
+    pub(crate) fn must_be_asked(&self) -> bool {
+        !self.queue.can_flush() || self.queue.has_waiting()
     }
 
     /// How many entries were written so far, wrapping: tells whether any was since another time.

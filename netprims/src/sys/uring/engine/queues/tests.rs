@@ -4,6 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use rstest::rstest;
 
 use super::*;
@@ -11,7 +12,7 @@ use crate::sys::defect;
 use crate::sys::memory::leaked_bytes;
 use crate::sys::uring::engine::{Claim, Giving, Outcome, Strays};
 use crate::sys::uring::fake::Fake;
-use crate::sys::uring::kernel::Operation;
+use crate::sys::uring::kernel::{Operation, Request};
 use crate::sys::uring::rx::Piece;
 
 const PAGE: u32 = 4096;
@@ -40,7 +41,11 @@ fn shape(pages: u32) -> Shape {
 
 /// A receive from a stream into so many pages, armed: request 0.
 fn bench(pages: u32) -> (Bench, Key) {
-    let mut engine = Engine::new(Fake::new(), 8, Duration::from_millis(20));
+    bench_on(Fake::new(), pages)
+}
+
+fn bench_on(kernel: Fake, pages: u32) -> (Bench, Key) {
+    let mut engine = Engine::new(kernel, 8, Duration::from_millis(20));
     let mut handle = engine.group(shape(pages), GIVING).unwrap().unwrap();
     engine
         .add_queue(&mut handle, Source::NoDevice, shape(pages))
@@ -196,6 +201,35 @@ fn without_a_free_page_a_receive_waits_until_one_comes_back() {
     assert_eq!(bench.all(), [Seen::Chunk(key, 10)]);
     let counters = bench.handle.counters();
     assert_eq!((counters.starved.count(), counters.rearmed.count()), (1, 1));
+}
+
+#[rstest]
+#[case::a_kernel_that_can_be_told(3, 0)]
+#[case::a_kernel_that_says_nothing(0, 1)]
+fn a_page_that_comes_back_rings(#[case] controls: u32, #[case] timeouts: usize) {
+    let mut kernel = Fake::new();
+    kernel.receive.queues.as_mut().unwrap().controls = controls;
+    let (mut bench, _) = bench_on(kernel, 1);
+    let eventfd = EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap();
+    bench.engine.bell().hang(eventfd.into());
+    bench.kernel().fragment(0, 10, 0);
+    assert!(bench.next().is_some());
+    let kept = bench.detach().unwrap();
+    bench.kernel().result(0, -libc::ENOMEM, false);
+    assert_eq!(bench.all(), []);
+    bench.enter();
+    // One that says nothing is asked at once.
+    for nth in 1..bench.pushed() {
+        bench.kernel().result(nth, -libc::ENOMEM, false);
+        assert_eq!(bench.all(), []);
+    }
+    assert!(bench.engine.is_starved() && bench.engine.listen());
+    let is_timeout = |request: &Request| matches!(request.operation, Operation::Timeout { .. });
+    let asked = bench.kernel().pushed.iter().filter(|it| is_timeout(it));
+    assert_eq!(asked.count(), timeouts);
+    drop(kept);
+    let bell = bench.engine.bell().eventfd().unwrap();
+    assert_eq!(nix::unistd::read(bell, &mut [0; 8]), Ok(8));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use rstest::rstest;
 
 use super::*;
@@ -275,6 +276,50 @@ fn a_starved_receive_waits_for_a_slot() {
     assert!(!bench.engine.is_starved());
     let counters = bench.handle.counters();
     assert_eq!((counters.starved.count(), counters.rearmed.count()), (1, 1));
+}
+
+/// Whether the bell was rung since the last time.
+fn is_rung(bench: &Bench) -> bool {
+    let eventfd = bench.engine.bell().eventfd().unwrap();
+    nix::unistd::read(eventfd, &mut [0; 8]).is_ok()
+}
+
+#[rstest]
+fn a_slot_that_comes_back_rings_when_a_receive_waits_for_one(
+    #[values(SINGLE, Giving::OneByOne)] giving: Giving,
+) {
+    let (mut bench, _) = bench(1, giving);
+    let eventfd = EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap();
+    bench.engine.bell().hang(eventfd.into());
+    let mut nth = 0;
+    let mut starve = |bench: &mut Bench| {
+        match giving {
+            Giving::OneByOne => bench.kernel().result(nth, 10, false),
+            _ => {
+                bench.kernel().fill(nth, 10, 0, true);
+                bench.kernel().result(nth, -libc::ENOBUFS, false);
+            }
+        }
+        assert!(matches!(bench.next(), Some(Seen::Chunk(..))));
+        let kept = bench.detach().unwrap();
+        assert_eq!(bench.all(), []);
+        bench.enter();
+        nth += 1;
+        kept
+    };
+    let kept = starve(&mut bench);
+    assert!(bench.engine.listen(), "it can be waited for");
+    assert!(!is_rung(&bench));
+    std::thread::spawn(|| drop(kept)).join().unwrap();
+    assert!(is_rung(&bench));
+    bench.enter();
+    let kept = starve(&mut bench);
+    drop(kept);
+    assert!(!is_rung(&bench), "nobody waits");
+    assert!(!bench.engine.listen(), "it came back before");
+    bench.enter();
+    assert!(bench.engine.listen());
+    assert_eq!(bench.pushed(), 3);
 }
 
 #[test]

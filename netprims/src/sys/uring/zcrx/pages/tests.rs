@@ -212,13 +212,18 @@ fn a_starved_receive_is_worth_a_flush_of_a_single_page() {
 }
 
 #[test]
-fn a_kernel_that_cannot_be_told_is_tried_again() {
+fn a_kernel_that_cannot_be_told_is_tried_again_now_and_then() {
     let mut model = Model::new();
     model.can_flush = false;
     let mut pages = pages(&mut model);
-    // SAFETY: the model says so.
-    unsafe { pages.take(-libc::ENOMEM, false, 0) };
-    assert!(pages.offer(&mut model));
+    let (start, mut tries) = (Instant::now(), 0);
+    for _ in 0..10_000 {
+        // SAFETY: the model says so.
+        unsafe { pages.take(-libc::ENOMEM, false, 0) };
+        tries += u128::from(pages.offer(&mut model));
+    }
+    let pauses = start.elapsed().as_micros() / PAUSE.as_micros();
+    assert!((1..=1 + pauses).contains(&tries), "{tries} of 10000");
     assert_eq!(model.flushes, 0);
 }
 
