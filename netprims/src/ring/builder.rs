@@ -1,3 +1,4 @@
+use std::io;
 use std::time::Duration;
 
 use super::core::Core;
@@ -131,7 +132,7 @@ impl RingBuilder {
     /// - [`Error::RingRefused`]: io_uring is not to be had, and why.
     /// - [`Error::System`]: what else was asked for is not to be had: `EINVAL` for a thread on a CPU that is not there or
     ///   not online, and for busy polling on a kernel without it; `EMFILE` for more registered files than the process may
-    ///   open.
+    ///   open; `ENOMEM` for its tables.
     ///
     /// Source: io_uring_setup(2), io_uring_register(2).
     #[doc(alias = "io_uring_setup")]
@@ -158,6 +159,12 @@ impl RingBuilder {
             })?;
         }
         let mut engine = Engine::new(kernel, self.in_flight, self.drain_limit);
+        if engine.is_short_of_memory() {
+            let error = io::Error::from_raw_os_error(libc::ENOMEM);
+            let object = format!("a table for {} requests", self.in_flight);
+            let advice = "memory is short: raise the limit of the process or its control group, or ask for fewer in_flight";
+            return Err(Error::advised("mmap", object, error, advice));
+        }
         if self.registered_files > 0 {
             let files = self.registered_files;
             engine.register_files(files).map_err(|error| {

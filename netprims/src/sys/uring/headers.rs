@@ -1,3 +1,4 @@
+use std::io;
 use std::mem::{ManuallyDrop, size_of};
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::ptr::{self, NonNull};
@@ -20,6 +21,7 @@ pub(super) struct Headers {
     mapping: Option<ManuallyDrop<Mapping>>,
     free: Vec<NonNull<Entry>>,
     count: usize,
+    is_short: bool,
 }
 
 /// The header and the ranges of one request, with one owner. Dropping it instead of giving it back leaks the whole table,
@@ -62,19 +64,29 @@ unsafe impl Send for Headers {}
 unsafe impl Sync for Headers {}
 
 impl Headers {
-    /// A table for so many requests at a time. Without memory, it has room for none.
+    /// A table for so many requests at a time. Without memory, it has room for none, and [is short](Headers::is_short).
     pub(super) fn new(count: u32) -> Self {
+        Self::mapped(count, Mapping::anonymous)
+    }
+
+    /// The same with memory from elsewhere.
+    pub(super) fn mapped(
+        count: u32,
+        map: impl FnOnce(NonZeroUsize) -> io::Result<Mapping>,
+    ) -> Self {
         let mut table = Self {
             mapping: None,
             free: Vec::new(),
             count: 0,
+            is_short: false,
         };
         let count = usize::try_from(count).unwrap_or(0);
         let bytes = count.checked_mul(size_of::<Entry>());
         let Some(bytes) = bytes.and_then(NonZeroUsize::new) else {
             return table;
         };
-        let Ok(mapping) = Mapping::anonymous(bytes) else {
+        let Ok(mapping) = map(bytes) else {
+            table.is_short = true;
             return table;
         };
         let first = mapping.base().cast::<Entry>();
@@ -87,6 +99,11 @@ impl Headers {
         table.mapping = Some(ManuallyDrop::new(mapping));
         table.count = count;
         table
+    }
+
+    /// Whether it has no room for want of memory: then a message that waits would wait for ever.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_short
     }
 
     /// Whether every entry is taken.
@@ -246,6 +263,15 @@ mod tests {
 
     #[test]
     fn a_table_of_nothing_has_nothing() {
-        assert!(Headers::new(0).take().is_none());
+        let mut table = Headers::new(0);
+        assert!(table.take().is_none() && !table.is_short());
+    }
+
+    #[test]
+    fn a_table_without_memory_says_so() {
+        let no_memory = |_| Err(io::Error::from_raw_os_error(libc::ENOMEM));
+        let mut table = Headers::mapped(2, no_memory);
+        assert!(table.take().is_none() && table.is_short());
+        assert!(!Headers::new(2).is_short());
     }
 }

@@ -260,6 +260,11 @@ impl<K: Kernel> Engine<K> {
         &mut self.kernel
     }
 
+    /// Whether it has no memory for what requests point to. Such an engine is not to be used.
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        self.headers.is_short()
+    }
+
     /// Tells this engine from every other in the process.
     pub(crate) fn id(&self) -> u64 {
         self.id
