@@ -278,6 +278,11 @@ fn segments_are_datagrams(
         let (last, rest) = lens.split_last().unwrap();
         assert!(rest.iter().all(|len| *len == 1000) && *last == sent - 1000 * rest.len());
     }
+    // An empty one is one.
+    let buf = filled(&pool, b"");
+    ring.send_to(socket, buf, to, options).unwrap();
+    assert_eq!(finish(&mut ring).result.unwrap(), 0);
+    assert_eq!(arrived(&peer).0.len(), 0);
     // The next one is not cut.
     let buf = filled(&pool, &[7; 2500]);
     ring.send_to(socket, buf, to, policy).unwrap();

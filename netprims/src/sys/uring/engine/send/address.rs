@@ -67,6 +67,8 @@ impl<K: Kernel> Engine<K> {
             return;
         };
         send.segment = segment;
+        // The kernel answers EFAULT to a message of an empty range in a fixed buffer.
+        send.fixed = send.fixed.filter(|_| segment.is_none() || send.len > 0);
         let Some(to) = to else {
             return;
         };
