@@ -121,6 +121,69 @@ fn receiving_allocates_nothing() {
     }
 }
 
+/// Both ways, with all that a datagram brings, and an answer to where it came from.
+#[cfg(feature = "ring")]
+#[test]
+fn answering_datagrams_allocates_nothing() {
+    use netprims::ring::{Address, Event, Ring, Rung, RxPlan, SendOptions, Wait, ZcPolicy};
+
+    let plan = RxPlan::new(8, 2048).messages(true);
+    for (plan, policy) in [
+        (plan.clone().at_most(Rung::Plain), ZcPolicy::Never),
+        (plan.clone(), ZcPolicy::Always),
+        (plan, ZcPolicy::Never),
+    ] {
+        let near = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let server = near.local_addr().unwrap();
+        let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+        far.connect(server).unwrap();
+        let mut ring = Ring::builder().in_flight(16).build().unwrap();
+        let received = ring.rx_pool(&plan).unwrap();
+        let sent = ring.tx_pool(8, 2048).unwrap();
+        let socket = ring.add(near).unwrap();
+        ring.receive(socket, &received).unwrap();
+        let mut answers: Vec<(TxBuf, Address)> = Vec::with_capacity(8);
+        let mut bytes = [7; 1400];
+        let mut before = 0;
+        for round in 0..1000 {
+            if round == 2 {
+                // The places for addresses are there.
+                before = allocations();
+            }
+            for len in [0, 1, 1000, 1400] {
+                far.send(&bytes[..len]).unwrap();
+            }
+            let mut told = 0;
+            while told < 4 || ring.in_flight() > 1 {
+                ring.poll(Wait::AtMost(Duration::from_secs(60)), |event| match event {
+                    Event::Received { chunk, .. } => {
+                        told += 1;
+                        assert!(!chunk.is_cut());
+                        assert_eq!(chunk.incoming().unwrap().datagrams().len(), 1);
+                        let mut buf = sent.take().unwrap();
+                        buf.set_len(chunk.len()).unwrap();
+                        buf.copy_from_slice(&chunk);
+                        answers.push((buf, chunk.source().unwrap()));
+                    }
+                    Event::Sent { result, .. } => drop(result.unwrap()),
+                    _ => {}
+                })
+                .unwrap();
+                for (buf, to) in answers.drain(..) {
+                    // Cut into datagrams by a control message every other time.
+                    let segment = if round % 2 == 0 { 0 } else { 1400 };
+                    let options = SendOptions::new().policy(policy).segment(segment);
+                    ring.send_to(socket, buf, to, options).unwrap();
+                }
+            }
+            for len in [0, 1, 1000, 1400] {
+                assert_eq!(far.recv(&mut bytes).unwrap(), len);
+            }
+        }
+        assert_eq!(allocations() - before, 0, "{plan:?}");
+    }
+}
+
 #[cfg(feature = "ring")]
 #[test]
 fn sending_on_a_stream_allocates_nothing() {
