@@ -300,7 +300,7 @@ fn what_came_goes_back_to_its_source(#[values(false, true)] joins: bool) {
     let plan = RxPlan::new(8, 65_535).messages(true);
     let (rx, tx) = (
         ring.rx_pool(&plan).unwrap(),
-        ring.tx_pool(8, 65_535).unwrap(),
+        ring.tx_pool(9, 65_535).unwrap(),
     );
     let socket = ring.add(near).unwrap();
     ring.receive(socket, &rx).unwrap();
