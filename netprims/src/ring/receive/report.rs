@@ -67,8 +67,6 @@ pub enum WhyNot {
         /// Its answer.
         errno: i32,
     },
-    /// The pool is for [messages](super::RxPlan::messages), and this is for streams.
-    ForStreams,
     /// The kernel does not know it.
     #[non_exhaustive]
     KernelTooOld {
@@ -151,7 +149,7 @@ impl RxReport {
         self.declined
             .retain(|declined| declined.what == Wanted::Multishot);
         for what in [Wanted::ZeroCopy, Wanted::Bundles, Wanted::Incremental] {
-            self.decline(what, WhyNot::ForStreams);
+            self.decline(what, WhyNot::Excluded { by: "messages" });
         }
     }
 
@@ -215,7 +213,6 @@ impl fmt::Display for WhyNot {
                 let error = io::Error::from_raw_os_error(*errno);
                 write!(f, "the socket refuses it: {error}")
             }
-            Self::ForStreams => f.write_str("for streams, and the pool is for messages"),
             Self::KernelTooOld { needs } => write!(f, "the kernel is too old (needs {needs})"),
             Self::ZeroCopy(why) => write!(f, "{why}"),
             Self::Refused {
