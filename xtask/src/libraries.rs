@@ -21,6 +21,9 @@ pub(crate) struct Library {
     pub(crate) package: String,
     /// Its test targets, by name.
     pub(crate) tests: Vec<String>,
+    /// Of the tests in its own modules, those whose name starts with one of these.
+    #[serde(default)]
+    pub(crate) unit_tests: Vec<String>,
 }
 
 impl Libraries {
@@ -42,7 +45,7 @@ mod tests {
         let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let libraries = Libraries::read(&checkout).unwrap().libraries;
         assert!(!libraries.is_empty());
-        for Library { package, tests } in libraries {
+        for Library { package, tests, .. } in libraries {
             let folder = checkout.join(package).join("tests");
             for test in tests {
                 let file = folder.join(format!("{test}.rs"));

@@ -29,6 +29,17 @@ pub(crate) struct Binary {
     pub(crate) path: PathBuf,
     /// How its tests are run.
     pub(crate) harness: Harness,
+    /// Which of its tests are run: those whose name starts with one of these. All, if there is none.
+    pub(crate) only: Vec<String>,
+}
+
+/// A test binary, and what cargo says of it.
+struct Built {
+    /// The folder of its package.
+    folder: PathBuf,
+    /// Whether it holds the unit tests of a library.
+    is_library: bool,
+    binary: Binary,
 }
 
 /// The test binaries that run in the guests, built: the lab's own, then those of the libraries.
@@ -48,7 +59,8 @@ pub(crate) fn build(checkout: &Path) -> Result<Vec<Binary>> {
     let gated = ["--profile", PROFILE, "--package", "lab-tests", "--tests"];
     let mut binaries: Vec<Binary> = build_tests(checkout, &gated)?
         .into_iter()
-        .map(|(_, binary)| binary)
+        .filter(|built| !built.is_library)
+        .map(|built| built.binary)
         .collect();
     for binary in &mut binaries {
         if binary.target != selftest::TOGETHER {
@@ -60,12 +72,24 @@ pub(crate) fn build(checkout: &Path) -> Result<Vec<Binary>> {
     for library in Libraries::read(checkout)?.libraries {
         let folder = checkout.join(&library.package);
         for test in &library.tests {
-            let found = built
-                .iter()
-                .find(|(package, binary)| *package == folder && binary.target == *test);
-            let (_, binary) =
+            let found = built.iter().find(|built| {
+                !built.is_library && built.folder == folder && built.binary.target == *test
+            });
+            let found =
                 found.with_context(|| format!("cargo built no {test} of {}", library.package))?;
-            binaries.push(binary.clone());
+            binaries.push(found.binary.clone());
+        }
+        if !library.unit_tests.is_empty() {
+            let mut units = built
+                .iter()
+                .filter(|built| built.is_library && built.folder == folder);
+            let found = units.next();
+            let found = found
+                .with_context(|| format!("cargo built no unit tests of {}", library.package))?;
+            let mut binary = found.binary.clone();
+            binary.target = format!("{}-units", library.package);
+            binary.only.clone_from(&library.unit_tests);
+            binaries.push(binary);
         }
     }
     let mut names: Vec<&str> = binaries.iter().map(|binary| &*binary.target).collect();
@@ -76,8 +100,8 @@ pub(crate) fn build(checkout: &Path) -> Result<Vec<Binary>> {
     Ok(binaries)
 }
 
-/// Builds test targets. Each with the folder of its package.
-fn build_tests(checkout: &Path, which: &[&str]) -> Result<Vec<(PathBuf, Binary)>> {
+/// Builds test targets.
+fn build_tests(checkout: &Path, which: &[&str]) -> Result<Vec<Built>> {
     let mut cargo = run::cargo(checkout);
     cargo.args(["test", "--quiet", "--no-run"]).args(which);
     cargo.args(["--message-format", "json-render-diagnostics"]);
@@ -92,9 +116,11 @@ fn build_tests(checkout: &Path, which: &[&str]) -> Result<Vec<(PathBuf, Binary)>
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
         let is_test = message["target"]["kind"][0] == "test";
+        let is_library =
+            message["target"]["kind"][0] == "lib" && message["profile"]["test"] == true;
         let manifest = message["manifest_path"].as_str().map(Path::new);
         if let (true, Some(name), Some(path), Some(folder)) = (
-            is_test,
+            is_test || is_library,
             message["target"]["name"].as_str(),
             message["executable"].as_str(),
             manifest.and_then(Path::parent),
@@ -103,11 +129,16 @@ fn build_tests(checkout: &Path, which: &[&str]) -> Result<Vec<(PathBuf, Binary)>
                 target: name.to_owned(),
                 path: PathBuf::from(path),
                 harness: Harness::Libtest,
+                only: Vec::new(),
             };
-            binaries.push((folder.to_owned(), binary));
+            binaries.push(Built {
+                folder: folder.to_owned(),
+                is_library,
+                binary,
+            });
         }
     }
-    binaries.sort_by(|(_, a), (_, b)| a.target.cmp(&b.target));
+    binaries.sort_by(|a, b| a.binary.target.cmp(&b.binary.target));
     Ok(binaries)
 }
 
@@ -117,11 +148,17 @@ pub(crate) fn cases(binary: &Binary, deadline_s: impl Fn(&str) -> u64) -> Result
         target,
         path,
         harness,
+        only,
     } = binary;
     let listed = run::text(Command::new(path).args(["--list", "--format", "terse"]))?;
     let names = listed
         .lines()
-        .filter_map(|line| line.strip_suffix(": test"));
+        .filter_map(|line| line.strip_suffix(": test"))
+        .filter(|name| only.is_empty() || only.iter().any(|start| name.starts_with(start)));
+    let unknown = only.iter().find(|start| !listed.contains(&***start));
+    if let Some(unknown) = unknown {
+        bail!("the test binary {target} holds no test of {unknown}");
+    }
     let case = |name: &str| {
         let mut case = TestCase {
             harness: *harness,

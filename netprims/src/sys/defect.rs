@@ -10,6 +10,8 @@
 //! | [`UnmapWhatIsSent`](Defect::UnmapWhatIsSent) | `uring::oracle::owners::the_matrix_notices_a_defect` |
 //! | [`FreeWhatIsDropped`](Defect::FreeWhatIsDropped) | the same, as `FreeAtSend`, `ReleaseAtFirstCompletion` and `SkipTheDrain` once more |
 //! | [`CloseWhatIsQueued`](Defect::CloseWhatIsQueued) | `uring::oracle::owners::what_is_queued_goes_to_its_own_socket_although_that_is_taken` |
+//! | [`TrustTheThread`](Defect::TrustTheThread) | `uring::oracle::owners::what_a_thread_has_not_taken_goes_to_its_own_socket` |
+//! | [`LeaveInTheTable`](Defect::LeaveInTheTable) | `uring::oracle::owners::a_registered_socket_that_is_taken_is_its_owners_alone` |
 //! | [`TrustAStaleId`](Defect::TrustAStaleId) | `uring::engine::tests::a_late_notification_does_not_release_the_next_send_in_its_place` |
 //! | [`LendWhatIsRead`](Defect::LendWhatIsRead) | `uring::rx::buffer_ring::tests::a_defect_is_noticed`, `uring::receive_oracle::a_defect_is_noticed` |
 //! | [`ReleaseAtFirstPart`](Defect::ReleaseAtFirstPart) | the same |
@@ -50,6 +52,12 @@ pub(crate) enum Defect {
     /// A socket leaves the ring while a queued request names its descriptor.
     #[cfg(feature = "ring")]
     CloseWhatIsQueued,
+    /// A thread of the kernel's that was told to take the queue is believed to have taken it.
+    #[cfg(feature = "ring")]
+    TrustTheThread,
+    /// A socket leaves the ring, and stays in the table of registered files.
+    #[cfg(feature = "ring")]
+    LeaveInTheTable,
     /// A completion is matched by its place in the table alone.
     #[cfg(feature = "ring")]
     TrustAStaleId,

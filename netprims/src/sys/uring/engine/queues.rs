@@ -5,6 +5,8 @@ use super::receive::{End, NoWay, State};
 use super::{Engine, Flight};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
+#[cfg(test)]
+use crate::sys::memory::Mapping;
 use crate::sys::memory::Shape;
 use crate::sys::uring::kernel::{Completion, Kernel, Unfit};
 use crate::sys::uring::rx::{Area, Counters, Taken};
@@ -49,6 +51,24 @@ impl<K: Kernel> Engine<K> {
             Some(place) => self.idle_queues.swap_remove(place),
             None => Pages::register(&mut *self.kernel, source, shape).map_err(NoQueue::Refused)?,
         };
+        self.give_pages(handle, pages);
+        Ok(())
+    }
+
+    /// The same without a device, and with memory that a test watches.
+    #[cfg(test)]
+    pub(in crate::sys::uring) fn add_queue_in(
+        &mut self,
+        handle: &mut GroupHandle,
+        mapping: Mapping,
+    ) -> Result<(), NoQueue> {
+        self.kernel.receives_zero_copy().map_err(NoQueue::Unfit)?;
+        let pages = Pages::register_in(&mut *self.kernel, Source::NoDevice, mapping);
+        self.give_pages(handle, pages.map_err(NoQueue::Refused)?);
+        Ok(())
+    }
+
+    fn give_pages(&mut self, handle: &mut GroupHandle, pages: Pages) {
         let starved = VecDeque::with_capacity(self.most_in_flight);
         if let Some((_, group)) = self.group_of(handle) {
             handle.pages = Some(PagesHandle {
@@ -58,7 +78,6 @@ impl<K: Kernel> Engine<K> {
             group.queue = Some(Queue { pages, starved });
         }
         self.note_areas();
-        Ok(())
     }
 
     /// Whether a receive that was not drained may write a page that somebody reads, once the ring is closed and the kernel

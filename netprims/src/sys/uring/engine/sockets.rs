@@ -91,6 +91,8 @@ impl<K: Kernel> Engine<K> {
         if is_queued(self.kernel.queued()) {
             self.kernel.hand_over(TAKING)?;
         }
+        #[cfg(test)]
+        let is_queued = |queued| is_queued(queued) && !seeded(Defect::TrustTheThread);
         if is_queued(self.kernel.queued()) {
             return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }

@@ -11,6 +11,8 @@ use self::entry::{entry, kernels_group};
 use self::queues::Queues;
 pub(crate) use self::setup::{QueueThread, Refused, Setup, answer_to_nothing};
 use super::kernel::{Completion, Kernel, QueueFull, Request, Unfit, Wait};
+#[cfg(test)]
+use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::Process;
 
 mod capable;
@@ -187,6 +189,8 @@ unsafe impl Kernel for Live {
         loop {
             self.enter(None)?;
             let is_taken = !self.setup.queue_thread || self.queued() == 0;
+            #[cfg(test)]
+            let is_taken = is_taken || seeded(Defect::TrustTheThread);
             if is_taken || start.elapsed() >= limit {
                 return Ok(());
             }

@@ -1,10 +1,12 @@
 use std::fmt;
 
+use super::made::Made;
 use crate::ring::ZcPolicy;
 
 /// A cell of the matrix: how things go away, while what is in flight, and what the peer and the kernel do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cell {
+    pub(super) made: Made,
     pub(super) work: Work,
     pub(super) situation: Situation,
     pub(super) moment: Moment,
@@ -205,10 +207,11 @@ impl Going {
 
 impl Cell {
     /// All cells of a kind of work in a situation.
-    pub(super) fn all(work: Work, situation: Situation) -> impl Iterator<Item = Self> {
+    pub(super) fn all(made: Made, work: Work, situation: Situation) -> impl Iterator<Item = Self> {
         Moment::ALL.into_iter().flat_map(move |moment| {
             let goings = Going::all().into_iter();
             goings.map(move |going| Self {
+                made,
                 work,
                 situation,
                 moment,
@@ -225,6 +228,12 @@ impl Cell {
         let is_apart = matches!(self.work.and, And::Accept | And::Connect | And::Timeout);
         if is_apart && self.situation != Situation::ReadsLater {
             return Some("the request has nothing to do with the sends and their peer");
+        }
+        let is_plain = self.made == Made::Usual || self.work.and == And::Nothing;
+        if !is_plain && self.situation != Situation::ReadsLater {
+            return Some(
+                "how such a ring takes what is behind the sends does not depend on their peer",
+            );
         }
         let is_over = self.moment == Moment::Told && self.situation.errno().is_some();
         if is_over && self.work.and == And::Cancel {

@@ -3,18 +3,22 @@
 //!
 //! - `watched`: memory on a file that is mapped twice, so that a test writes and reads it past all owners.
 //! - `sends`: what is in the hands of a sender's queue, with and without seeded defects.
-//! - `matrix`: every order of going away × work in flight × what the peer and the kernel do; `cell` has the axes, `stage`
-//!   plays a cell, `going` takes it apart, `table` writes the matrix down for people.
+//! - `matrix`: every order of going away × work in flight × what the peer and the kernel do, on rings that are
+//!   `made` differently; `cell` has the axes, `stage` plays a cell, `going` takes it apart, `table` writes the matrix down
+//!   for people.
 //! - `receives`: the same for receives, which `receiving` plays.
 //! - `seam`: a kernel that says anything at all.
 //! - `owners`: seeded defects of who owns a slot, a mapping and a descriptor.
 
+use std::fmt::Debug;
+use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 mod cell;
 mod going;
+mod made;
 mod matrix;
 mod owners;
 mod receives;
@@ -29,11 +33,35 @@ mod watched;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What overwrites memory that is free.
 const SCRIBBLE: u8 = 0xee;
+/// How many cells of the matrix are played at a time.
+const AT_A_TIME: usize = 6;
 
 /// Those cells of a part of the matrix that this run plays: all with `LAB_FULL` set, else every fourth.
 fn played<T>(cells: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
     let is_full = std::env::var_os("LAB_FULL").is_some();
     cells.step_by(if is_full { 1 } else { 4 })
+}
+
+/// Plays cells of a part of the matrix, several at a time: most of them wait for a timer of TCP's.
+fn play<T>(cells: impl Iterator<Item = T> + Send, one: fn(T))
+where
+    T: Copy + Debug + Send + 'static,
+{
+    let cells = Mutex::new(played(cells));
+    let worker = || {
+        loop {
+            let next = cells.lock().unwrap().next();
+            let Some(cell) = next else { break };
+            let name = format!("{cell:?}");
+            let judged = watched_over(&name, move || one(cell));
+            assert!(judged.is_ok(), "{name}");
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(worker);
+        }
+    });
 }
 
 /// Runs a body on a thread of its own, fails if it has not ended after that long, and says whether it panicked.

@@ -2,20 +2,22 @@ use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
 use super::PATIENCE;
 use super::cell::{Going, Moment};
+use super::made::{Made, hand_over};
 use super::watched::Watched;
 use crate::ring::{Event, Ring, RxBuf, RxPool, Socket, Wait};
-use crate::sys::uring::Giving;
+use crate::sys::memory::{Mapping, Shape};
+use crate::sys::uring::{Giving, GroupHandle, NoQueue, QueueRefused};
 
 /// A cell of the matrix of receives.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Receiving {
+    pub(super) made: Made,
     pub(super) way: Way,
     pub(super) peer: Peer,
     pub(super) moment: Moment,
@@ -29,6 +31,8 @@ pub(super) enum Way {
     Multishot,
     Bundles,
     Incremental,
+    /// From a queue without a device, registered with the memory.
+    ZeroCopy,
 }
 
 /// What the peer does while the receive goes on. All but those that have gone send when all is gone.
@@ -61,12 +65,36 @@ pub(super) struct Receiver {
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 4] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::Plain,
         Self::Multishot,
         Self::Bundles,
         Self::Incremental,
+        Self::ZeroCopy,
     ];
+
+    /// Memory that a ring receives into in this way. `None` if the kernel refuses it as one does that has not got it.
+    fn group(self, ring: &mut Ring, mapping: Mapping, shape: Shape) -> Option<GroupHandle> {
+        let engine = ring.engine();
+        if self == Self::ZeroCopy {
+            let mut group = engine.group(shape, self.giving()).unwrap().unwrap();
+            return match engine.add_queue_in(&mut group, mapping) {
+                Ok(()) => Some(group),
+                Err(NoQueue::Refused(refused)) => {
+                    assert!(is_without_queues(&refused), "{refused:?}");
+                    eprintln!("listed: {}", refused.error);
+                    None
+                }
+                Err(unfit) => panic!("{unfit:?}"),
+            };
+        }
+        match engine.group_in(mapping, shape, self.giving()) {
+            Ok(group) => group,
+            // The one errno for a flag that is not known: Linux 6.12 for incremental buffers, 5.19 for the others.
+            Err(refused) if refused.error.raw_os_error() == Some(libc::EINVAL) => None,
+            Err(refused) => panic!("{refused:?}"),
+        }
+    }
 
     fn giving(self) -> Giving {
         match self {
@@ -84,10 +112,11 @@ impl Peer {
 }
 
 impl Receiving {
-    pub(super) fn all(way: Way, peer: Peer) -> impl Iterator<Item = Self> {
+    pub(super) fn all(made: Made, way: Way, peer: Peer) -> impl Iterator<Item = Self> {
         Moment::ALL.into_iter().flat_map(move |moment| {
             let goings = Going::all().into_iter();
             goings.map(move |going| Self {
+                made,
                 way,
                 peer,
                 moment,
@@ -95,22 +124,27 @@ impl Receiving {
             })
         })
     }
+
+    /// Why it cannot be run.
+    pub(super) fn reason_not_run(self) -> Option<&'static str> {
+        let is_impossible = self.made == Made::WithThread && self.way == Way::ZeroCopy;
+        is_impossible.then_some(
+            "zero-copy receive takes a ring that defers its work, which one with a thread does not",
+        )
+    }
 }
 
 impl Receiver {
     /// With a buffer that is kept, and nothing in flight. `None` on a kernel without this way.
-    pub(super) fn new(way: Way) -> Option<Self> {
+    pub(super) fn new(made: Made, way: Way) -> Option<Self> {
         let (watched, mapping) = Watched::new(SLOTS, SLOT);
-        let mut ring = Ring::builder().drain_limit(PATIENCE).build().unwrap();
-        let group = ring
-            .engine()
-            .group_in(mapping, watched.shape(), way.giving());
-        let pool = match group {
-            Ok(group) => RxPool::watched(group.unwrap()),
-            // The one errno for a flag that is not known: Linux 6.12 for incremental buffers, 5.19 for the others.
-            Err(refused) if refused.error.raw_os_error() == Some(libc::EINVAL) => return None,
-            Err(refused) => panic!("{refused:?}"),
-        };
+        let mut ring = made
+            .builder()
+            .drain_limit(PATIENCE)
+            .zero_copy_receive(way == Way::ZeroCopy)
+            .build()
+            .unwrap();
+        let pool = RxPool::watched(way.group(&mut ring, mapping, watched.shape())?);
         let kept = Some(a_detached_chunk(&mut ring, &pool));
         let (near, far) = connected();
         let socket = ring.add(near).unwrap();
@@ -134,7 +168,7 @@ impl Receiver {
         ring.receive(self.socket, pool).unwrap();
         match cell.moment {
             Moment::Queued => {}
-            Moment::HandedOver => ring.engine().enter(None).unwrap(),
+            Moment::HandedOver => hand_over(ring),
             Moment::Told => {
                 self.send(100);
                 self.take(100);
@@ -211,6 +245,15 @@ pub(super) fn byte(at: usize) -> u8 {
     u8::try_from(at % 79).unwrap()
 }
 
+/// Whether a queue without a device was refused by a kernel that says it has none, or for want of privilege.
+fn is_without_queues(refused: &QueueRefused) -> bool {
+    match refused.error.raw_os_error() {
+        Some(libc::EINVAL) => !refused.support.no_device,
+        Some(libc::EPERM) => true,
+        _ => false,
+    }
+}
+
 fn is_over(kind: ErrorKind) -> bool {
     let over = [
         ErrorKind::BrokenPipe,
@@ -222,7 +265,7 @@ fn is_over(kind: ErrorKind) -> bool {
 
 /// A chunk that came over another connection, whose receive is over.
 fn a_detached_chunk(ring: &mut Ring, pool: &RxPool) -> RxBuf {
-    let (near, mut far) = UnixStream::pair().unwrap();
+    let (near, mut far) = connected();
     far.write_all(&[KEPT; 10]).unwrap();
     let socket = ring.add(near).unwrap();
     let ticket = ring.receive(socket, pool).unwrap();
@@ -255,6 +298,7 @@ impl fmt::Display for Way {
             Self::Multishot => "a multishot receive",
             Self::Bundles => "a multishot receive of bundles",
             Self::Incremental => "a multishot receive, incremental",
+            Self::ZeroCopy => "a zero-copy receive without a device",
         })
     }
 }

@@ -11,6 +11,7 @@ use socket2::{Domain, SockRef, Socket as SocketKind, Type};
 
 use super::PATIENCE;
 use super::cell::{And, Cell, Fate, Going, Moment, Part, Situation};
+use super::made::hand_over;
 use super::watched::Watched;
 use crate::ring::{Event, Ring, Socket, Ticket, TxBuf, TxPool, Wait, ZcPolicy};
 use crate::sys::memory::WeakPool;
@@ -71,7 +72,9 @@ impl Stage {
             Fate::Leaked => Duration::from_millis(5),
             Fate::Unmapped => PATIENCE,
         };
-        let mut ring = Ring::builder()
+        let mut ring = cell
+            .made
+            .builder()
             .in_flight(16)
             .drain_limit(limit)
             .build()
@@ -149,7 +152,7 @@ impl Stage {
         }
         match cell.moment {
             Moment::Queued => {}
-            Moment::HandedOver => ring.engine().enter(None).unwrap(),
+            Moment::HandedOver => hand_over(ring),
             Moment::Told => _ = self.poll(cell),
         }
         if cell.going.takes_the_socket() {

@@ -1,4 +1,7 @@
+use std::fmt::{self, Display};
+
 use super::cell::{Cell, Going, Moment, Situation, Work};
+use super::made::Made;
 use super::receiving::{Peer, Receiving, Way};
 
 /// What the matrix has, for people.
@@ -11,70 +14,123 @@ struct Table {
     reasons: Vec<&'static str>,
 }
 
+/// Cells of one moment that are run, and those that are listed, for each reason.
+struct Column {
+    run: usize,
+    listed: Vec<usize>,
+}
+
 impl Table {
-    fn row(&mut self, work: Work, situation: Situation) {
-        let moments: Vec<_> = Moment::ALL
-            .into_iter()
-            .map(|moment| self.column(work, situation, moment))
-            .collect();
-        let fate = Cell::all(work, situation).next().unwrap().fate();
+    /// All that is done with rings of one make. Rows of which nothing is run are put together.
+    fn section(&mut self, made: Made) {
         self.text += &format!(
-            "| {work} | {situation} | {} | {fate} |\n",
-            moments.join(" | ")
+            "\n## {made}\n\n\
+             | in flight | peer or kernel | queued | handed over | told | memory |\n\
+             |---|---|---|---|---|---|\n"
         );
+        let mut rest = Vec::new();
+        for work in Work::ALL {
+            for situation in Situation::ALL {
+                let cells: Vec<_> = Cell::all(made, work, situation).collect();
+                let fate = cells[0].fate().to_string();
+                let cells = cells
+                    .iter()
+                    .map(|cell| (cell.moment, cell.reason_not_run()));
+                let columns = self.columns(cells);
+                self.row([&work, &situation, &fate], columns, &mut rest);
+            }
+        }
+        for way in Way::ALL {
+            for peer in Peer::ALL {
+                let cells = Receiving::all(made, way, peer);
+                let columns = self.columns(cells.map(|cell| (cell.moment, cell.reason_not_run())));
+                self.row([&way, &peer, &"unmapped"], columns, &mut rest);
+            }
+        }
+        if !rest.is_empty() {
+            let columns = Moment::ALL.map(|_| rest.remove(0));
+            let others = columns.map(|column| column.to_string()).join(" | ");
+            self.text += &format!("| anything else | anything else | {others} | |\n");
+        }
     }
 
-    /// How many orders are run, and how many are listed for which reason.
-    fn column(&mut self, work: Work, situation: Situation, moment: Moment) -> String {
-        let cells = Cell::all(work, situation).filter(|cell| cell.moment == moment);
-        let (mut run, mut listed) = (0, vec![0; self.reasons.len()]);
-        for cell in cells {
-            let Some(reason) = cell.reason_not_run() else {
-                run += 1;
+    /// How many orders are run at each moment, and how many are listed for which reason.
+    fn columns(
+        &mut self,
+        cells: impl Iterator<Item = (Moment, Option<&'static str>)>,
+    ) -> [Column; 3] {
+        let mut columns = Moment::ALL.map(|_| Column {
+            run: 0,
+            listed: Vec::new(),
+        });
+        for (moment, reason) in cells {
+            let place = Moment::ALL.iter().position(|known| *known == moment);
+            let column = &mut columns[place.unwrap()];
+            let Some(reason) = reason else {
+                column.run += 1;
+                self.run += 1;
                 continue;
             };
             let known = self.reasons.iter().position(|known| *known == reason);
             let number = known.unwrap_or_else(|| {
                 self.reasons.push(reason);
-                listed.push(0);
                 self.reasons.len() - 1
             });
-            listed[number] += 1;
+            let least = column.listed.len().max(number + 1);
+            column.listed.resize(least, 0);
+            column.listed[number] += 1;
+            self.listed += 1;
         }
-        self.run += run;
-        self.listed += listed.iter().sum::<usize>();
-        let listed = (1..).zip(listed).filter(|(_, count)| *count > 0);
-        let listed: String = listed
-            .map(|(number, count)| format!(", {count} ({number})"))
-            .collect();
-        format!("{run}{listed}")
+        columns
+    }
+
+    fn row(
+        &mut self,
+        [what, who, fate]: [&dyn Display; 3],
+        columns: [Column; 3],
+        rest: &mut Vec<Column>,
+    ) {
+        if columns.iter().any(|column| column.run > 0) {
+            let columns = columns.map(|column| column.to_string()).join(" | ");
+            self.text += &format!("| {what} | {who} | {columns} | {fate} |\n");
+            return;
+        }
+        if rest.is_empty() {
+            rest.extend(columns);
+            return;
+        }
+        for (sum, column) in rest.iter_mut().zip(columns) {
+            sum.add(&column);
+        }
     }
 }
 
-/// The lines for receives, of which all are run, and how many cells they are.
-fn receives() -> (String, usize) {
-    let (mut text, mut cells) = (String::new(), 0);
-    for way in Way::ALL {
-        for peer in Peer::ALL {
-            let count = |moment| {
-                let cells = Receiving::all(way, peer).filter(|cell| cell.moment == moment);
-                cells.count()
-            };
-            let [queued, handed_over, told] = Moment::ALL.map(count);
-            cells += queued + handed_over + told;
-            text += &format!("| {way} | {peer} | {queued} | {handed_over} | {told} | unmapped |\n");
+impl Column {
+    fn add(&mut self, other: &Self) {
+        let least = self.listed.len().max(other.listed.len());
+        self.listed.resize(least, 0);
+        for (sum, count) in self.listed.iter_mut().zip(&other.listed) {
+            *sum += count;
         }
     }
-    (text, cells)
+}
+
+impl Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.run)?;
+        let listed = (1..).zip(&self.listed).filter(|(_, count)| **count > 0);
+        for (number, count) in listed {
+            write!(f, ", {count} ({number})")?;
+        }
+        Ok(())
+    }
 }
 
 #[test]
 fn the_table_for_people_is_the_matrix_that_is_run() {
     let mut table = Table::default();
-    for work in Work::ALL {
-        for situation in Situation::ALL {
-            table.row(work, situation);
-        }
+    for made in Made::ALL {
+        table.section(made);
     }
     let Table {
         text,
@@ -82,12 +138,9 @@ fn the_table_for_people_is_the_matrix_that_is_run() {
         listed,
         reasons,
     } = table;
-    let axes = Work::ALL.len() * Situation::ALL.len() * Moment::ALL.len();
+    let rows = Work::ALL.len() * Situation::ALL.len() + Way::ALL.len() * Peer::ALL.len();
+    let axes = Made::ALL.len() * rows * Moment::ALL.len();
     assert_eq!(run + listed, axes * Going::all().len());
-    let (receives, received) = receives();
-    let ways = Way::ALL.len() * Peer::ALL.len() * Moment::ALL.len();
-    assert_eq!(received, ways * Going::all().len());
-    let run = run + received;
     let reasons: String = (1..)
         .zip(reasons)
         .map(|(number, reason)| format!("{number}. {reason}\n"))
@@ -105,8 +158,10 @@ fn the_table_for_people_is_the_matrix_that_is_run() {
          *Memory* says what becomes of the pool's when nothing was forgotten.\n\n\
          The buffer of a receive is one that was detached: it stays as it was received, and what is not kept is overwritten \
          when the ring has gone; the peer goes on sending.\n\n\
-         | in flight | peer or kernel | queued | handed over | told | memory |\n\
-         |---|---|---|---|---|---|\n{text}{receives}\nNot run:\n\n{reasons}",
+         A kernel without zero-copy receive without a device (before Linux 7.2), and one that does not let the process have \
+         it, refuses those receives: `EINVAL` while it says that it has none, `EPERM`. They are listed by the run then.\n\n\
+         With a thread for the queue, *queued* means that the thread may have it or not.\n\
+         {text}\nNot run:\n\n{reasons}",
         run + listed,
     );
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sys/uring/oracle/table.md");

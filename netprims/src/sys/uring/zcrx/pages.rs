@@ -54,20 +54,25 @@ impl Pages {
         source: Source,
         shape: Shape,
     ) -> Result<Self, Refused> {
-        let refused = |error| Refused {
-            error,
-            source,
-            support: Support::default(),
-        };
+        let refused = |error| refused(source, error);
         let shape = pages_of(shape).ok_or_else(|| refused(errno(libc::ENOMEM)))?;
         let mapping = Mapping::anonymous(shape.bytes()).map_err(refused)?;
+        Self::register_in(provider, source, mapping)
+    }
+
+    /// The same with all of a mapping.
+    pub(in crate::sys::uring) fn register_in(
+        provider: &mut impl Provider,
+        source: Source,
+        mapping: Mapping,
+    ) -> Result<Self, Refused> {
         // SAFETY: bytes of the mapping are read through claims alone, each made for a fragment. A page is given back only
         // as often as such claims to it came back (invariant). The engine, which owns this, closes no ring while a
         // receive is under way and something may be claimed.
         let queue = unsafe { Queue::register(provider, source, &mapping, PATIENCE) }?;
         let area = Shape::of_pages(queue.shape().pages(), queue.shape().page_len)
             .map(|shape| Area::new(mapping, shape))
-            .ok_or_else(|| refused(errno(libc::EPROTO)))?;
+            .ok_or_else(|| refused(source, errno(libc::EPROTO)))?;
         let pages = usize::try_from(area.slots()).unwrap_or(0);
         Ok(Self {
             source,
@@ -238,6 +243,14 @@ fn pages_of(shape: Shape) -> Option<Shape> {
     let page = page_size()?;
     let pages = shape.bytes().get().div_ceil(page);
     Shape::of_pages(u32::try_from(pages).ok()?, u32::try_from(page).ok()?)
+}
+
+fn refused(source: Source, error: io::Error) -> Refused {
+    Refused {
+        error,
+        source,
+        support: Support::default(),
+    }
 }
 
 fn errno(errno: i32) -> io::Error {
