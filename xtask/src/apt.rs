@@ -136,6 +136,16 @@ impl Apt {
         Ok(names.collect())
     }
 
+    /// The versions of a package, the newest first.
+    pub(crate) fn versions(&self, package: &str) -> Result<Vec<String>> {
+        let shown = run::text(self.command("apt-cache").args(["show", package]))
+            .with_context(|| format!("Debian has no package {package} in this suite"))?;
+        let versions = shown
+            .lines()
+            .filter_map(|line| line.strip_prefix("Version: "));
+        Ok(versions.map(str::to_owned).collect())
+    }
+
     /// Downloads these packages into `folder` under a progress bar.
     pub(crate) fn download(&self, packages: &[String], folder: &Path) -> Result<Vec<PathBuf>> {
         fs::create_dir_all(folder)

@@ -1,5 +1,6 @@
 //! `cargo xtask check`: what can be said of a change without running it.
 
+use crate::headers;
 use crate::msrv;
 use crate::run;
 use crate::ui;
@@ -7,7 +8,7 @@ use crate::unsafety;
 use anyhow::Result;
 use std::path::Path;
 
-/// Formatting, lints, documentation, the oldest compiler, and where `unsafe` may stand.
+/// Formatting, lints, documentation, the kernel's structs, the oldest compiler, and where `unsafe` may stand.
 pub(crate) fn run(checkout: &Path) -> Result<()> {
     ui::step("where unsafe stands", || unsafety::check(checkout))?;
     ui::step("formatting", || {
@@ -59,5 +60,6 @@ pub(crate) fn run(checkout: &Path) -> Result<()> {
                 .env("RUSTDOCFLAGS", "-D warnings"),
         )
     })?;
+    headers::check(checkout)?;
     msrv::check(checkout)
 }

@@ -7,6 +7,7 @@ mod checks;
 mod count;
 mod demo;
 mod guests;
+mod headers;
 mod host;
 mod host_tests;
 mod interrupt;
