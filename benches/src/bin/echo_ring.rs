@@ -5,10 +5,13 @@
 use std::collections::VecDeque;
 use std::env;
 use std::io;
+use std::iter;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result};
-use netprims::ring::{Event, Ring, RxBuf, RxPlan, RxPool, Socket, TxBuf, TxPool, Wait, ZcPolicy};
+use netprims::ring::{
+    Chunk, Event, Queue, Ring, RxBuf, RxPlan, RxPool, Socket, Ticket, TxBuf, Wait, ZcPolicy,
+};
 
 /// Requests under way: sends, and a receive for each connection.
 const IN_FLIGHT: u32 = 1024;
@@ -21,29 +24,29 @@ fn main() -> Result<()> {
         .nth(1)
         .and_then(|number| number.parse().ok())
         .context("usage: echo_ring CONNECTIONS, with a TCP listener as standard input")?;
-    Server::new()?.run(listener, connections)
+    Server::new(connections)?.run(listener)
 }
 
 struct Server {
     ring: Ring,
     rx: RxPool,
-    tx: TxPool,
-    work: Work,
+    connections: Connections,
 }
 
-/// What the events of a poll leave to be done once it has returned.
-struct Work {
+/// The connections, and what could not be answered at once.
+struct Connections {
     /// Each connection's socket, by the index of its receive's ticket.
     sockets: Vec<Option<Socket>>,
-    accepted: Vec<OwnedFd>,
-    answers: Vec<(Socket, TxBuf)>,
-    /// What came while no buffer to answer from was free.
+    /// How many are to end.
+    left: usize,
+    /// Buffers to answer from: all of the pool's that are not on their way.
+    free: Vec<TxBuf>,
+    /// What came while none was free.
     held: VecDeque<(Socket, RxBuf)>,
-    ended: Vec<Socket>,
 }
 
 impl Server {
-    fn new() -> Result<Self> {
+    fn new(connections: usize) -> Result<Self> {
         let mut ring = Ring::builder()
             .in_flight(IN_FLIGHT)
             .registered_files(IN_FLIGHT)
@@ -51,97 +54,98 @@ impl Server {
         // A request fits one slot.
         let rx = ring.rx_pool(&RxPlan::new(SLOTS, SLOT_LEN).bundles(false))?;
         let tx = ring.tx_pool(SLOTS, SLOT_LEN)?;
-        let in_flight = usize::try_from(IN_FLIGHT)?;
-        let work = Work {
-            sockets: vec![None; in_flight],
-            accepted: Vec::new(),
-            answers: Vec::with_capacity(in_flight),
+        let connections = Connections {
+            sockets: vec![None; usize::try_from(IN_FLIGHT)?],
+            left: connections,
+            free: iter::from_fn(|| tx.take()).collect(),
             held: VecDeque::new(),
-            ended: Vec::new(),
         };
-        Ok(Server { ring, rx, tx, work })
+        Ok(Server {
+            ring,
+            rx,
+            connections,
+        })
     }
 
-    fn run(&mut self, listener: OwnedFd, connections: usize) -> Result<()> {
-        let Server { ring, rx, tx, work } = self;
-        let mut open = connections;
+    fn run(mut self, listener: OwnedFd) -> Result<()> {
+        let Server {
+            ring,
+            rx,
+            connections,
+        } = &mut self;
         let listener = ring.add(listener)?;
         ring.accept(listener)?;
-        while open > 0 {
-            let mut failed = None;
-            ring.poll(Wait::Forever, |event| {
-                if let Err(error) = work.note(event, tx) {
+        let mut failed = None;
+        while connections.left > 0 {
+            ring.poll_with(Wait::Forever, |event, queue| {
+                let served = match event {
+                    Event::Received { ticket, chunk, .. } => {
+                        connections.answer(ticket, chunk, queue)
+                    }
+                    // A peer that is gone ends the receive as well.
+                    Event::Sent { .. } => Ok(()),
+                    Event::Released { buf, .. } => connections.give_back(buf, queue),
+                    event => connections.come_or_go(event, queue, rx),
+                };
+                if let Err(error) = served {
                     failed = Some(error);
                 }
             })?;
             if let Some(error) = failed {
                 return Err(error);
             }
-            for connection in work.accepted.drain(..) {
-                let socket = ring.add(connection)?;
-                let ticket = ring.receive(socket, rx)?;
-                *work
-                    .sockets
-                    .get_mut(ticket.index())
-                    .context("no such ticket")? = Some(socket);
-            }
-            for (socket, answer) in work.answers.drain(..) {
-                ring.send(socket, answer, ZcPolicy::Never)?;
-            }
-            while let Some((socket, bytes)) = work.held.pop_front() {
-                match tx.take() {
-                    Some(buf) => {
-                        ring.send(socket, filled(buf, &bytes)?, ZcPolicy::Never)?;
-                    }
-                    None => {
-                        work.held.push_front((socket, bytes));
-                        break;
-                    }
-                }
-            }
-            for socket in work.ended.drain(..) {
-                drop(ring.remove(socket)?);
-                open -= 1;
-            }
         }
         Ok(())
     }
 }
 
-impl Work {
-    fn note(&mut self, event: Event<'_>, tx: &TxPool) -> Result<()> {
+impl Connections {
+    fn answer(&mut self, ticket: Ticket, chunk: Chunk<'_>, queue: &mut Queue<'_>) -> Result<()> {
+        let socket = self.sockets.get(ticket.index()).copied().flatten();
+        let socket = socket.context("bytes of nobody")?;
+        let Some(buf) = self.free.pop() else {
+            self.held.push_back((socket, chunk.detach()));
+            return Ok(());
+        };
+        send(queue, socket, buf, &chunk)
+    }
+
+    /// Takes a buffer back, to answer who waited for one.
+    fn give_back(&mut self, buf: TxBuf, queue: &mut Queue<'_>) -> Result<()> {
+        match self.held.pop_front() {
+            Some((socket, bytes)) => send(queue, socket, buf, &bytes),
+            None => {
+                self.free.push(buf);
+                Ok(())
+            }
+        }
+    }
+
+    fn come_or_go(&mut self, event: Event<'_>, queue: &mut Queue<'_>, rx: &RxPool) -> Result<()> {
         match event {
-            Event::Received { ticket, chunk, .. } => {
-                let socket = self.sockets.get(ticket.index()).copied().flatten();
-                let socket = socket.context("bytes of nobody")?;
-                let buf = if self.held.is_empty() {
-                    tx.take()
-                } else {
-                    None
-                };
-                match buf {
-                    Some(buf) => self.answers.push((socket, filled(buf, &chunk)?)),
-                    None => self.held.push_back((socket, chunk.detach())),
-                }
+            Event::Accepted { fd, .. } => {
+                let socket = queue.add(fd)?;
+                let ticket = queue.receive(socket, rx)?;
+                let place = self.sockets.get_mut(ticket.index());
+                *place.context("no such ticket")? = Some(socket);
             }
             Event::ReceiveEnded { ticket, .. } => {
                 let socket = self.sockets.get_mut(ticket.index());
                 let socket = socket.and_then(Option::take);
-                self.ended.push(socket.context("the end of nothing")?);
+                drop(queue.remove(socket.context("the end of nothing")?)?);
+                self.left -= 1;
             }
-            Event::Accepted { fd, .. } => self.accepted.push(fd),
             Event::AcceptEnded { error, .. } => return Err(error).context("accept"),
-            // A peer that is gone ends the receive as well.
-            Event::Sent { .. } | Event::Released { .. } => {}
             _ => {}
         }
         Ok(())
     }
 }
 
-/// A buffer with these bytes, which fit: a slot of one pool is as long as one of the other.
-fn filled(mut buf: TxBuf, bytes: &[u8]) -> Result<TxBuf> {
+/// Sends these bytes, which fit: a slot of one pool is as long as one of the other.
+fn send(queue: &mut Queue<'_>, socket: Socket, mut buf: TxBuf, bytes: &[u8]) -> Result<()> {
     buf.set_len(bytes.len())?;
     buf.copy_from_slice(bytes);
-    Ok(buf)
+    queue.send(socket, buf, ZcPolicy::Never)?;
+    Ok(())
 }

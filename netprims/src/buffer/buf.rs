@@ -25,15 +25,10 @@ impl TxBuf {
     /// [`Error::InvalidValue`] if it is more than [`capacity`](TxBuf::capacity); nothing is changed.
     #[inline]
     pub fn set_len(&mut self, len: usize) -> Result<()> {
-        if self.slot.set_len(len) {
-            return Ok(());
-        }
-        let reason = "the slot is shorter";
-        Err(Error::InvalidValue {
-            option: "TxBuf length",
-            value: len.to_string(),
-            reason,
-        })
+        self.slot
+            .set_len(len)
+            .then_some(())
+            .ok_or_else(|| too_long(len))
     }
 
     /// The length of the slot in bytes.
@@ -54,6 +49,15 @@ impl TxBuf {
     #[inline]
     pub(crate) fn into_slot(self) -> Slot {
         self.slot
+    }
+}
+
+#[cold]
+fn too_long(len: usize) -> Error {
+    Error::InvalidValue {
+        option: "TxBuf length",
+        value: len.to_string(),
+        reason: "the slot is shorter",
     }
 }
 

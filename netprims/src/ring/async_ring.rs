@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use tokio::task::coop::consume_budget;
 use tokio::task::yield_now;
 
-use super::{Event, Ring, Wait};
+use super::{Event, Queue, Ring, Wait};
 use crate::sys::readiness::Readiness;
 use crate::{Error, Result};
 
@@ -64,10 +64,23 @@ impl AsyncRing {
     ///
     /// As for [`Ring::poll`].
     pub async fn poll(&mut self, mut handler: impl FnMut(Event<'_>)) -> Result<usize> {
+        self.poll_with(|event, _| handler(event)).await
+    }
+
+    /// As [`poll`](AsyncRing::poll), with a handler that may queue requests, as [`Ring::poll_with`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Ring::poll`].
+    pub async fn poll_with(
+        &mut self,
+        mut handler: impl FnMut(Event<'_>, &mut Queue<'_>),
+    ) -> Result<usize> {
         // A ring that always has something to tell must let other tasks run.
         consume_budget().await;
         loop {
-            let events = self.ring.core.poll_all(Wait::No, &mut handler)?;
+            let handler = |event: Event<'_>, engine: &mut _| handler(event, &mut Queue::new(engine));
+            let events = self.ring.core.poll_all(Wait::No, handler)?;
             if events > 0 || self.ring.in_flight() == 0 {
                 return Ok(events);
             }

@@ -1,9 +1,8 @@
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
-use super::ring::not_queued;
 use super::{Ring, Socket, Ticket};
-use crate::{Error, Result};
+use crate::Result;
 
 /// Requests about connections rather than their bytes.
 impl Ring {
@@ -19,18 +18,7 @@ impl Ring {
     /// Source: shutdown(2), io_uring_enter(2), `IORING_OP_SHUTDOWN` (Linux 5.11).
     #[doc(alias = "IORING_OP_SHUTDOWN")]
     pub fn shutdown(&mut self, socket: Socket, how: Shutdown) -> Result<Ticket> {
-        if socket.ring != self.id {
-            return Err(Error::UnknownSocket);
-        }
-        let how = match how {
-            Shutdown::Read => libc::SHUT_RD,
-            Shutdown::Write => libc::SHUT_WR,
-            Shutdown::Both => libc::SHUT_RDWR,
-        };
-        let queued = self.core.engine.shutdown(socket.key, how);
-        queued
-            .map(|key| Ticket::new(self.id, key))
-            .map_err(not_queued)
+        self.queue().shutdown(socket, how)
     }
 
     /// Accepts connections on a listening socket, one [`Event::Accepted`](super::Event::Accepted) for each, until
@@ -55,13 +43,7 @@ impl Ring {
     #[doc(alias = "IORING_OP_ACCEPT")]
     #[doc(alias = "IORING_ACCEPT_MULTISHOT")]
     pub fn accept(&mut self, listener: Socket) -> Result<Ticket> {
-        if listener.ring != self.id {
-            return Err(Error::UnknownSocket);
-        }
-        let queued = self.core.engine.accept(listener.key);
-        queued
-            .map(|key| Ticket::new(self.id, key))
-            .map_err(not_queued)
+        self.queue().accept(listener)
     }
 
     /// Connects a socket; [`Event::Connected`](super::Event::Connected) tells the result. It waits also where the socket is
@@ -75,7 +57,7 @@ impl Ring {
     /// Source: connect(2), io_uring_enter(2), `IORING_OP_CONNECT` (Linux 5.5).
     #[doc(alias = "IORING_OP_CONNECT")]
     pub fn connect(&mut self, socket: Socket, address: SocketAddr) -> Result<Ticket> {
-        self.connect_for(socket, address, None)
+        self.queue().connect(socket, address)
     }
 
     /// Like [`connect`](Ring::connect), and is given up with `ETIMEDOUT` after this time. The socket itself goes on trying, as
@@ -93,23 +75,7 @@ impl Ring {
         address: SocketAddr,
         limit: Duration,
     ) -> Result<Ticket> {
-        self.connect_for(socket, address, Some(limit))
-    }
-
-    fn connect_for(
-        &mut self,
-        socket: Socket,
-        address: SocketAddr,
-        within: Option<Duration>,
-    ) -> Result<Ticket> {
-        if socket.ring != self.id {
-            return Err(Error::UnknownSocket);
-        }
-        let engine = &mut self.core.engine;
-        let queued = engine.connect(socket.key, address.into(), within);
-        queued
-            .map(|key| Ticket::new(self.id, key))
-            .map_err(not_queued)
+        self.queue().connect_within(socket, address, limit)
     }
 
     /// Queues a timeout: [`Event::TimedOut`](super::Event::TimedOut) comes when this time has passed since the kernel has
@@ -122,10 +88,7 @@ impl Ring {
     /// Source: io_uring_enter(2), `IORING_OP_TIMEOUT` (Linux 5.4).
     #[doc(alias = "IORING_OP_TIMEOUT")]
     pub fn timeout(&mut self, after: Duration) -> Result<Ticket> {
-        let queued = self.core.engine.timeout(after);
-        queued
-            .map(|key| Ticket::new(self.id, key))
-            .map_err(not_queued)
+        self.queue().timeout(after)
     }
 
     /// Asks the kernel to give up all requests about a socket, as [`cancel`](Ring::cancel) does for one.
@@ -137,11 +100,7 @@ impl Ring {
     /// Source: io_uring_enter(2), `IORING_ASYNC_CANCEL_FD` (Linux 5.19).
     #[doc(alias = "IORING_ASYNC_CANCEL_FD")]
     pub fn cancel_all(&mut self, socket: Socket) -> Result<()> {
-        if socket.ring != self.id {
-            return Err(Error::UnknownSocket);
-        }
-        let cancelled = self.core.engine.cancel_all(socket.key);
-        cancelled.map_err(not_queued)
+        self.queue().cancel_all(socket)
     }
 
     /// Asks the kernel to give up a request. Its events are told all the same: it ends with the error `ECANCELED`, or as
@@ -156,8 +115,6 @@ impl Ring {
     /// Source: io_uring_enter(2), `IORING_OP_ASYNC_CANCEL`.
     #[doc(alias = "IORING_OP_ASYNC_CANCEL")]
     pub fn cancel(&mut self, ticket: Ticket) -> Result<()> {
-        let key = ticket.key(self.id).ok_or(Error::ForeignTicket)?;
-        let cancelled = self.core.engine.cancel(key);
-        cancelled.map_err(not_queued)
+        self.queue().cancel(ticket)
     }
 }

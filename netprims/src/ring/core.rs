@@ -2,7 +2,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Chunk, Event, ReceiveEnd, Ticket, TxBuf, Wait};
-use crate::sys::uring::{self, Areas, Claim, Engine, Kernel, Outcome};
+use crate::sys::uring::{self, Areas, Claim, Engine, Kernel, Listener, Outcome};
 use crate::{Error, Result};
 
 /// How often to enter the kernel for work it has put off before the caller gets its turn.
@@ -19,7 +19,17 @@ impl<K: Kernel> Core<K> {
     }
 
     /// See [`Ring::poll`](super::Ring::poll).
+    #[cfg(test)]
     pub(super) fn poll(&mut self, wait: Wait, mut handler: impl FnMut(Event<'_>)) -> Result<usize> {
+        self.poll_with(wait, |event, _| handler(event))
+    }
+
+    /// See [`Ring::poll_with`](super::Ring::poll_with).
+    pub(super) fn poll_with(
+        &mut self,
+        wait: Wait,
+        mut handler: impl FnMut(Event<'_>, &mut Engine<K>),
+    ) -> Result<usize> {
         let deadline = match wait {
             // A time beyond what an Instant can hold is for ever.
             Wait::AtMost(limit) | Wait::Gather { limit, .. } => Instant::now().checked_add(limit),
@@ -55,10 +65,10 @@ impl<K: Kernel> Core<K> {
     pub(super) fn poll_all(
         &mut self,
         wait: Wait,
-        mut handler: impl FnMut(Event<'_>),
+        mut handler: impl FnMut(Event<'_>, &mut Engine<K>),
     ) -> Result<usize> {
         for _ in 0..MOST_ENTERS {
-            let events = self.poll(wait, &mut handler)?;
+            let events = self.poll_with(wait, &mut handler)?;
             if events > 0 || wait != Wait::No || !self.engine.is_work_left() {
                 return Ok(events);
             }
@@ -116,18 +126,43 @@ impl<K: Kernel> Core<K> {
 
     /// Tells what has happened. One completion is taken at a time, and what it brought stays in the engine until it is
     /// told, so a panicking handler loses nothing but the event it was given.
-    fn deliver(&mut self, handler: &mut impl FnMut(Event<'_>)) -> usize {
-        let (ring, areas) = (self.engine.id(), self.engine.areas());
+    fn deliver(&mut self, handler: &mut impl FnMut(Event<'_>, &mut Engine<K>)) -> usize {
+        let mut teller = Teller {
+            handler,
+            ring: self.engine.id(),
+            areas: &self.engine.areas(),
+        };
         let mut events = 0;
-        while let Some(outcome) = self.engine.next() {
-            let mut lending = Lending {
-                engine: &mut self.engine,
-                claim: None,
-            };
-            handler(event(ring, outcome, &areas, &mut lending.claim));
+        while self.engine.tell_next(&mut teller) {
             events += 1;
         }
         events
+    }
+}
+
+/// Tells a handler what happened, as events.
+struct Teller<'a, F> {
+    handler: &'a mut F,
+    ring: u64,
+    areas: &'a Areas,
+}
+
+impl<K: Kernel, F: FnMut(Event<'_>, &mut Engine<K>)> Listener<K> for Teller<'_, F> {
+    #[inline(always)]
+    fn hear(&mut self, engine: &mut Engine<K>, outcome: Outcome) {
+        match event(self.ring, outcome) {
+            Told::Event(event) => (self.handler)(event, engine),
+            Told::Chunk { ticket, claim } => {
+                let mut lending = Lending {
+                    engine,
+                    claim: Some(claim),
+                };
+                if let Some(claim) = &mut lending.claim {
+                    let chunk = Chunk::new(self.areas.lend(claim));
+                    (self.handler)(Event::Received { ticket, chunk }, lending.engine);
+                }
+            }
+        }
     }
 }
 
@@ -138,7 +173,7 @@ struct Lending<'a, K: Kernel> {
 }
 
 impl<K: Kernel> Drop for Lending<'_, K> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(claim) = self.claim.take() {
             self.engine.give_back(claim);
@@ -146,19 +181,23 @@ impl<K: Kernel> Drop for Lending<'_, K> {
     }
 }
 
-/// What an outcome is to the handler. The bytes it brings are lent out of `lent`.
+/// What an outcome is to the handler.
+enum Told {
+    Event(Event<'static>),
+    /// An event that lends it bytes.
+    Chunk {
+        ticket: Ticket,
+        claim: Claim,
+    },
+}
+
 #[inline(always)]
-fn event<'a>(
-    ring: u64,
-    outcome: Outcome,
-    areas: &'a Areas,
-    lent: &'a mut Option<Claim>,
-) -> Event<'a> {
-    match outcome {
-        Outcome::Received { key, claim } => Event::Received {
-            ticket: Ticket::new(ring, key),
-            chunk: Chunk::new(areas.lend(lent.insert(claim))),
-        },
+fn event(ring: u64, outcome: Outcome) -> Told {
+    Told::Event(match outcome {
+        Outcome::Received { key, claim } => {
+            let ticket = Ticket::new(ring, key);
+            return Told::Chunk { ticket, claim };
+        }
         Outcome::ReceiveEnded { key, end } => Event::ReceiveEnded {
             ticket: Ticket::new(ring, key),
             end: ReceiveEnd::from(end),
@@ -190,18 +229,13 @@ fn event<'a>(
             ticket: Ticket::new(ring, key),
             result: result.map_err(io::Error::from_raw_os_error),
         },
-        Outcome::Released {
-            key,
-            slot,
-            bytes,
-            usage,
-        } => Event::Released {
+        Outcome::Released { key, released } => Event::Released {
             ticket: Ticket::new(ring, key),
-            buf: TxBuf::new(slot),
-            bytes: to_usize(bytes),
-            usage,
+            buf: TxBuf::new(released.slot),
+            bytes: to_usize(released.bytes),
+            usage: released.usage,
         },
-    }
+    })
 }
 
 fn to_usize(bytes: u32) -> usize {

@@ -114,6 +114,7 @@ mod leaked;
 mod no_memory;
 mod no_zero_copy_rx;
 mod pollable;
+mod queue;
 pub mod readiness;
 mod receive;
 mod refusal;
@@ -143,6 +144,7 @@ pub use known::Known;
 pub use leaked::leaked_descriptors;
 pub use no_zero_copy_rx::NoZeroCopyRx;
 pub use pollable::PollableRing;
+pub use queue::Queue;
 pub use receive::{
     Chunk, Declined, ReceiveEnd, Rung, RxBuf, RxPlan, RxPool, RxReport, RxStats, Wanted, WhyNot,
 };

@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use super::{Event, Ring, Wait};
+use super::{Event, Queue, Ring, Wait};
 use crate::fd::{EventFd, EventFdOptions};
 use crate::{Error, Result};
 
@@ -88,7 +88,21 @@ impl PollableRing {
     /// # Errors
     ///
     /// As for [`Ring::poll`].
-    pub fn poll(&mut self, wait: Wait, handler: impl FnMut(Event<'_>)) -> Result<usize> {
+    pub fn poll(&mut self, wait: Wait, mut handler: impl FnMut(Event<'_>)) -> Result<usize> {
+        self.poll_with(wait, |event, _| handler(event))
+    }
+
+    /// As [`poll`](PollableRing::poll), with a handler that may queue requests, as [`Ring::poll_with`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Ring::poll`].
+    pub fn poll_with(
+        &mut self,
+        wait: Wait,
+        mut handler: impl FnMut(Event<'_>, &mut Queue<'_>),
+    ) -> Result<usize> {
+        let handler = |event: Event<'_>, engine: &mut _| handler(event, &mut Queue::new(engine));
         // Before the ring is looked at: what comes after that rings anew. It never waits, and says EAGAIN if it was silent.
         let _ = nix::unistd::read(&self.bell, &mut [0; 8]);
         let events = self.ring.core.poll_all(wait, handler)?;

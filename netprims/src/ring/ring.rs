@@ -3,7 +3,7 @@ use std::os::fd::OwnedFd;
 
 use super::core::Core;
 use super::no_memory::refused;
-use super::{Capabilities, Event, RingBuilder, Socket, Strays, Totals, TxPool, Wait};
+use super::{Capabilities, Event, Queue, RingBuilder, Socket, Strays, Totals, TxPool, Wait};
 use crate::sys::memory::Shape;
 #[cfg(test)]
 use crate::sys::uring::Engine;
@@ -121,12 +121,7 @@ impl Ring {
     ///
     /// [`Error::RingFull`] if the ring has more sockets than it can number.
     pub fn add(&mut self, socket: impl Into<OwnedFd>) -> Result<Socket> {
-        let key = self
-            .core
-            .engine
-            .add(socket.into())
-            .map_err(|_| Error::RingFull)?;
-        Ok(Socket { ring: self.id, key })
+        self.queue().add(socket)
     }
 
     /// Takes a socket back. Sends that the kernel has go on and tell their events; what is queued for it is handed over
@@ -142,14 +137,7 @@ impl Ring {
     /// - [`Error::System`]: queued sends could not be handed to the kernel. The ring keeps the socket; poll, and try
     ///   again.
     pub fn remove(&mut self, socket: Socket) -> Result<OwnedFd> {
-        if socket.ring != self.id {
-            return Err(Error::UnknownSocket);
-        }
-        self.core
-            .engine
-            .remove(socket.key)
-            .map_err(|error| Error::system("io_uring_enter", "ring", error))?
-            .ok_or(Error::UnknownSocket)
+        self.queue().remove(socket)
     }
 
     /// Hands queued sends to the kernel, waits as told for the first event, and tells the handler each event there is.
@@ -166,8 +154,46 @@ impl Ring {
     ///
     /// Source: io_uring_enter(2).
     #[doc(alias = "io_uring_enter")]
-    pub fn poll(&mut self, wait: Wait, handler: impl FnMut(Event<'_>)) -> Result<usize> {
-        self.core.poll(wait, handler)
+    pub fn poll(&mut self, wait: Wait, mut handler: impl FnMut(Event<'_>)) -> Result<usize> {
+        self.poll_with(wait, |event, _| handler(event))
+    }
+
+    /// As [`poll`](Ring::poll), with a handler that may queue requests: it is given the ring's [`Queue`] as well. The kernel
+    /// sees what is queued at the next poll, or when the queue is full.
+    ///
+    /// ```
+    /// use netprims::ring::{Event, Ring, Wait};
+    /// use std::time::Duration;
+    ///
+    /// let mut ring = Ring::builder().build()?;
+    /// ring.timeout(Duration::from_millis(1))?;
+    /// let mut again = None;
+    /// ring.poll_with(Wait::Forever, |event, queue| {
+    ///     if let Event::TimedOut { .. } = event {
+    ///         again = Some(queue.timeout(Duration::from_millis(1)));
+    ///     }
+    /// })?;
+    /// assert_eq!(ring.in_flight(), 1);
+    /// again.expect("a timeout is told")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`poll`](Ring::poll).
+    pub fn poll_with(
+        &mut self,
+        wait: Wait,
+        mut handler: impl FnMut(Event<'_>, &mut Queue<'_>),
+    ) -> Result<usize> {
+        self.core.poll_with(wait, |event, engine| {
+            handler(event, &mut Queue::new(engine));
+        })
+    }
+
+    #[inline]
+    pub(super) fn queue(&mut self) -> Queue<'_> {
+        Queue::new(&mut self.core.engine)
     }
 
     /// How many requests are in flight, until their last event: sends from [`send`](Ring::send) to [`Event::Released`],

@@ -1,4 +1,3 @@
-use super::ring::not_queued;
 use super::{Rejected, Ring, SendOptions, SendStats, Socket, Ticket, TxBuf};
 use crate::sys::uring::SocketState;
 use crate::{Error, Result};
@@ -29,29 +28,7 @@ impl Ring {
         buf: TxBuf,
         options: impl Into<SendOptions>,
     ) -> Result<Ticket, Rejected> {
-        if socket.ring != self.id {
-            return Err(Rejected {
-                buf,
-                error: Error::UnknownSocket,
-            });
-        }
-        let options = options.into();
-        if options.segment_size().is_some() {
-            return self.send_directed(socket, buf, None, options);
-        }
-        let (engine, slot, wish) = (&mut self.core.engine, buf.into_slot(), options.wish());
-        let queued = match options.limit() {
-            None => engine.send(socket.key, slot, wish),
-            Some(within) => engine.send_within(socket.key, slot, wish, within),
-        };
-        match queued {
-            Ok(key) => Ok(Ticket::new(self.id, key)),
-            Err((slot, error)) => {
-                let buf = TxBuf::new(slot);
-                let error = not_queued(error);
-                Err(Rejected { buf, error })
-            }
-        }
+        self.queue().send(socket, buf, options)
     }
 
     /// Queues a send of several buffers as one: one datagram, or one piece of a stream. There is one
@@ -82,7 +59,7 @@ impl Ring {
         bufs: &mut Vec<TxBuf>,
         options: impl Into<SendOptions>,
     ) -> Result<Ticket> {
-        self.send_message(socket, bufs, None, options.into())
+        self.queue().send_vectored(socket, bufs, options)
     }
 
     /// What became of a socket's sends, and what the next one would do.

@@ -1,7 +1,7 @@
 use socket2::SockAddr;
 
 use super::ring::not_queued;
-use super::{Address, Rejected, Ring, SendOptions, Socket, Ticket, TxBuf};
+use super::{Address, Queue, Rejected, Ring, SendOptions, Socket, Ticket, TxBuf};
 use crate::sys::uring::NotQueued;
 use crate::{Error, Result};
 
@@ -39,10 +39,7 @@ impl Ring {
         to: impl Into<Address>,
         options: impl Into<SendOptions>,
     ) -> Result<Ticket, Rejected> {
-        match to.into().to_kernel() {
-            Ok(to) => self.send_directed(socket, buf, Some(to), options.into()),
-            Err(error) => Err(Rejected { buf, error }),
-        }
+        self.queue().send_to(socket, buf, to, options)
     }
 
     /// Queues a send of several buffers as one datagram to an address; otherwise like
@@ -62,6 +59,41 @@ impl Ring {
         to: impl Into<Address>,
         options: impl Into<SendOptions>,
     ) -> Result<Ticket> {
+        self.queue().send_vectored_to(socket, bufs, to, options)
+    }
+}
+
+impl Queue<'_> {
+    /// As [`Ring::send_to`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn send_to(
+        &mut self,
+        socket: Socket,
+        buf: TxBuf,
+        to: impl Into<Address>,
+        options: impl Into<SendOptions>,
+    ) -> Result<Ticket, Rejected> {
+        match to.into().to_kernel() {
+            Ok(to) => self.send_directed(socket, buf, Some(to), options.into()),
+            Err(error) => Err(Rejected { buf, error }),
+        }
+    }
+
+    /// As [`Ring::send_vectored_to`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn send_vectored_to(
+        &mut self,
+        socket: Socket,
+        bufs: &mut Vec<TxBuf>,
+        to: impl Into<Address>,
+        options: impl Into<SendOptions>,
+    ) -> Result<Ticket> {
         let to = to.into().to_kernel()?;
         self.send_message(socket, bufs, Some(to), options.into())
     }
@@ -74,14 +106,15 @@ impl Ring {
         to: Option<SockAddr>,
         options: SendOptions,
     ) -> Result<Ticket, Rejected> {
-        if socket.ring != self.id {
+        let ring = self.engine.id();
+        if socket.ring != ring {
             let error = Error::UnknownSocket;
             return Err(Rejected { buf, error });
         }
         let (wish, segment, within) = (options.wish(), options.segment_size(), options.limit());
-        let engine = &mut self.core.engine;
+        let engine = &mut *self.engine;
         match engine.send_directed(socket.key, buf.into_slot(), wish, to, segment, within) {
-            Ok(key) => Ok(Ticket::new(self.id, key)),
+            Ok(key) => Ok(Ticket::new(ring, key)),
             Err((slot, error)) => {
                 let buf = TxBuf::new(slot);
                 let error = not_queued(error);
@@ -98,10 +131,11 @@ impl Ring {
         to: Option<SockAddr>,
         options: SendOptions,
     ) -> Result<Ticket> {
-        if socket.ring != self.id {
+        let ring = self.engine.id();
+        if socket.ring != ring {
             return Err(Error::UnknownSocket);
         }
-        let engine = &mut self.core.engine;
+        let engine = &mut *self.engine;
         if to.is_some() {
             engine.check_destination(socket.key).map_err(not_queued)?;
         }
@@ -124,7 +158,7 @@ impl Ring {
         engine
             .start_message(key, socket.key, give_back)
             .map_err(not_queued)?;
-        Ok(Ticket::new(self.id, key))
+        Ok(Ticket::new(ring, key))
     }
 }
 

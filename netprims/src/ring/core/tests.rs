@@ -13,9 +13,9 @@ use crate::sys::uring::fake::Fake;
 fn core(sends: usize) -> (Core<Fake>, Pool) {
     let mut engine = Engine::new(Fake::new(), 8, Duration::from_millis(1));
     let pool = engine.pool(Shape::new(4, 100).unwrap()).unwrap().unwrap();
-    let socket = engine
-        .add(UdpSocket::bind("127.0.0.1:0").unwrap().into())
-        .unwrap();
+    // One whose messages the kernel has all at once.
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = engine.add(socket.into()).unwrap();
     for _ in 0..sends {
         assert!(
             engine
@@ -173,11 +173,11 @@ fn a_kernel_that_always_has_work_does_not_keep_the_caller() {
     let kernel = core.engine.kernel_mut();
     kernel.result(0, 100, true);
     kernel.is_work_left = true;
-    assert_eq!(core.poll_all(Wait::No, |_| ()).unwrap(), 1);
-    assert_eq!(core.poll_all(Wait::No, |_| ()).unwrap(), 0);
+    assert_eq!(core.poll_all(Wait::No, |_, _| ()).unwrap(), 1);
+    assert_eq!(core.poll_all(Wait::No, |_, _| ()).unwrap(), 0);
     assert!(!core.can_wait_for_bell(), "who waits must look again");
     core.engine.kernel_mut().notify(0, 0);
-    assert_eq!(core.poll_all(Wait::No, |_| ()).unwrap(), 1);
+    assert_eq!(core.poll_all(Wait::No, |_, _| ()).unwrap(), 1);
 }
 
 #[rstest]
@@ -188,8 +188,8 @@ fn what_the_kernel_did_not_take_is_not_waited_for(#[case] errno: i32) {
     let refused = || Err(io::Error::from_raw_os_error(errno));
     let kernel = core.engine.kernel_mut();
     kernel.enter_results.extend([(); 16].map(|()| refused()));
-    assert_eq!(core.poll_all(Wait::No, |_| ()).unwrap(), 0);
+    assert_eq!(core.poll_all(Wait::No, |_, _| ()).unwrap(), 0);
     assert!(!core.can_wait_for_bell(), "nobody would ring");
-    assert_eq!(core.poll_all(Wait::No, |_| ()).unwrap(), 0);
+    assert_eq!(core.poll_all(Wait::No, |_, _| ()).unwrap(), 0);
     assert!(core.can_wait_for_bell());
 }

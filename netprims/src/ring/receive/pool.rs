@@ -31,6 +31,10 @@ impl RxPool {
         Self::new(handle, RxReport::new())
     }
 
+    pub(in crate::ring) fn handle(&self) -> &GroupHandle {
+        &self.handle
+    }
+
     /// How the ring receives, and why not in a better way.
     pub fn report(&self) -> &RxReport {
         &self.report

@@ -1,5 +1,4 @@
 use super::{Rung, RxPlan, RxPool, RxReport, Wanted, WhyNot};
-use crate::ring::ring::not_queued;
 use crate::ring::{Ring, Socket, Ticket, no_memory};
 use crate::sys::memory::Shape;
 use crate::sys::uring::{Giving, GroupHandle, Refused};
@@ -141,13 +140,7 @@ impl Ring {
     #[doc(alias = "IORING_OP_RECV")]
     #[doc(alias = "IORING_RECV_MULTISHOT")]
     pub fn receive(&mut self, socket: Socket, pool: &RxPool) -> Result<Ticket> {
-        if socket.ring != self.id {
-            return Err(Error::UnknownSocket);
-        }
-        let received = self.core.engine.receive(socket.key, &pool.handle);
-        received
-            .map(|key| Ticket::new(self.id, key))
-            .map_err(not_queued)
+        self.queue().receive(socket, pool)
     }
 
     /// How a socket is received from, and why not as the [report](RxPool::report) of its pool says: a socket that is no

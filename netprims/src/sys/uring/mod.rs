@@ -34,8 +34,8 @@ pub use engine::Strays;
 pub use totals::Totals;
 
 pub(crate) use engine::{
-    Areas, Claim, End, Engine, Giving, GroupHandle, LONGEST_DRAIN, Loan, NoQueue, NoWay, NotQueued,
-    Outcome, ReceiveState, SocketState, Way, Wish,
+    Areas, Claim, End, Engine, Giving, GroupHandle, LONGEST_DRAIN, Listener, Loan, NoQueue, NoWay,
+    NotQueued, Outcome, ReceiveState, SocketState, Way, Wish,
 };
 pub(crate) use kernel::{Kernel, Unfit, Wait};
 pub(crate) use live::{Capable, Live, QueueThread, Refused, Setup, answer_to_nothing};

@@ -54,7 +54,7 @@ impl<T> Vacancy<'_, T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn fill(self, value: T) -> Key {
         *self.free = self.entry.next_free;
         *self.used += 1;
@@ -200,17 +200,31 @@ impl<T> Slab<T> {
     /// Takes a value out; its key finds nothing from now on.
     #[inline]
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
-        self.remove_if(key, |_| true)
-    }
-
-    /// Takes a value out if it is one of these.
-    #[inline]
-    pub(super) fn remove_if(&mut self, key: Key, is_one: impl FnOnce(&T) -> bool) -> Option<T> {
         let entry = entry_mut(&mut self.entries, key.index)?;
-        if entry.generation != key.generation || !entry.value.as_ref().is_some_and(is_one) {
+        if entry.generation != key.generation {
             return None;
         }
         let value = entry.value.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
+        entry.next_free = self.free;
+        self.free = key.index;
+        self.used -= 1;
+        Some(value)
+    }
+
+    /// Takes out what is wanted of a value and drops the rest, unless nothing is.
+    #[inline(always)]
+    pub(super) fn remove_with<R>(
+        &mut self,
+        key: Key,
+        wanted: impl FnOnce(&mut T) -> Option<R>,
+    ) -> Option<R> {
+        let entry = entry_mut(&mut self.entries, key.index)?;
+        if entry.generation != key.generation {
+            return None;
+        }
+        let value = wanted(entry.value.as_mut()?)?;
+        entry.value = None;
         entry.generation = entry.generation.wrapping_add(1);
         entry.next_free = self.free;
         self.free = key.index;

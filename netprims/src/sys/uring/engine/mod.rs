@@ -77,11 +77,11 @@ pub(crate) struct Engine<K: Kernel> {
     pools: Vec<Option<WeakPool>>,
     /// What messages are made of, for every request that can be in flight.
     headers: Headers,
-    /// Something is left to tell before another completion is looked at: in `told`, `releasing`, `ended_sends`, `arrived`
-    /// or `ended`. Who puts something there sets it.
-    is_behind: bool,
     /// A send whose result was told and whose release is next.
     told: Option<Key>,
+    /// Something else is left to tell before another completion is looked at: in `releasing`, `ended_sends`, `arrived` or
+    /// `ended`. Who puts something there sets it.
+    is_behind: bool,
     /// A send whose first slot was given back, and whose others are next.
     releasing: Option<Releasing>,
     /// Sends that have ended without a completion of their own, which is to be told.
@@ -131,9 +131,7 @@ pub(crate) enum Outcome {
     },
     Released {
         key: Key,
-        slot: Slot,
-        bytes: u32,
-        usage: Usage,
+        released: Released,
     },
     Accepted {
         key: Key,
@@ -164,6 +162,39 @@ pub(crate) enum Outcome {
         key: Key,
         result: Result<(), i32>,
     },
+}
+
+/// A slot of which the kernel has let go.
+pub(crate) struct Released {
+    pub(crate) slot: Slot,
+    /// Bytes of it that were taken.
+    pub(crate) bytes: u32,
+    pub(crate) usage: Usage,
+}
+
+/// Who is told what happened.
+pub(crate) trait Listener<K: Kernel> {
+    /// Is told once for each thing, by an engine that has taken it in: whatever is done here, with the engine or by a panic,
+    /// loses nothing else.
+    fn hear(&mut self, engine: &mut Engine<K>, outcome: Outcome);
+
+    /// The same, if anything happened.
+    fn hear_any(&mut self, engine: &mut Engine<K>, outcome: Option<Outcome>) -> bool {
+        let is_any = outcome.is_some();
+        if let Some(outcome) = outcome {
+            self.hear(engine, outcome);
+        }
+        is_any
+    }
+}
+
+/// Keeps what it was told last.
+struct Last(Option<Outcome>);
+
+impl<K: Kernel> Listener<K> for Last {
+    fn hear(&mut self, _: &mut Engine<K>, outcome: Outcome) {
+        self.0 = Some(outcome);
+    }
 }
 
 /// Why nothing was queued.
@@ -296,40 +327,78 @@ impl<K: Kernel> Engine<K> {
         Some(Wait::AtMost(limit))
     }
 
-    /// The next thing that happened, from the completions the kernel has posted.
+    /// The next thing that happened.
+    pub(in crate::sys::uring) fn next(&mut self) -> Option<Outcome> {
+        let mut last = Last(None);
+        self.tell_next(&mut last);
+        last.0
+    }
+
+    /// Tells the next thing that happened, from the completions the kernel has posted; false if nothing has.
+    ///
+    /// What is usual is told from here, each by a call of its own, so that nobody has to ask what it is: a plain send of one
+    /// buffer has its result, and then is released; a slot has been received into.
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> Option<Outcome> {
+    pub(crate) fn tell_next(&mut self, listener: &mut impl Listener<K>) -> bool {
         loop {
-            if self.is_behind {
-                if let Some(outcome) = self.catch_up() {
-                    return Some(outcome);
-                }
+            if let Some((key, released)) = self.release_next() {
+                listener.hear(self, Outcome::Released { key, released });
+                return true;
+            }
+            if self.is_behind && self.catch_up(listener) {
+                return true;
             }
             let Some(completion) = self.kernel.completion() else {
-                return self.accept_that_is_over();
+                return self.tell_end_of_an_accept(listener);
             };
             #[cfg(test)]
             let completion = Completion {
                 more: completion.more && !seeded(Defect::ReleaseAtFirstCompletion),
                 ..completion
             };
-            let outcome = self.completed(&completion);
-            if outcome.is_some() {
-                return outcome;
+            let key = Key::from_bits(completion.user_data);
+            match self.flights.find_mut(key) {
+                Ok(Flight::Send(_)) => {
+                    if let Some(result) = self.plain_send_completed(key, &completion) {
+                        listener.hear(self, Outcome::Sent { key, result });
+                        return true;
+                    }
+                }
+                Ok(Flight::Receive(_)) => {
+                    if let Some(claim) = self.slot_received(key, &completion) {
+                        listener.hear(self, Outcome::Received { key, claim });
+                        return true;
+                    }
+                }
+                _ => {}
+            }
+            if self.tell_completed(completion, listener) {
+                return true;
             }
         }
     }
 
-    /// What is left to tell before another completion is looked at.
-    #[inline(always)]
-    fn catch_up(&mut self) -> Option<Outcome> {
+    /// Tells what is left to tell before another completion is looked at.
+    #[inline(never)]
+    fn catch_up(&mut self, listener: &mut impl Listener<K>) -> bool {
         let outcome = self.pending().or_else(|| self.next_received());
         self.is_behind = outcome.is_some();
-        outcome
+        listener.hear_any(self, outcome)
+    }
+
+    #[cold]
+    fn tell_end_of_an_accept(&mut self, listener: &mut impl Listener<K>) -> bool {
+        let outcome = self.accept_that_is_over();
+        listener.hear_any(self, outcome)
+    }
+
+    #[inline(never)]
+    fn tell_completed(&mut self, completion: Completion, listener: &mut impl Listener<K>) -> bool {
+        let outcome = self.completed(&completion);
+        listener.hear_any(self, outcome)
     }
 
     /// What a completion means for the request it is of.
-    #[inline(always)]
     fn completed(&mut self, completion: &Completion) -> Option<Outcome> {
         if completion.user_data == Key::OF_NOBODY {
             return None;
@@ -348,7 +417,11 @@ impl<K: Kernel> Engine<K> {
             Ok(Flight::Send(_)) => self.send_completed(key, completion),
             Ok(Flight::Accept(_)) => self.accept_completed(key, completion),
             Ok(Flight::Connect(_)) => self.connect_completed(key, completion),
-            Ok(Flight::Receive(_)) => self.receive_completed(key, completion),
+            Ok(Flight::Receive(receive)) => {
+                let receive = *receive;
+                self.receive_completed(key, receive, completion);
+                None
+            }
             Ok(Flight::Control(_)) => self.control_completed(key, completion),
             // No request is its own.
             Ok(Flight::Part(_)) => {
@@ -395,6 +468,7 @@ impl<K: Kernel> Engine<K> {
     /// # Safety
     ///
     /// As for [`Kernel::push`], if the answer is `Ok`.
+    #[inline(never)]
     unsafe fn queue(&mut self, request: &Request) -> Result<(), NotQueued> {
         // SAFETY: the caller's promise.
         let Err(QueueFull) = (unsafe { self.kernel.push(request) }) else {

@@ -2,7 +2,7 @@ use std::io;
 
 use super::groups::{Giving, Group, GroupHandle};
 use super::messages::is_nothing;
-use super::{Claim, Engine, Flight, NotQueued, Outcome};
+use super::{Claim, Engine, Flight, NotQueued};
 use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request};
 use crate::sys::uring::rx::{Filled, Layout, Taken};
 use crate::sys::uring::slab::Key;
@@ -294,41 +294,35 @@ impl<K: Kernel> Engine<K> {
         queued
     }
 
-    /// Takes the completion of a receive in. Most bring bytes of one buffer, which are told at once.
+    /// Claims what a completion says was received, if that is what most bring: bytes of one slot, of a receive that goes
+    /// on. Else nothing is changed.
     #[inline(always)]
-    pub(super) fn receive_completed(
-        &mut self,
-        key: Key,
-        completion: &Completion,
-    ) -> Option<Outcome> {
+    pub(super) fn slot_received(&mut self, key: Key, completion: &Completion) -> Option<Claim> {
         let Ok(Flight::Receive(receive)) = self.flights.find_mut(key) else {
             return None;
         };
-        let number = receive.group;
-        if let (true, Some(buffer)) = (receive.goes_on_after(completion), completion.buffer) {
-            let len = completion.result.unsigned_abs();
-            let group = self.groups.get_mut(usize::from(number));
-            if let Some(group) = group.and_then(Option::as_mut) {
-                let ring = group.ring.as_mut();
-                // SAFETY: the kernel posted this completion, and the engine takes each once. It is of a request that names
-                // this group, whose ring this is, and neither is it for bundles nor is the buffer filled further
-                // (`goes_on_after`).
-                let taken = ring
-                    .and_then(|ring| unsafe { ring.take_single(&mut group.slots, buffer, len) });
-                if let Some(taken) = taken {
-                    group.counters.told(len.into(), len.into());
-                    let claim = Claim::new(number, Some(taken));
-                    return Some(Outcome::Received { key, claim });
-                }
-            }
+        let (number, buffer) = (receive.group, completion.buffer?);
+        if !receive.goes_on_after(completion) {
+            return None;
         }
-        let receive = *receive;
-        self.any_receive_completed(key, receive, completion);
-        None
+        let len = completion.result.unsigned_abs();
+        let group = self.groups.get_mut(usize::from(number))?.as_mut()?;
+        let ring = group.ring.as_mut()?;
+        // SAFETY: the kernel posted this completion, and the engine takes each once: it is looked at again only if this
+        // claims nothing. It is of a request that names this group, whose ring this is, and neither is it for bundles nor
+        // is the buffer filled further (`goes_on_after`).
+        let taken = unsafe { ring.take_single(&mut group.slots, buffer, len) }?;
+        group.counters.told(len.into(), len.into());
+        Some(Claim::new(number, Some(taken)))
     }
 
     /// `receive` is the one of the key, as it is in the table.
-    fn any_receive_completed(&mut self, key: Key, receive: Receive, completion: &Completion) {
+    pub(super) fn receive_completed(
+        &mut self,
+        key: Key,
+        receive: Receive,
+        completion: &Completion,
+    ) {
         // What is claimed now, or ends now, is told next.
         self.is_behind = true;
         let State::Armed { shown, slot } = receive.state else {

@@ -2,7 +2,7 @@ use std::io;
 use std::num::NonZeroU16;
 
 use super::limit::Limit;
-use super::{Engine, Flight, NotQueued, Outcome};
+use super::{Engine, Flight, NotQueued, Outcome, Released};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
 use crate::sys::memory::{Home, Lent, Slot};
@@ -26,7 +26,8 @@ pub(super) use release::Releasing;
 /// A send: its slot is lent to the kernel until the last completion. Of one with several buffers, it is the first, and
 /// what there is to know of the whole.
 pub(super) struct Send {
-    lent: Lent,
+    /// `None` once it was released, and then nothing else is left of the send.
+    lent: Option<Lent>,
     /// Bytes of the slot.
     len: u32,
     /// Bytes of all its slots.
@@ -95,9 +96,10 @@ enum Choice {
 }
 
 impl Send {
+    #[inline(always)]
     fn new(slot: Slot, len: u32, fixed: u16, socket: Key, wish: Wish) -> Self {
         Self {
-            lent: Lent::new(slot),
+            lent: Some(Lent::new(slot)),
             len,
             total: len,
             buffers: 1,
@@ -135,17 +137,6 @@ impl Send {
             && self.limit == Limit::Without
     }
 
-    /// The operation of a plain send of its first buffer.
-    #[inline]
-    fn plain(&self) -> Operation {
-        Operation::Send {
-            address: self.lent.address(),
-            len: self.len,
-            buffer: 0,
-            zero_copy: false,
-        }
-    }
-
     /// Whether its request has a header, whatever goes along.
     fn is_message(&self) -> bool {
         self.rest.is_some() || self.segment.is_some()
@@ -158,8 +149,8 @@ impl Send {
 
     /// The slot, of which the kernel has let go.
     #[inline]
-    pub(super) fn take_back(self) -> Slot {
-        self.lent.take_back()
+    pub(super) fn take_back(self) -> Option<Slot> {
+        self.lent.map(Lent::take_back)
     }
 }
 
@@ -202,66 +193,77 @@ impl<K: Kernel> Engine<K> {
         let Some(vacancy) = self.flights.vacancy() else {
             return Err((slot, NotQueued::Full));
         };
-        let mut send = Send::new(slot, len, buffer, socket, wish);
         let key = vacancy.key();
         if wish.is_plain(len) && place.underway.is_none() {
             let request = Request {
                 user_data: key.to_bits(),
                 target: place.target(),
-                operation: send.plain(),
+                operation: Operation::Send {
+                    address: slot.address(),
+                    len,
+                    buffer,
+                    zero_copy: false,
+                },
             };
             // SAFETY: as in `issue`: the slot is in the table, and `Issued`, before anybody else sees the engine.
             if unsafe { self.kernel.push(&request) }.is_ok() {
-                send.choice = Choice::Plain;
-                send.phase = Phase::Issued {
-                    zero_copy: false,
-                    owed: false,
-                };
-                vacancy.fill(Flight::Send(send));
+                vacancy.fill(Flight::Send(Send {
+                    choice: Choice::Plain,
+                    phase: Phase::Issued {
+                        zero_copy: false,
+                        owed: false,
+                    },
+                    ..Send::new(slot, len, buffer, socket, wish)
+                }));
                 place.underway = place.is_ordered.then_some(key);
                 #[cfg(test)]
                 self.seed_defects(key, true);
                 return Ok(key);
             }
         }
+        let send = Send::new(slot, len, buffer, socket, wish);
         vacancy.fill(Flight::Send(send));
         let Err(error) = self.start(key, socket) else {
             return Ok(key);
         };
-        match self.flights.remove(key) {
-            Some(Flight::Send(send)) => Err((send.take_back(), error)),
-            // Not reached: it was put in above, and nothing else takes it out.
-            _ => Ok(key),
-        }
+        let slot = match self.flights.remove(key) {
+            Some(Flight::Send(send)) => send.take_back(),
+            _ => None,
+        };
+        // It was put in above, and nothing else takes it out.
+        slot.map_or(Ok(key), |slot| Err((slot, error)))
     }
 
-    /// Takes the completion of a send in. If it is a plain one of one buffer that went by itself, as most do, it is
-    /// looked up this once.
+    /// The result of a send, if it is what most are: a plain one of one buffer, in a request of its own. Else nothing is
+    /// changed.
     #[inline(always)]
-    pub(super) fn send_completed(&mut self, key: Key, completion: &Completion) -> Option<Outcome> {
+    pub(super) fn plain_send_completed(
+        &mut self,
+        key: Key,
+        completion: &Completion,
+    ) -> Option<Result<u32, i32>> {
         let send = send_mut(&mut self.flights, key)?;
         if !send.is_plain_and_alone() || completion.more || completion.notification {
-            return self.any_send_completed(key, completion);
+            return None;
         }
         let (phase, step) = send.phase.after(completion, send.total, true);
         let Step::ResultAndRelease(result) = step else {
-            return self.any_send_completed(key, completion);
+            return None;
         };
         send.phase = phase;
         self.told = Some(key);
-        self.is_behind = true;
-        let Ok(place) = self.sockets.find_mut(send.socket) else {
-            return Some(Outcome::Sent { key, result });
-        };
-        if place.waiting.front().is_some() {
-            self.go_on_after(key, result);
-        } else if place.underway == Some(key) {
-            place.underway = None;
+        let place = self.sockets.find_mut(send.socket);
+        if let Some(place) = place.ok().filter(|place| place.underway == Some(key)) {
+            if place.waiting.front().is_some() {
+                self.go_on_after(key, result);
+            } else {
+                place.underway = None;
+            }
         }
-        Some(Outcome::Sent { key, result })
+        Some(result)
     }
 
-    fn any_send_completed(&mut self, key: Key, completion: &Completion) -> Option<Outcome> {
+    pub(super) fn send_completed(&mut self, key: Key, completion: &Completion) -> Option<Outcome> {
         let reports_usage = self.kernel.reports_usage();
         let len = self.bytes_of_request(key);
         let send = send_mut(&mut self.flights, key)?;
@@ -298,7 +300,10 @@ impl<K: Kernel> Engine<K> {
             }
             // Its result is told first.
             Step::Release if limit.is_running() => None,
-            Step::Release => self.release(key),
+            Step::Release => {
+                let (key, released) = self.release(key)?;
+                Some(Outcome::Released { key, released })
+            }
         }
     }
 
@@ -311,7 +316,6 @@ impl<K: Kernel> Engine<K> {
         }
         if send.is_done() {
             self.told = Some(key);
-            self.is_behind = true;
         }
         #[cfg(test)]
         if seeded(Defect::ReleaseMessageAtFirstCompletion) {

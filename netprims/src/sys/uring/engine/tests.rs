@@ -77,9 +77,7 @@ impl Bench {
 
     fn released(&mut self) -> (Key, u32, Usage) {
         match self.engine.next() {
-            Some(Outcome::Released {
-                key, bytes, usage, ..
-            }) => (key, bytes, usage),
+            Some(Outcome::Released { key, released }) => (key, released.bytes, released.usage),
             Some(_) => panic!("something else"),
             None => panic!("nothing"),
         }

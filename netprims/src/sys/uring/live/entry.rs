@@ -25,7 +25,7 @@ pub(super) fn kernels_group(group: u16) -> u16 {
 }
 
 /// A request as the kernel wants it.
-#[inline]
+#[inline(always)]
 pub(super) fn entry(request: &Request, reports_usage: bool) -> squeue::Entry {
     let entry = match request.target {
         Target::Ring => of_fd(Fd(-1), request.operation, reports_usage),
@@ -47,7 +47,7 @@ pub(super) fn entry(request: &Request, reports_usage: bool) -> squeue::Entry {
 /// `IOSQE_FIXED_FILE`: the descriptor is a place in the table of registered files.
 const FIXED_FILE: squeue::Flags = squeue::Flags::FIXED_FILE;
 
-#[inline]
+#[inline(always)]
 fn of_fd(fd: Fd, operation: Operation, reports_usage: bool) -> squeue::Entry {
     match operation {
         Operation::Send {

@@ -185,8 +185,8 @@ impl Confused {
                     let was_sent = self.sends.insert(key, true);
                     prop_assert_eq!(was_sent, Some(false), "once, while it is in flight");
                 }
-                Outcome::Released { key, slot, .. } => {
-                    drop(slot);
+                Outcome::Released { key, released } => {
+                    drop(released);
                     prop_assert_eq!(
                         self.sends.remove(&key),
                         Some(true),

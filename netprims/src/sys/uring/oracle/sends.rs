@@ -95,9 +95,9 @@ impl Watch {
                         self.sent += usize::from(self.together);
                         self.is_free = true;
                     }
-                    Outcome::Released { slot, .. } => {
-                        scribble(&self.file, &slot);
-                        self.released.push(slot);
+                    Outcome::Released { released, .. } => {
+                        scribble(&self.file, &released.slot);
+                        self.released.push(released.slot);
                     }
                     _ => panic!("nothing but sends was queued"),
                 }

@@ -9,7 +9,7 @@ use rstest::rstest;
 use super::*;
 use crate::sys::defect::{self, Defect};
 use crate::sys::memory::Shape;
-use crate::sys::uring::engine::{Giving, Strays, Wait};
+use crate::sys::uring::engine::{Giving, Outcome, Strays, Wait};
 use crate::sys::uring::fake::Fake;
 use crate::sys::uring::rx::Piece;
 

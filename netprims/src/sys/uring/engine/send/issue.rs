@@ -54,7 +54,8 @@ impl<K: Kernel> Engine<K> {
         };
         let manner = self.manner(key, send);
         let is_message = send.is_message() || send.along > 0;
-        let (address, len) = (send.lent.address(), send.len);
+        let lent = send.lent.as_ref().ok_or(NotQueued::UnknownRequest)?;
+        let (address, len) = (lent.address(), send.len);
         let operation = match (send.fixed, manner.to) {
             (Some(buffer), None) if !is_message => Operation::Send {
                 address,
@@ -123,14 +124,15 @@ impl<K: Kernel> Engine<K> {
 
     #[cfg(test)]
     pub(super) fn seed_defects(&mut self, key: Key, is_queued: bool) {
-        let Some(send) = send_ref(&self.flights, key).filter(|_| is_queued) else {
+        let send = send_ref(&self.flights, key).filter(|_| is_queued);
+        let Some((send, lent)) = send.and_then(|send| Some((send, send.lent.as_ref()?))) else {
             return;
         };
         if seeded(Defect::FreeAtSend) {
-            send.lent.free_early();
+            lent.free_early();
         }
         if seeded(Defect::UnmapWhatIsSent) {
-            send.lent.unmap_early();
+            lent.unmap_early();
         }
         if let (true, Some(header)) = (seeded(Defect::FreeHeaderAtSend), &send.header) {
             self.headers.free_early(header);
@@ -192,6 +194,6 @@ fn buffers(flights: &Slab<Flight>, key: Key) -> impl Iterator<Item = &Lent> {
         };
         let first = send.rest.and_then(part);
         let rest = std::iter::successors(first, move |this| this.next.and_then(part));
-        std::iter::once(&send.lent).chain(rest.map(|part| &part.lent))
+        send.lent.iter().chain(rest.map(|part| &part.lent))
     })
 }

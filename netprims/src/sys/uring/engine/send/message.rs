@@ -111,7 +111,7 @@ impl<K: Kernel> Engine<K> {
             self.headers.give_back(header);
         }
         let mut rest = send.rest;
-        give_back(send.take_back());
+        send.take_back().into_iter().for_each(&mut *give_back);
         while let Some(Flight::Part(part)) = rest.and_then(|part| self.flights.remove(part)) {
             rest = part.next;
             give_back(part.take_back());

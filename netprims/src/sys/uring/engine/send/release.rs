@@ -1,4 +1,4 @@
-use super::{Choice, Engine, Flight, Outcome, send_mut};
+use super::{Choice, Engine, Flight, Outcome, Released, send_mut};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
 use crate::sys::uring::kernel::Kernel;
@@ -18,18 +18,22 @@ pub(in crate::sys::uring::engine) struct Releasing {
 }
 
 impl<K: Kernel> Engine<K> {
-    /// What is to be told of sends before another completion is looked at.
+    /// The release of the send whose result was told last, if it is next.
     #[inline(always)]
+    pub(in crate::sys::uring::engine) fn release_next(&mut self) -> Option<(Key, Released)> {
+        let key = self.told.take()?;
+        self.release(key)
+    }
+
+    /// What is to be told of sends before another completion is looked at.
     pub(in crate::sys::uring::engine) fn pending(&mut self) -> Option<Outcome> {
         if self.releasing.is_some() {
             if let Some(outcome) = self.release_part() {
                 return Some(outcome);
             }
         }
-        if let Some(key) = self.told.take() {
-            if let Some(outcome) = self.release(key) {
-                return Some(outcome);
-            }
+        if let Some((key, released)) = self.release_next() {
+            return Some(Outcome::Released { key, released });
         }
         self.ended_sends.front().and_then(|_| self.ended_send())
     }
@@ -47,45 +51,56 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Takes a finished send out of the table, with its first slot.
-    #[inline]
-    pub(super) fn release(&mut self, key: Key) -> Option<Outcome> {
-        let is_done = |flight: &Flight| matches!(flight, Flight::Send(send) if send.is_done());
-        let Some(Flight::Send(mut send)) = self.flights.remove_if(key, is_done) else {
-            return None;
-        };
-        let Phase::Done { bytes, usage } = send.phase else {
-            return None;
-        };
-        #[cfg(test)]
-        if seeded(Defect::FreeAtRelease) {
-            send.lent.free_early();
-        }
-        if let Some(header) = send.header.take() {
-            self.headers.give_back(header);
-        }
-        self.totals.add(send.total, bytes, usage);
-        if let Ok(socket) = self.sockets.find_mut(send.socket) {
-            socket.totals.add(send.total, bytes, usage);
-            if let Choice::ZeroCopy(Some(round)) = send.choice {
-                socket.auto.told(round, usage);
+    #[inline(always)]
+    pub(super) fn release(&mut self, key: Key) -> Option<(Key, Released)> {
+        let Self {
+            flights,
+            sockets,
+            headers,
+            totals,
+            ..
+        } = self;
+        let (released, rest) = flights.remove_with(key, |flight| {
+            let Flight::Send(send) = flight else {
+                return None;
+            };
+            let Phase::Done { bytes, usage } = send.phase else {
+                return None;
+            };
+            let lent = send.lent.take()?;
+            #[cfg(test)]
+            if seeded(Defect::FreeAtRelease) {
+                lent.free_early();
             }
-        }
-        let here = bytes.min(send.len);
-        if let Some(part) = send.rest {
-            self.is_behind = true;
-            self.releasing = Some(Releasing {
+            if let Some(header) = send.header.take() {
+                headers.give_back(header);
+            }
+            totals.add(send.total, bytes, usage);
+            if let Ok(socket) = sockets.find_mut(send.socket) {
+                socket.totals.add(send.total, bytes, usage);
+                if let Choice::ZeroCopy(Some(round)) = send.choice {
+                    socket.auto.told(round, usage);
+                }
+            }
+            let here = bytes.min(send.len);
+            let rest = send.rest.map(|part| Releasing {
                 key,
                 part,
                 bytes: bytes - here,
                 usage,
             });
+            let released = Released {
+                slot: lent.take_back(),
+                bytes: here,
+                usage,
+            };
+            Some((released, rest))
+        })?;
+        if rest.is_some() {
+            self.is_behind = true;
+            self.releasing = rest;
         }
-        Some(Outcome::Released {
-            key,
-            slot: send.take_back(),
-            bytes: here,
-            usage,
-        })
+        Some((key, released))
     }
 
     /// The seeded defect: all slots but the first are given back with the result.
@@ -114,8 +129,7 @@ impl<K: Kernel> Engine<K> {
             ..releasing
         });
         let is_untouched = here == 0 && part.len > 0;
-        Some(Outcome::Released {
-            key: releasing.key,
+        let released = Released {
             slot: part.take_back(),
             bytes: here,
             usage: if is_untouched {
@@ -123,6 +137,8 @@ impl<K: Kernel> Engine<K> {
             } else {
                 releasing.usage
             },
-        })
+        };
+        let key = releasing.key;
+        Some(Outcome::Released { key, released })
     }
 }

@@ -25,7 +25,7 @@ fn what_is_told(bench: &mut Bench) -> Vec<String> {
             Outcome::Accepted { .. } => "accepted".to_owned(),
             Outcome::AcceptEnded { errno, .. } => format!("ended {errno}"),
             Outcome::Sent { result, .. } => format!("sent {result:?}"),
-            Outcome::Released { usage, .. } => format!("released {usage:?}"),
+            Outcome::Released { released, .. } => format!("released {:?}", released.usage),
             _ => panic!("something else"),
         });
     }
