@@ -29,7 +29,11 @@ fn misuse_does_not_compile() {
         cases.compile_fail("tests/ui/chunk_written_to.rs");
         cases.compile_fail("tests/ui/chunk_cloned.rs");
         cases.compile_fail("tests/ui/event_kept_past_its_handler.rs");
+        cases.compile_fail("tests/ui/queue_kept_past_its_handler.rs");
+        cases.compile_fail("tests/ui/queue_moved_to_a_thread.rs");
+        cases.compile_fail("tests/ui/queue_with_a_chunk_kept.rs");
         cases.pass("tests/ui/chunk_*_ok.rs");
+        cases.pass("tests/ui/queue_*_ok.rs");
         cases.pass("tests/ui/event_*_ok.rs");
         cases.pass("tests/ui/ring_*_ok.rs");
         cases.pass("tests/ui/buffer_*_ok.rs");

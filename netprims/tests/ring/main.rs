@@ -18,6 +18,7 @@ mod messages;
 mod order;
 mod overruns;
 mod pollable;
+mod queueing;
 mod receive_ends;
 mod receive_lifetimes;
 mod receive_messages;

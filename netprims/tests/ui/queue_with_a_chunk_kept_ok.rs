@@ -1,0 +1,15 @@
+use netprims::ring::{Event, Ring, Wait};
+
+fn twin(ring: &mut Ring) {
+    let mut kept = None;
+    let _ = ring.poll_with(Wait::No, |event, _| {
+        if let Event::Received { chunk, .. } = event {
+            kept = Some(chunk.detach());
+        }
+    });
+    drop(kept);
+}
+
+fn main() {
+    let _ = twin;
+}
