@@ -31,6 +31,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `ring` | yes | the `ring` module |
+//! | `tokio` | no | `ring::AsyncRing`, a ring in a tokio runtime; brings `ring` |
 //! | `serde` | no | `Serialize` and `Deserialize` for `Tuning`, `Serialize` for its report |
 //!
 //! # Example
@@ -49,6 +50,11 @@
 //! listener.close()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+/// The README's programs, compiled and run with the documentation's.
+#[cfg(all(doctest, feature = "ring"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 pub mod buffer;
 pub mod datagram;

@@ -48,8 +48,8 @@
 //! [`Ring::rx_pool`] maps memory to receive into, and [`RxPool::report`] says on which rung of the ladder, and why not on a
 //! higher one. [`Ring::receive`] then goes on until the socket ends: [`Event::Received`] lends its bytes to the handler,
 //! and [`Chunk::detach`] keeps them. A pool [for messages](RxPlan::messages) receives datagrams with their
-//! [source](Chunk::source), so that a server can answer, and with [what else](Chunk::incoming) the kernel tells of them. The ring makes the kernel's requests anew when they end, and waits for memory when
-//! there is none: [`RxStats`] counts it.
+//! [source](Chunk::source), so that a server can answer, and with [what else](Chunk::incoming) the kernel tells of them. The
+//! ring makes the kernel's requests anew when they end, and waits for memory when there is none: [`RxStats`] counts it.
 //!
 //! The highest rung, zero-copy receive, is asked for ([`RxPlan::zero_copy`]), and needs a ring that is built for it
 //! ([`RingBuilder::zero_copy_receive`]), CAP_NET_ADMIN and Linux 6.15; [`NoZeroCopyRx`] says what is missing. Over a
@@ -68,6 +68,43 @@
 //! Linux 6.0 or newer. The usage report of zero-copy sends needs 6.2 or a maintained 6.1 (before, it is
 //! [`Usage::Unknown`]), and deferred task work, which keeps completions on the caller's thread, 6.1. What is missing is
 //! done without, and [`Ring::capabilities`] says so. Where io_uring itself is refused, [`Refusal`] says by whom.
+//!
+//! # A service, step by step
+//!
+//! 1. [Build](Ring::builder) the ring on the thread that will poll it, with as many requests
+//!    [in flight](RingBuilder::in_flight) as its connections need: a receive each, its sends, a timeout.
+//! 2. Make a [pool to send from](Ring::tx_pool) and one to [receive into](Ring::rx_pool); print the latter's
+//!    [report](RxPool::report) once.
+//! 3. [Add](Ring::add) the listener and [accept](Ring::accept). Add each connection that comes, and
+//!    [receive](Ring::receive) from it.
+//! 4. [Poll](Ring::poll). The handler is told what has happened, and notes it. After the poll, [take](TxPool::take)
+//!    buffers, fill them and [send](Ring::send) them, as many as there are: nothing waits for a result.
+//! 5. When all was sent ([`Event::Sent`] of the last), [shut down](Ring::shutdown), [remove](Ring::remove) the socket, and
+//!    close it. A peer that takes nothing: [`cancel_all`](Ring::cancel_all), and have the close reset the connection
+//!    ([`Tuning::linger`](crate::tuning::Tuning::linger) of zero), or the kernel keeps its buffers for minutes.
+//! 6. At the end, poll until nothing is [in flight](Ring::in_flight), or drop the ring, which waits a
+//!    [bounded time](RingBuilder::drain_limit).
+//!
+//! The handler runs in the middle of [`Ring::poll`], which has the ring: what is to be asked of the ring waits until the
+//! poll has returned (the borrow checker sees to it). What it may do meanwhile: look at a [`Chunk`], [keep](Chunk::detach)
+//! it, take a buffer and fill it, drop or pass on what an event brings. It should be short, since completions wait for it.
+//! It may panic: only the event it was given is lost.
+//!
+//! | asked for with | events, the last one in bold |
+//! |---|---|
+//! | [`send`](Ring::send), [`send_to`](Ring::send_to) | [`Sent`](Event::Sent), **[`Released`](Event::Released)** |
+//! | [`send_vectored`](Ring::send_vectored) | [`Sent`](Event::Sent), then **[`Released`](Event::Released)**, one for each buffer |
+//! | [`receive`](Ring::receive) | [`Received`](Event::Received), again and again, **[`ReceiveEnded`](Event::ReceiveEnded)** |
+//! | [`accept`](Ring::accept) | [`Accepted`](Event::Accepted), again and again, **[`AcceptEnded`](Event::AcceptEnded)** |
+//! | [`connect`](Ring::connect), [`connect_within`](Ring::connect_within) | **[`Connected`](Event::Connected)** |
+//! | [`shutdown`](Ring::shutdown) | **[`ShutDown`](Event::ShutDown)** |
+//! | [`timeout`](Ring::timeout) | **[`TimedOut`](Event::TimedOut)** |
+//! | [`cancel`](Ring::cancel), [`cancel_all`](Ring::cancel_all) | none of their own: what they end tells its last |
+//!
+//! Every request has exactly one last event, unless the ring is dropped before. Until then its [`Ticket`] names it.
+//! A pool to send from is pinned, and counts against `RLIMIT_MEMLOCK` (8 MiB unless the system says otherwise) for a
+//! process without CAP_IPC_LOCK: making it fails where that is too little. No other privilege is needed, but for zero-copy
+//! receive.
 //!
 //! # Example
 //!
