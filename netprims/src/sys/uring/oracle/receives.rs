@@ -22,7 +22,9 @@ fn a_receive_goes_away_in_any_order_at_any_moment(
         Way::Multishot,
         Way::Bundles,
         Way::Incremental,
-        Way::ZeroCopy
+        Way::ZeroCopy,
+        Way::PlainMessages,
+        Way::Messages
     )]
     way: Way,
     #[values(Peer::Silent, Peer::Floods, Peer::Closes, Peer::Resets)] peer: Peer,
@@ -131,6 +133,8 @@ fn what_is_kept_stays(way: Way) -> Option<bool> {
 #[case::multishot(Way::Multishot, Defect::LendWhatIsRead)]
 #[case::bundles(Way::Bundles, Defect::LendWhatIsRead)]
 #[case::zero_copy(Way::ZeroCopy, Defect::RefillWhatIsRead)]
+#[case::plain_messages(Way::PlainMessages, Defect::LendWhatIsRead)]
+#[case::messages(Way::Messages, Defect::LendWhatIsRead)]
 fn what_is_kept_is_not_received_into(#[case] way: Way, #[case] bug: Defect) {
     let stays = |bug| defect::with(bug, || what_is_kept_stays(way));
     // A kernel without zero-copy receive has nothing to notice.

@@ -1,6 +1,7 @@
 use std::fmt;
+use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::PATIENCE;
 use super::cell::{Going, Moment};
 use super::made::{Made, hand_over};
 use super::watched::Watched;
-use crate::ring::{Event, Ring, RxBuf, RxPool, Socket, Wait};
+use crate::ring::{Address, Event, Ring, RxBuf, RxPool, Socket, Wait};
 use crate::sys::memory::{Mapping, Shape};
 use crate::sys::uring::{Giving, GroupHandle, NoQueue, QueueRefused};
 
@@ -33,6 +34,10 @@ pub(super) enum Way {
     Incremental,
     /// From a queue without a device, registered with the memory.
     ZeroCopy,
+    /// Datagrams with all that is told of them, each into a slot that its request names.
+    PlainMessages,
+    /// The same, into slots that are shown.
+    Messages,
 }
 
 /// What the peer does while the receive goes on. All but those that have gone send when all is gone.
@@ -59,19 +64,27 @@ pub(super) struct Receiver {
     pub(super) watched: Watched,
     pub(super) forgotten: Option<OwnedFd>,
     socket: Socket,
-    far: Option<TcpStream>,
+    far: Option<File>,
+    /// Where the kept buffer came from, if that was told.
+    source: Option<Address>,
     /// Bytes of the main stream that were told.
     told: usize,
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Plain,
         Self::Multishot,
         Self::Bundles,
         Self::Incremental,
         Self::ZeroCopy,
+        Self::PlainMessages,
+        Self::Messages,
     ];
+
+    fn has_messages(self) -> bool {
+        matches!(self, Self::PlainMessages | Self::Messages)
+    }
 
     /// Memory that a ring receives into in this way. `None` if the kernel refuses it as one does that has not got it.
     fn group(self, ring: &mut Ring, mapping: Mapping, shape: Shape) -> Option<GroupHandle> {
@@ -89,6 +102,10 @@ impl Way {
             };
         }
         match engine.group_in(mapping, shape, self.giving()) {
+            Ok(Some(group)) if self.has_messages() => {
+                engine.keep_for_messages(&group);
+                Some(group)
+            }
             Ok(group) => group,
             // The one errno for a flag that is not known: Linux 6.12 for incremental buffers, 5.19 for the others.
             Err(refused) if refused.error.raw_os_error() == Some(libc::EINVAL) => None,
@@ -98,7 +115,7 @@ impl Way {
 
     fn giving(self) -> Giving {
         match self {
-            Self::Plain => Giving::OneByOne,
+            Self::Plain | Self::PlainMessages => Giving::OneByOne,
             way => Giving::Ring {
                 is_incremental: way == Self::Incremental,
                 is_bundling: way == Self::Bundles,
@@ -145,18 +162,21 @@ impl Receiver {
             .build()
             .unwrap();
         let pool = RxPool::watched(way.group(&mut ring, mapping, watched.shape())?);
-        let kept = Some(a_detached_chunk(&mut ring, &pool));
-        let (near, far) = connected();
+        let kept = a_detached_chunk(&mut ring, &pool, way);
+        let source = kept.source();
+        assert_eq!(source.is_some(), way.has_messages());
+        let (near, far) = connected(way);
         let socket = ring.add(near).unwrap();
         Some(Self {
             ring: Some(ring),
             pool: Some(pool),
-            kept,
+            kept: Some(kept),
             taken: None,
             watched,
             forgotten: None,
             socket,
             far: Some(far),
+            source,
             told: 0,
         })
     }
@@ -194,11 +214,13 @@ impl Receiver {
     /// The peer sends so many bytes, or as many as there is room for.
     pub(super) fn send(&mut self, len: usize) {
         let Some(far) = &mut self.far else { return };
-        far.set_nonblocking(true).unwrap();
+        SockRef::from(&*far).set_nonblocking(true).unwrap();
         let bytes: Vec<u8> = (0..len).map(byte).collect();
-        match far.write(&bytes) {
-            Err(error) if is_over(error.kind()) => {}
-            written => assert!(written.unwrap() > 0),
+        for part in bytes.chunks(SLOT as usize) {
+            match far.write(part) {
+                Err(error) if is_over(error.kind()) => return,
+                written => assert!(written.unwrap() > 0),
+            }
         }
     }
 
@@ -222,7 +244,10 @@ impl Receiver {
 
     /// Whether the kept buffer is as it was received.
     pub(super) fn is_kept_whole(&self) -> bool {
-        let is_whole = |kept: &RxBuf| !kept.is_empty() && kept.iter().all(|byte| *byte == KEPT);
+        let is_whole = |kept: &RxBuf| {
+            let is_filled = !kept.is_empty() && kept.iter().all(|byte| *byte == KEPT);
+            is_filled && kept.source() == self.source
+        };
         self.kept.as_ref().is_none_or(is_whole)
     }
 
@@ -230,7 +255,8 @@ impl Receiver {
     pub(super) fn overwrite_what_is_not_kept(&mut self) {
         let kept = (0..SLOTS).filter(|slot| {
             let is_alive = self.kept.is_some();
-            is_alive && self.watched.contents(*slot).starts_with(&[KEPT; 10])
+            let contents = self.watched.contents(*slot);
+            is_alive && contents.windows(10).any(|bytes| bytes == [KEPT; 10])
         });
         let kept: Vec<u32> = kept.collect();
         self.watched.overwrite_all_but(&kept);
@@ -257,6 +283,7 @@ fn is_without_queues(refused: &QueueRefused) -> bool {
 fn is_over(kind: ErrorKind) -> bool {
     let over = [
         ErrorKind::BrokenPipe,
+        ErrorKind::ConnectionRefused,
         ErrorKind::ConnectionReset,
         ErrorKind::WouldBlock,
     ];
@@ -264,8 +291,8 @@ fn is_over(kind: ErrorKind) -> bool {
 }
 
 /// A chunk that came over another connection, whose receive is over.
-fn a_detached_chunk(ring: &mut Ring, pool: &RxPool) -> RxBuf {
-    let (near, mut far) = connected();
+fn a_detached_chunk(ring: &mut Ring, pool: &RxPool, way: Way) -> RxBuf {
+    let (near, mut far) = connected(way);
     far.write_all(&[KEPT; 10]).unwrap();
     let socket = ring.add(near).unwrap();
     let ticket = ring.receive(socket, pool).unwrap();
@@ -285,10 +312,18 @@ fn a_detached_chunk(ring: &mut Ring, pool: &RxPool) -> RxBuf {
     kept.unwrap()
 }
 
-fn connected() -> (TcpStream, TcpStream) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+fn connected(way: Way) -> (OwnedFd, File) {
+    let any = "127.0.0.1:0";
+    if way.has_messages() {
+        let near = UdpSocket::bind(any).unwrap();
+        let far = UdpSocket::bind(any).unwrap();
+        far.connect(near.local_addr().unwrap()).unwrap();
+        return (near.into(), OwnedFd::from(far).into());
+    }
+    let listener = TcpListener::bind(any).unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (near, listener.accept().unwrap().0)
+    let far = OwnedFd::from(listener.accept().unwrap().0);
+    (near.into(), far.into())
 }
 
 impl fmt::Display for Way {
@@ -299,6 +334,8 @@ impl fmt::Display for Way {
             Self::Bundles => "a multishot receive of bundles",
             Self::Incremental => "a multishot receive, incremental",
             Self::ZeroCopy => "a zero-copy receive without a device",
+            Self::PlainMessages => "a plain receive of messages",
+            Self::Messages => "a multishot receive of messages",
         })
     }
 }
