@@ -1,7 +1,7 @@
 use std::net::UdpSocket;
 
-use anyhow::{Result, bail};
-use netprims::ring::{Address, Chunk, Event, Ring, RxPlan, SendOptions, TxBuf, TxPool, Wait};
+use anyhow::{Result, anyhow, bail};
+use netprims::ring::{Chunk, Event, Queue, Ring, RxPlan, SendOptions, Socket, TxPool, Wait};
 
 use super::{Args, Totals, segment};
 
@@ -20,56 +20,52 @@ pub(super) fn answer(mut ring: Ring, args: &Args, socket: UdpSocket) -> Result<T
     let socket = ring.add(socket)?;
     ring.receive(socket, &received)?;
     let mut totals = Totals::default();
-    let mut answers = Vec::new();
+    let mut wrong = None;
     let is_over = |totals: &Totals| args.datagrams.is_some_and(|most| totals.datagrams >= most);
     // The receive is one of those in flight.
     while !is_over(&totals) || ring.in_flight() > 1 {
-        let mut wrong = None;
-        ring.poll(Wait::Forever, |event| match event {
-            Event::Received { chunk, .. } => match prepare(&chunk, &sent, &mut totals) {
-                Ok(answer) => answers.extend(answer),
-                Err(error) => wrong = Some(error),
-            },
+        ring.poll_with(Wait::Forever, |event, queue| match event {
+            Event::Received { chunk, .. } => {
+                if let Err(error) = echo(&chunk, socket, queue, &sent, &mut totals) {
+                    wrong = Some(error);
+                }
+            }
             // The peer's fault, or the path's: nobody waits for an answer that cannot be sent.
             Event::Sent { result: Err(_), .. } => totals.dropped += 1,
-            Event::ReceiveEnded { end, .. } => {
-                wrong = Some(anyhow::anyhow!("the receive ended: {end:?}"));
-            }
+            Event::ReceiveEnded { end, .. } => wrong = Some(anyhow!("the receive ended: {end:?}")),
             _ => {}
         })?;
-        if let Some(error) = wrong {
-            bail!(error);
-        }
-        for Answer { buf, to, options } in answers.drain(..) {
-            if ring.send_to(socket, buf, to, options).is_err() {
-                totals.dropped += 1;
-            }
+        if let Some(error) = wrong.take() {
+            return Err(error);
         }
     }
     Ok(totals)
 }
 
-struct Answer {
-    buf: TxBuf,
-    to: Address,
-    options: SendOptions,
-}
-
-/// The answer to a piece; `None` if there is none.
-fn prepare(chunk: &Chunk<'_>, pool: &TxPool, totals: &mut Totals) -> Result<Option<Answer>> {
+/// Answers a piece, or counts why not.
+fn echo(
+    chunk: &Chunk<'_>,
+    socket: Socket,
+    queue: &mut Queue<'_>,
+    pool: &TxPool,
+    totals: &mut Totals,
+) -> Result<()> {
     // Both are there: the pool is for messages.
     let (Some(incoming), Some(to)) = (chunk.incoming(), chunk.source()) else {
         bail!("a datagram from nowhere");
     };
     if !totals.take(&incoming)? {
-        return Ok(None);
+        return Ok(());
     }
     let Some(mut buf) = pool.take() else {
         totals.dropped += 1;
-        return Ok(None);
+        return Ok(());
     };
     buf.set_len(chunk.len())?;
     buf.copy_from_slice(chunk);
     let options = SendOptions::new().segment(segment(incoming.segment()));
-    Ok(Some(Answer { buf, to, options }))
+    if queue.send_to(socket, buf, to, options).is_err() {
+        totals.dropped += 1;
+    }
+    Ok(())
 }

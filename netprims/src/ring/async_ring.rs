@@ -79,7 +79,8 @@ impl AsyncRing {
         // A ring that always has something to tell must let other tasks run.
         consume_budget().await;
         loop {
-            let handler = |event: Event<'_>, engine: &mut _| handler(event, &mut Queue::new(engine));
+            let handler =
+                |event: Event<'_>, engine: &mut _| handler(event, &mut Queue::new(engine));
             let events = self.ring.core.poll_all(Wait::No, handler)?;
             if events > 0 || self.ring.in_flight() == 0 {
                 return Ok(events);
