@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{self, UnixDatagram};
+use std::os::unix::net::{self, UnixDatagram, UnixStream};
 use std::time::Instant;
 
 use netprims::Error;
@@ -267,7 +267,7 @@ fn descriptors_are_not_received(#[values("plain", "multishot")] way: &str) {
     let (near, far) = UnixDatagram::pair().unwrap();
     let mut server = Server::new(near, &plan(way, 4, 100));
     for _ in 0..5 {
-        let (mut reader, writer) = std::io::pipe().unwrap();
+        let (mut reader, writer) = UnixStream::pair().unwrap();
         let fds = [writer.as_raw_fd()];
         let control = [ControlMessage::ScmRights(&fds)];
         let bytes = [IoSlice::new(b"take this")];
