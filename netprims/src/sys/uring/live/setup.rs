@@ -59,8 +59,9 @@ impl Refused {
     }
 }
 
-/// How long a probe of a request that fails at once may take.
-const PROBE_LIMIT: Duration = Duration::from_secs(2);
+/// How long a probe of a request that fails at once may take. Long: a thread that takes the queue may have to wait for a
+/// processor (more than two seconds of an emulator's, seen).
+const PROBE_LIMIT: Duration = Duration::from_secs(20);
 
 impl Live {
     /// Makes a ring for `requests` at a time, each with up to two completions waiting.

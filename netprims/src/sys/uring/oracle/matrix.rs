@@ -64,5 +64,6 @@ fn going_away_is_sound_on_a_ring_of_another_make(
 
 fn play_those_that_can(cells: impl Iterator<Item = Cell> + Send) {
     let cells = cells.filter(|cell| cell.reason_not_run().is_none());
-    play(cells, |cell| Stage::new(&cell).play(&cell).go(&cell));
+    // Most of them wait for a timer of TCP's.
+    play(6, cells, |cell| Stage::new(&cell).play(&cell).go(&cell));
 }

@@ -33,8 +33,6 @@ mod watched;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What overwrites memory that is free.
 const SCRIBBLE: u8 = 0xee;
-/// How many cells of the matrix are played at a time.
-const AT_A_TIME: usize = 6;
 
 /// Those cells of a part of the matrix that this run plays: all with `LAB_FULL` set, else every fourth.
 fn played<T>(cells: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
@@ -42,8 +40,8 @@ fn played<T>(cells: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
     cells.step_by(if is_full { 1 } else { 4 })
 }
 
-/// Plays cells of a part of the matrix, several at a time: most of them wait for a timer of TCP's.
-fn play<T>(cells: impl Iterator<Item = T> + Send, one: fn(T))
+/// Plays cells of a part of the matrix, so many at a time.
+fn play<T>(at_a_time: usize, cells: impl Iterator<Item = T> + Send, one: fn(T))
 where
     T: Copy + Debug + Send + 'static,
 {
@@ -58,7 +56,7 @@ where
         }
     };
     thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
+        for _ in 0..at_a_time {
             scope.spawn(worker);
         }
     });

@@ -2,6 +2,7 @@
 
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
 
 use rstest::rstest;
 
@@ -30,7 +31,7 @@ fn a_receive_goes_away_in_any_order_at_any_moment(
     #[values(Peer::Silent, Peer::Floods, Peer::Closes, Peer::Resets)] peer: Peer,
 ) {
     let cells = Receiving::all(made, way, peer).filter(|cell| cell.reason_not_run().is_none());
-    play(cells, |cell| {
+    play(1, cells, |cell| {
         if let Some(receiver) = Receiver::new(cell.made, cell.way) {
             receiver.play(&cell).go(&cell);
         }
@@ -120,9 +121,10 @@ fn what_is_kept_stays(way: Way) -> Option<bool> {
     };
     receiver = receiver.play(&cell);
     let mut is_whole = true;
-    for _ in 0..8 {
+    for _ in 0..32 {
         receiver.send(SLOT as usize);
-        let _ = receiver.ring.as_mut().unwrap().poll(Wait::No, |_| ());
+        let wait = Wait::AtMost(Duration::from_millis(2));
+        let _ = receiver.ring.as_mut().unwrap().poll(wait, |_| ());
         is_whole &= receiver.is_kept_whole();
     }
     Some(is_whole)

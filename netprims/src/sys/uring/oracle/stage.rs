@@ -11,7 +11,7 @@ use socket2::{Domain, SockRef, Socket as SocketKind, Type};
 
 use super::PATIENCE;
 use super::cell::{And, Cell, Fate, Going, Moment, Part, Situation};
-use super::made::hand_over;
+use super::made::{Made, hand_over};
 use super::watched::Watched;
 use crate::ring::{Event, Ring, Socket, Ticket, TxBuf, TxPool, Wait, ZcPolicy};
 use crate::sys::memory::WeakPool;
@@ -89,9 +89,10 @@ impl Stage {
         let kept = Some(an_events_buffer(&mut ring, &pool));
         let (near, far) = ends(cell.situation);
         let lasts = [Going::Forgotten(Part::Ring), Going::Forgotten(Part::Socket)];
-        let duplicate = lasts
-            .contains(&cell.going)
-            .then(|| near.try_clone().unwrap());
+        // A ring whose thread has not taken the queue when it gives up keeps the descriptors that are named in it.
+        let may_keep = cell.made == Made::WithThread;
+        let duplicate =
+            (may_keep || lasts.contains(&cell.going)).then(|| near.try_clone().unwrap());
         let socket = ring.add(near).unwrap();
         Self {
             ring: Some(ring),
