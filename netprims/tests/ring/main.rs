@@ -12,6 +12,7 @@ mod connecting;
 mod control;
 mod exiting;
 mod going_away;
+mod idle;
 mod limits;
 mod message_order;
 mod messages;

@@ -10,6 +10,8 @@ pub enum ReceiveEnd {
     Closed,
     /// It was cancelled, or its socket was removed from the ring. What the kernel had taken from the socket was told.
     Cancelled,
+    /// Nothing had come for as long as [`Ring::receive_until_idle`](crate::ring::Ring::receive_until_idle) allowed.
+    Idle,
     /// The kernel's answer: `ECONNRESET` when the peer reset the connection, `ENOTCONN`, `ENOTSOCK`, …
     ///
     /// `ENOBUFS` is a netlink socket's word for messages it had no room for: they are lost, and what it has is received by
@@ -24,6 +26,7 @@ impl From<End> for ReceiveEnd {
         match end {
             End::Closed => Self::Closed,
             End::Cancelled => Self::Cancelled,
+            End::Idle => Self::Idle,
             End::Failed(errno) => Self::Failed(io::Error::from_raw_os_error(errno)),
         }
     }

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use super::super::ring::not_queued;
 use super::{Rung, RxPlan, RxPool, RxReport, Wanted, WhyNot};
 use crate::ring::{Ring, Socket, Ticket, no_memory};
 use crate::sys::memory::Shape;
@@ -141,6 +144,44 @@ impl Ring {
     #[doc(alias = "IORING_RECV_MULTISHOT")]
     pub fn receive(&mut self, socket: Socket, pool: &RxPool) -> Result<Ticket> {
         self.queue().receive(socket, pool)
+    }
+
+    /// Like [`receive`](Ring::receive), and ends with [`ReceiveEnd::Idle`](super::ReceiveEnd::Idle) when nothing has come
+    /// for this long. It goes on for at least the limit, and for at most a quarter more, seen at the next
+    /// [`poll`](Ring::poll); in whole milliseconds, at least four. While the receive waits for memory of the pool, the
+    /// silence does not count: it may not be the peer's.
+    ///
+    /// The kernel can limit a receive as a whole only. The ring has a clock for each instead, a request that completes four
+    /// times within the limit, tells no event, and takes one more of the places that the ring was
+    /// [built](crate::ring::RingBuilder::in_flight) with.
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive`](Ring::receive), and [`Error::InvalidValue`] for no time at all.
+    ///
+    /// Source: io_uring_enter(2), `IORING_OP_TIMEOUT` (Linux 5.4).
+    #[doc(alias = "idle timeout")]
+    pub fn receive_until_idle(
+        &mut self,
+        socket: Socket,
+        pool: &RxPool,
+        limit: Duration,
+    ) -> Result<Ticket> {
+        if socket.ring != self.id {
+            return Err(Error::UnknownSocket);
+        }
+        if limit.is_zero() {
+            return Err(Error::InvalidValue {
+                option: "receive_until_idle",
+                value: "0".to_owned(),
+                reason: "every receive would be idle at once",
+            });
+        }
+        let engine = &mut self.core.engine;
+        let received = engine.receive_until_idle(socket.key, &pool.handle, limit);
+        received
+            .map(|key| Ticket::new(self.id, key))
+            .map_err(not_queued)
     }
 
     /// How a socket is received from, and why not as the [report](RxPool::report) of its pool says: a socket that is no

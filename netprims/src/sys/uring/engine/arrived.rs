@@ -126,6 +126,9 @@ impl<K: Kernel> Engine<K> {
         if let Ok(socket) = self.sockets.find_mut(receive.socket) {
             socket.receive = None;
         }
+        if let Some(clock) = receive.clock {
+            self.stop_clock(clock);
+        }
         if let Some(group) = self.group_mut(receive.group) {
             group.users -= 1;
         }

@@ -94,7 +94,7 @@ impl<K: Kernel> Engine<K> {
                 None => Ok(()),
             },
             Some(Flight::Connect(_) | Flight::Control(_)) => self.queue_cancel(key),
-            Some(Flight::Part(_)) | None => Err(NotQueued::UnknownRequest),
+            Some(Flight::Part(_) | Flight::Clock(_)) | None => Err(NotQueued::UnknownRequest),
         }
     }
 

@@ -17,8 +17,8 @@ impl<K: Kernel> Engine<K> {
 
     /// Whether entering the kernel would do something, of which no bell tells.
     pub(crate) fn is_work_left(&mut self) -> bool {
-        let is_kept_back =
-            !self.held.is_empty() || !self.unarmed.is_empty() || !self.waiting.is_empty();
+        let kept_back = [&self.held, &self.unarmed, &self.waiting, &self.stopped];
+        let is_kept_back = kept_back.iter().any(|queue| !queue.is_empty());
         let is_queued = !self.kernel.is_taken_by_others() && self.kernel.queued() > 0;
         is_kept_back || is_queued || self.kernel.is_work_left()
     }

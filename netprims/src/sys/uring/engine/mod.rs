@@ -27,6 +27,7 @@ mod connect;
 mod control;
 mod files;
 mod groups;
+mod idle;
 mod limit;
 mod listening;
 mod messages;
@@ -45,6 +46,7 @@ use control::Control;
 use files::Files;
 use groups::Group;
 pub(crate) use groups::{Giving, GroupHandle};
+use idle::Clock;
 pub(crate) use queues::NoQueue;
 use receive::Receive;
 pub(crate) use receive::{End, NoWay, ReceiveState, Way};
@@ -98,6 +100,10 @@ pub(crate) struct Engine<K: Kernel> {
     idle_queues: Vec<Pages>,
     /// Receives whose next request is to be queued. Has room for all there can be, as `ended` has.
     waiting: VecDeque<Key>,
+    /// How many clocks of receives there are.
+    clocks: u32,
+    /// Those that are to be queued. Has room as `waiting` has.
+    stopped: VecDeque<Key>,
     /// Receives whose end is to be told.
     ended: VecDeque<Key>,
     arrived: Arrived,
@@ -118,6 +124,8 @@ enum Flight {
     Accept(Accept),
     Connect(Connect),
     Receive(Receive),
+    /// Of a receive that is given up when nothing comes.
+    Clock(Clock),
     /// A further slot of a send.
     Part(Part),
     Control(Control),
@@ -272,6 +280,8 @@ impl<K: Kernel> Engine<K> {
             groups: Vec::new(),
             idle_queues: Vec::new(),
             waiting: VecDeque::with_capacity(most_in_flight),
+            clocks: 0,
+            stopped: VecDeque::with_capacity(most_in_flight),
             ended: VecDeque::with_capacity(most_in_flight),
             arrived: Arrived::new(),
             areas: Arc::default(),
@@ -307,6 +317,7 @@ impl<K: Kernel> Engine<K> {
         self.arm_again()?;
         self.offer_slots();
         self.arm()?;
+        self.start_clocks()?;
         let wait = wait.and_then(|wait| self.bounded(wait));
         self.kernel.enter(wait)
     }
@@ -423,6 +434,7 @@ impl<K: Kernel> Engine<K> {
                 None
             }
             Ok(Flight::Control(_)) => self.control_completed(key, completion),
+            Ok(Flight::Clock(_)) => self.clock_completed(key, completion),
             // No request is its own.
             Ok(Flight::Part(_)) => {
                 self.strays.duplicate += 1;
@@ -450,9 +462,9 @@ impl<K: Kernel> Engine<K> {
         None
     }
 
-    /// Requests in flight, until their last event was told.
+    /// Requests in flight, until their last event was told. Clocks tell none.
     pub(crate) fn in_flight(&self) -> u32 {
-        self.flights.len()
+        self.flights.len() - self.clocks
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -564,6 +576,7 @@ impl Flight {
             Self::Send(send) => send.in_kernel(),
             Self::Accept(accept) => accept.in_kernel(),
             Self::Receive(receive) => receive.in_kernel(),
+            Self::Clock(clock) => clock.in_kernel(),
             Self::Part(part) => part.in_kernel(),
             // It leaves the table with its last completion.
             Self::Connect(_) | Self::Control(_) => true,
@@ -576,7 +589,11 @@ impl Flight {
             Self::Send(send) => drop(send.take_back()),
             Self::Part(part) => drop(part.take_back()),
             // What a receive writes is its group's.
-            Self::Receive(_) | Self::Accept(_) | Self::Connect(_) | Self::Control(_) => {}
+            Self::Receive(_)
+            | Self::Clock(_)
+            | Self::Accept(_)
+            | Self::Connect(_)
+            | Self::Control(_) => {}
         }
     }
 }

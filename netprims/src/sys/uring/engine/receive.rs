@@ -28,6 +28,12 @@ pub(super) struct Receive {
     pub(super) is_cancelled: bool,
     /// The kernel named a buffer that it did not have: bytes are lost, so it must not go on.
     pub(super) is_broken: bool,
+    /// It is given up when nothing comes.
+    pub(super) clock: Option<Key>,
+    /// Nothing has come since the clock looked.
+    pub(super) is_silent: bool,
+    /// That is why it was cancelled.
+    pub(super) is_idle: bool,
     /// Why it does not use the queue that its group has.
     pub(super) no_queue: Option<NoWay>,
     /// Why it does not use the bundles that its group has.
@@ -78,6 +84,8 @@ pub(crate) enum End {
     /// The peer will send no more.
     Closed,
     Cancelled,
+    /// Nothing came for as long as it may.
+    Idle,
     Failed(i32),
 }
 
@@ -153,6 +161,9 @@ impl<K: Kernel> Engine<K> {
             state: State::Waiting { is_first: true },
             is_cancelled: false,
             is_broken: false,
+            clock: None,
+            is_silent: true,
+            is_idle: false,
             no_queue: not_a_stream(has_queue),
             no_bundle: not_a_stream(giving.is_bundling()),
         }));
@@ -301,6 +312,7 @@ impl<K: Kernel> Engine<K> {
         let Ok(Flight::Receive(receive)) = self.flights.find_mut(key) else {
             return None;
         };
+        receive.is_silent = false;
         let (number, buffer) = (receive.group, completion.buffer?);
         if !receive.goes_on_after(completion) {
             return None;
@@ -539,6 +551,10 @@ impl<K: Kernel> Engine<K> {
 
     pub(super) fn end(&mut self, key: Key, end: End) {
         if let Some(receive) = self.receive_mut(key) {
+            let end = match end {
+                End::Cancelled if receive.is_idle => End::Idle,
+                end => end,
+            };
             receive.state = State::Ended(end);
             self.ended.push_back(key);
             self.is_behind = true;

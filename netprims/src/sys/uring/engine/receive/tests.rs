@@ -14,6 +14,7 @@ use crate::sys::uring::fake::Fake;
 use crate::sys::uring::rx::Piece;
 
 mod ending;
+mod idle;
 mod leaving;
 mod plain;
 
