@@ -46,7 +46,7 @@ pub struct BusyPoll {
 pub(super) const MOST_IN_FLIGHT: u32 = 32_768;
 
 impl RingBuilder {
-    /// 256 sends in flight, half a second to drain.
+    /// 256 requests in flight, half a second to drain, and nothing of what follows.
     pub const fn new() -> Self {
         Self {
             in_flight: 256,
@@ -83,7 +83,7 @@ impl RingBuilder {
         self
     }
 
-    /// Has a thread of the kernel's take the requests. Default: none.
+    /// Has a thread of the kernel's take the requests. Default: none. It needs no privilege.
     ///
     /// Completions are prepared by that thread, never deferred to the ring's
     /// ([`Capabilities::deferred_work`](super::Capabilities::deferred_work)). [`Ring::remove`] waits until the thread has

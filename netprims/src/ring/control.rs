@@ -28,6 +28,9 @@ impl Ring {
     /// outside a ring, set them as that use wants them. Where the kernel ends the accept without an error, which it
     /// does when completions pile up unpolled, or with `ECONNABORTED`, the ring starts it again.
     ///
+    /// There is no limit on how many it accepts: to pause, [cancel](Ring::cancel) it, and accept again when there is room. A
+    /// few may be told between the two.
+    ///
     /// Any other error ends it. Connections that wait then go on waiting: after `EMFILE` close something, and accept
     /// again.
     ///
@@ -112,7 +115,7 @@ impl Ring {
     /// [`Error::UnknownRequest`] if its last event was told, [`Error::ForeignTicket`] if it is another ring's, and
     /// [`Error::System`] if the full queue could not be handed to the kernel.
     ///
-    /// Source: io_uring_enter(2), `IORING_OP_ASYNC_CANCEL`.
+    /// Source: io_uring_enter(2), `IORING_OP_ASYNC_CANCEL` (Linux 5.5).
     #[doc(alias = "IORING_OP_ASYNC_CANCEL")]
     pub fn cancel(&mut self, ticket: Ticket) -> Result<()> {
         self.queue().cancel(ticket)

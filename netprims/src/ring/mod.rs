@@ -80,7 +80,8 @@
 //! 4. [Poll](Ring::poll). The handler is told what has happened, and notes it. After the poll, [take](TxPool::take)
 //!    buffers, fill them and [send](Ring::send) them, as many as there are: nothing waits for a result.
 //! 5. When all was sent ([`Event::Sent`] of the last), [shut down](Ring::shutdown), [remove](Ring::remove) the socket, and
-//!    close it. A peer that takes nothing: [`cancel_all`](Ring::cancel_all), and have the close reset the connection
+//!    close it. A peer that takes nothing (a [timeout](Ring::timeout) tells, or [a limit](SendOptions::within) of each
+//!    send): [cancel all](Ring::cancel_all), and have the close reset the connection
 //!    ([`Tuning::linger`](crate::tuning::Tuning::linger) of zero), or the kernel keeps its buffers for minutes.
 //! 6. At the end, poll until nothing is [in flight](Ring::in_flight), or drop the ring, which waits a
 //!    [bounded time](RingBuilder::drain_limit).
@@ -93,7 +94,7 @@
 //! | asked for with | events, the last one in bold |
 //! |---|---|
 //! | [`send`](Ring::send), [`send_to`](Ring::send_to) | [`Sent`](Event::Sent), **[`Released`](Event::Released)** |
-//! | [`send_vectored`](Ring::send_vectored) | [`Sent`](Event::Sent), then **[`Released`](Event::Released)**, one for each buffer |
+//! | [`send_vectored`](Ring::send_vectored), [`send_vectored_to`](Ring::send_vectored_to) | [`Sent`](Event::Sent), then **[`Released`](Event::Released)**, one for each buffer |
 //! | [`receive`](Ring::receive) | [`Received`](Event::Received), again and again, **[`ReceiveEnded`](Event::ReceiveEnded)** |
 //! | [`accept`](Ring::accept) | [`Accepted`](Event::Accepted), again and again, **[`AcceptEnded`](Event::AcceptEnded)** |
 //! | [`connect`](Ring::connect), [`connect_within`](Ring::connect_within) | **[`Connected`](Event::Connected)** |

@@ -93,7 +93,7 @@ impl Ring {
     /// - [`Error::System`]: `ENOMEM` of `mmap` when memory or address space is short, of `io_uring_register` when the limit
     ///   for locked memory is.
     ///
-    /// Source: io_uring_register(2), `IORING_REGISTER_BUFFERS_UPDATE`.
+    /// Source: io_uring_register(2), `IORING_REGISTER_BUFFERS_UPDATE` (Linux 5.13).
     pub fn tx_pool(&mut self, slots: u32, slot_len: u32) -> Result<TxPool> {
         let invalid = |reason| Error::InvalidValue {
             option: "tx_pool",
@@ -127,9 +127,12 @@ impl Ring {
     /// Takes a socket back. Sends that the kernel has go on and tell their events; what is queued for it is handed over
     /// first. What waits for its turn ends with `ECANCELED`, as nobody could send it any more, and so does what
     /// the socket later refuses to send without copying: to have everything sent, remove the socket after the last
-    /// [`Event::Sent`]. What is received from it is
-    /// cancelled, or its connection would stay open, and so are its [accepts](Ring::accept), or connections would come to
-    /// them still; the next polls tell the end.
+    /// [`Event::Sent`]. What is received from it is cancelled, or its connection would stay open, and so are its
+    /// [accepts](Ring::accept), or connections would come to them still; the next polls tell the end.
+    ///
+    /// A close leaves what the peer has not acknowledged to the kernel, zero-copy buffers among it, until TCP gives up, which
+    /// takes minutes. To have it back at once, [cancel all](Ring::cancel_all), and close with a
+    /// [linger](crate::tuning::Tuning::linger) of zero.
     ///
     /// # Errors
     ///
