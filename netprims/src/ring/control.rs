@@ -12,7 +12,7 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// [`Error::RingFull`], [`Error::UnknownSocket`], and [`Error::System`] if the full queue could not be handed to the
+    /// [`Error::RingFull`](crate::Error::RingFull), [`Error::UnknownSocket`](crate::Error::UnknownSocket), and [`Error::System`](crate::Error::System) if the full queue could not be handed to the
     /// kernel.
     ///
     /// Source: shutdown(2), io_uring_enter(2), `IORING_OP_SHUTDOWN` (Linux 5.11).
@@ -39,7 +39,7 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// [`Error::RingFull`], [`Error::UnknownSocket`], and [`Error::System`] if the full queue could not be handed to the
+    /// [`Error::RingFull`](crate::Error::RingFull), [`Error::UnknownSocket`](crate::Error::UnknownSocket), and [`Error::System`](crate::Error::System) if the full queue could not be handed to the
     /// kernel.
     ///
     /// Source: accept4(2), io_uring_enter(2), `IORING_ACCEPT_MULTISHOT` (Linux 5.19).
@@ -54,7 +54,7 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// [`Error::RingFull`], [`Error::UnknownSocket`], and [`Error::System`] if the full queue could not be handed to the
+    /// [`Error::RingFull`](crate::Error::RingFull), [`Error::UnknownSocket`](crate::Error::UnknownSocket), and [`Error::System`](crate::Error::System) if the full queue could not be handed to the
     /// kernel.
     ///
     /// Source: connect(2), io_uring_enter(2), `IORING_OP_CONNECT` (Linux 5.5).
@@ -86,7 +86,7 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// [`Error::RingFull`], and [`Error::System`] if the full queue could not be handed to the kernel.
+    /// [`Error::RingFull`](crate::Error::RingFull), and [`Error::System`](crate::Error::System) if the full queue could not be handed to the kernel.
     ///
     /// Source: io_uring_enter(2), `IORING_OP_TIMEOUT` (Linux 5.4).
     #[doc(alias = "IORING_OP_TIMEOUT")]
@@ -98,7 +98,7 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownSocket`], and [`Error::System`] if the full queue could not be handed to the kernel.
+    /// [`Error::UnknownSocket`](crate::Error::UnknownSocket), and [`Error::System`](crate::Error::System) if the full queue could not be handed to the kernel.
     ///
     /// Source: io_uring_enter(2), `IORING_ASYNC_CANCEL_FD` (Linux 5.19).
     #[doc(alias = "IORING_ASYNC_CANCEL_FD")]
@@ -112,8 +112,8 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownRequest`] if its last event was told, [`Error::ForeignTicket`] if it is another ring's, and
-    /// [`Error::System`] if the full queue could not be handed to the kernel.
+    /// [`Error::UnknownRequest`](crate::Error::UnknownRequest) if its last event was told, [`Error::ForeignTicket`](crate::Error::ForeignTicket) if it is another ring's, and
+    /// [`Error::System`](crate::Error::System) if the full queue could not be handed to the kernel.
     ///
     /// Source: io_uring_enter(2), `IORING_OP_ASYNC_CANCEL` (Linux 5.5).
     #[doc(alias = "IORING_OP_ASYNC_CANCEL")]

@@ -77,8 +77,9 @@
 //!    [report](RxPool::report) once.
 //! 3. [Add](Ring::add) the listener and [accept](Ring::accept). Add each connection that comes, and
 //!    [receive](Ring::receive) from it.
-//! 4. [Poll](Ring::poll). The handler is told what has happened, and notes it. After the poll, [take](TxPool::take)
-//!    buffers, fill them and [send](Ring::send) them, as many as there are: nothing waits for a result.
+//! 4. [Poll](Ring::poll). The handler is told what has happened, and notes it. After the poll, or at once where the
+//!    [handler may queue](Ring::poll_with), [take](TxPool::take) buffers, fill them and [send](Ring::send) them, as many as
+//!    there are: nothing waits for a result.
 //! 5. When all was sent ([`Event::Sent`] of the last), [shut down](Ring::shutdown), [remove](Ring::remove) the socket, and
 //!    close it. A peer that takes nothing (a [timeout](Ring::timeout) tells, or [a limit](SendOptions::within) of each
 //!    send): [cancel all](Ring::cancel_all), and have the close reset the connection
@@ -86,10 +87,10 @@
 //! 6. At the end, poll until nothing is [in flight](Ring::in_flight), or drop the ring, which waits a
 //!    [bounded time](RingBuilder::drain_limit).
 //!
-//! The handler runs in the middle of [`Ring::poll`], which has the ring: what is to be asked of the ring waits until the
-//! poll has returned (the borrow checker sees to it). What it may do meanwhile: look at a [`Chunk`], [keep](Chunk::detach)
-//! it, take a buffer and fill it, drop or pass on what an event brings. It should be short, since completions wait for it.
-//! It may panic: only the event it was given is lost.
+//! The handler of [`Ring::poll`] cannot ask anything of the ring, which is busy telling (the borrow checker sees to it). What
+//! it may do: look at a [`Chunk`], [keep](Chunk::detach) it, take a buffer and fill it, drop or pass on what an event brings.
+//! The handler of [`Ring::poll_with`] is given a [`Queue`] besides, and sends, receives and cancels right there. Either should
+//! be short, since completions wait for it. It may panic: only the event it was given is lost.
 //!
 //! | asked for with | events, the last one in bold |
 //! |---|---|
