@@ -60,7 +60,8 @@
 //!
 //! [`Ring::accept`] tells every connection that comes to a listener, [`Ring::connect_within`] makes one or gives up, and what
 //! they bring goes into a ring with [`Ring::add`]. [`Ring::timeout`] is a clock, [`Ring::cancel`] and [`Ring::cancel_all`]
-//! end what takes too long. To wait for a ring beside other things, make it [pollable](Ring::pollable), or, with the feature
+//! end what takes too long. A handler that answers what it is told does so at once, through the [`Queue`] of
+//! [`Ring::poll_with`]. To wait for a ring beside other things, make it [pollable](Ring::pollable), or, with the feature
 //! `tokio`, an `AsyncRing`.
 //!
 //! # Kernels
