@@ -14,6 +14,9 @@ use super::{LIMIT, PATIENCE, tcp};
 
 const LEN: usize = 1000;
 
+/// How long one of many polls may take.
+const TURN: Wait = Wait::AtMost(Duration::from_secs(1));
+
 /// Every byte that comes is sent back from its handler.
 #[rstest]
 fn a_handler_answers_what_it_is_told(
@@ -102,13 +105,15 @@ fn a_slot_comes_back_from_a_handler_that_queues(#[case] what: u8) {
     let (near, mut far) = tcp();
     let socket = ring.add(near).unwrap();
     ring.receive(socket, &rx).unwrap();
+    let deadline = Instant::now() + PATIENCE;
     for _ in 0..10 {
         far.write_all(&[7; LEN]).unwrap();
         let mut came = 0;
         let mut clocks = 0;
         while came < LEN || clocks == 0 {
+            assert!(Instant::now() < deadline, "the slot does not come back");
             let polled = catch_unwind(AssertUnwindSafe(|| {
-                ring.poll_with(LIMIT, |event, queue| match event {
+                ring.poll_with(TURN, |event, queue| match event {
                     Event::Received { ref chunk, .. } => {
                         came += chunk.len();
                         queue.timeout(Duration::ZERO).unwrap();
