@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
 use anyhow::{Result, ensure};
-use netprims::ring::{Event, Ring, Rung, RxBuf, RxPlan, TxBuf, Wait, ZcPolicy};
+use netprims::ring::{Event, Ring, Rung, RxBuf, RxPlan, TxBuf, Wait, ZcPolicy, ZeroCopyRx};
 
 use crate::row::Row;
 use crate::sys::counting_allocator::allocations;
@@ -13,12 +13,30 @@ const OPERATIONS: u32 = 100_000;
 const DEPTH: u32 = 8;
 
 pub(crate) fn run() -> Result<Vec<Row>> {
-    Ok(vec![
+    let plan = RxPlan::new(16, 2048);
+    let mut rows = vec![
         row("ring-send", send(ZcPolicy::Never)?),
         row("ring-send-zero-copy", send(ZcPolicy::Always)?),
-        row("ring-receive-multishot", receive(Rung::Multishot)?),
-        row("ring-receive-plain", receive(Rung::Plain)?),
-    ])
+        row("ring-send-vectored", send_vectored(ZcPolicy::Never)?),
+        row(
+            "ring-send-vectored-zero-copy",
+            send_vectored(ZcPolicy::Always)?,
+        ),
+    ];
+    let multishot = plan.clone().at_most(Rung::Multishot);
+    let ways = [
+        ("multishot", multishot.clone()),
+        ("incremental", multishot.incremental(true)),
+        ("plain", plan.clone().at_most(Rung::Plain)),
+        ("zero-copy", plan.zero_copy(ZeroCopyRx::NoDevice)),
+    ];
+    for (name, plan) in ways {
+        match receive(&plan, name)? {
+            Some(allocations) => rows.push(row(&format!("ring-receive-{name}"), allocations)),
+            None => println!("  allocations/ring-receive-{name}: not on this kernel"),
+        }
+    }
+    Ok(rows)
 }
 
 fn row(variant: &str, allocations: u64) -> Row {
@@ -72,18 +90,52 @@ fn send(policy: ZcPolicy) -> Result<u64> {
     Ok(allocations() - before)
 }
 
-/// A stream over loopback; now and then a chunk is kept until the next one.
-fn receive(rung: Rung) -> Result<u64> {
+/// Datagrams of two buffers each.
+fn send_vectored(policy: ZcPolicy) -> Result<u64> {
+    let near = UdpSocket::bind("127.0.0.1:0")?;
+    near.connect(near.local_addr()?)?;
+    let mut ring = Ring::builder().in_flight(DEPTH).build()?;
+    let pool = ring.tx_pool(2, 1024)?;
+    let socket = ring.add(near)?;
+    let mut bufs: Vec<TxBuf> = Vec::with_capacity(2);
+    let mut before = 0;
+    for start in [false, true] {
+        if start {
+            before = allocations();
+        }
+        for _ in 0..OPERATIONS {
+            bufs.extend(std::iter::from_fn(|| pool.take()));
+            ensure!(bufs.len() == 2, "a buffer is missing");
+            ring.send_vectored(socket, &mut bufs, policy)?;
+            while ring.in_flight() > 0 {
+                ring.poll(Wait::Forever, |_| ())?;
+            }
+        }
+    }
+    Ok(allocations() - before)
+}
+
+/// A stream over loopback; now and then a chunk is kept until the next one. `None` if the kernel does not receive so.
+fn receive(plan: &RxPlan, name: &str) -> Result<Option<u64>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut near = TcpStream::connect(listener.local_addr()?)?;
     let (far, _) = listener.accept()?;
-    let mut ring = Ring::builder().in_flight(DEPTH).build()?;
-    let pool = ring.rx_pool(&RxPlan::new(16, 2048).at_most(rung))?;
-    ensure!(
-        pool.report().rung == rung,
-        "this kernel receives otherwise: {}",
-        pool.report()
-    );
+    let is_zero_copy = name == "zero-copy";
+    let mut ring = Ring::builder()
+        .in_flight(DEPTH)
+        .zero_copy_receive(is_zero_copy)
+        .build()?;
+    let pool = ring.rx_pool(plan)?;
+    let report = pool.report();
+    let is_so = match name {
+        "incremental" => report.incremental,
+        "zero-copy" => report.rung == Rung::ZeroCopy,
+        "plain" => report.rung == Rung::Plain,
+        _ => report.rung == Rung::Multishot,
+    };
+    if !is_so {
+        return Ok(None);
+    }
     let far = ring.add(far)?;
     ring.receive(far, &pool)?;
     let message = [1; 512];
@@ -109,5 +161,5 @@ fn receive(rung: Rung) -> Result<u64> {
         }
         drop(kept);
     }
-    Ok(allocations() - before)
+    Ok(Some(allocations() - before))
 }
