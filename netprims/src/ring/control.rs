@@ -2,6 +2,8 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use super::{Ring, Socket, Ticket};
+#[cfg(doc)]
+use crate::Error;
 use crate::Result;
 
 /// Requests about connections rather than their bytes.
