@@ -115,6 +115,29 @@ impl<'a> Queue<'a> {
         self.ticket(queued)
     }
 
+    /// As [`Ring::receive_until_idle`](super::Ring::receive_until_idle).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn receive_until_idle(
+        &mut self,
+        socket: Socket,
+        pool: &RxPool,
+        limit: Duration,
+    ) -> Result<Ticket> {
+        if limit.is_zero() {
+            return Err(Error::InvalidValue {
+                option: "receive_until_idle",
+                value: "0".to_owned(),
+                reason: "every receive would be idle at once",
+            });
+        }
+        let socket = self.key_of(socket)?;
+        let queued = self.engine.receive_until_idle(socket, pool.handle(), limit);
+        self.ticket(queued)
+    }
+
     /// As [`Ring::accept`](super::Ring::accept).
     ///
     /// # Errors

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use super::super::ring::not_queued;
 use super::{Rung, RxPlan, RxPool, RxReport, Wanted, WhyNot};
 use crate::ring::{Ring, Socket, Ticket, no_memory};
 use crate::sys::memory::Shape;
@@ -167,21 +166,7 @@ impl Ring {
         pool: &RxPool,
         limit: Duration,
     ) -> Result<Ticket> {
-        if socket.ring != self.id {
-            return Err(Error::UnknownSocket);
-        }
-        if limit.is_zero() {
-            return Err(Error::InvalidValue {
-                option: "receive_until_idle",
-                value: "0".to_owned(),
-                reason: "every receive would be idle at once",
-            });
-        }
-        let engine = &mut self.core.engine;
-        let received = engine.receive_until_idle(socket.key, &pool.handle, limit);
-        received
-            .map(|key| Ticket::new(self.id, key))
-            .map_err(not_queued)
+        self.queue().receive_until_idle(socket, pool, limit)
     }
 
     /// How a socket is received from, and why not as the [report](RxPool::report) of its pool says: a socket that is no

@@ -306,17 +306,17 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Claims what a completion says was received, if that is what most bring: bytes of one slot, of a receive that goes
-    /// on. Else nothing is changed.
+    /// on. Else it is left to [`receive_completed`](Self::receive_completed).
     #[inline(always)]
     pub(super) fn slot_received(&mut self, key: Key, completion: &Completion) -> Option<Claim> {
         let Ok(Flight::Receive(receive)) = self.flights.find_mut(key) else {
             return None;
         };
-        receive.is_silent = false;
         let (number, buffer) = (receive.group, completion.buffer?);
         if !receive.goes_on_after(completion) {
             return None;
         }
+        receive.is_silent = false;
         let len = completion.result.unsigned_abs();
         let group = self.groups.get_mut(usize::from(number))?.as_mut()?;
         let ring = group.ring.as_mut()?;
@@ -344,6 +344,9 @@ impl<K: Kernel> Engine<K> {
         if completion.notification || (receive.way == Way::Plain && completion.more) {
             self.strays.duplicate += 1;
             return;
+        }
+        if let Some(receive) = self.receive_mut(key) {
+            receive.is_silent = false;
         }
         let is_misfit = !self.take(key, receive, slot, completion);
         if !is_misfit && completion.more && !receive.is_broken {
