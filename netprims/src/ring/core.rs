@@ -8,6 +8,9 @@ use crate::{Error, Result};
 /// How often to enter the kernel for work it has put off before the caller gets its turn.
 const MOST_ENTERS: u32 = 16;
 
+/// How many events are told before the kernel is entered, and the caller gets its turn.
+const MOST_EVENTS: usize = 65_536;
+
 /// What a ring does with its engine, whichever kernel it runs on.
 pub(super) struct Core<K: Kernel> {
     pub(super) engine: Engine<K>,
@@ -126,6 +129,9 @@ impl<K: Kernel> Core<K> {
 
     /// Tells what has happened. One completion is taken at a time, and what it brought stays in the engine until it is
     /// told, so a panicking handler loses nothing but the event it was given.
+    ///
+    /// It ends after [`MOST_EVENTS`]: where a thread of the kernel's does what a handler queues as fast as the handler
+    /// queues it, there is always something more.
     fn deliver(&mut self, handler: &mut impl FnMut(Event<'_>, &mut Engine<K>)) -> usize {
         let mut teller = Teller {
             handler,
@@ -133,7 +139,7 @@ impl<K: Kernel> Core<K> {
             areas: &self.engine.areas(),
         };
         let mut events = 0;
-        while self.engine.tell_next(&mut teller) {
+        while events < MOST_EVENTS && self.engine.tell_next(&mut teller) {
             events += 1;
         }
         events

@@ -105,12 +105,18 @@ impl PollableRing {
         let handler = |event: Event<'_>, engine: &mut _| handler(event, &mut Queue::new(engine));
         // Before the ring is looked at: what comes after that rings anew. It never waits, and says EAGAIN if it was silent.
         let _ = nix::unistd::read(&self.bell, &mut [0; 8]);
-        let events = self.ring.core.poll_all(wait, handler)?;
-        if events == 0 && wait == Wait::No && !self.ring.core.can_wait_for_bell() {
+        let polled = self.ring.core.poll_all(wait, handler);
+        let is_bell_enough = match &polled {
+            Ok(0) => self.ring.core.can_wait_for_bell(),
+            Ok(_) => true,
+            // It was not looked at everything.
+            Err(_) => false,
+        };
+        if !is_bell_enough {
             // Nobody else would. It refuses only when it has been rung too often to be silent.
             let _ = self.bell.add(1);
         }
-        Ok(events)
+        polled
     }
 
     /// The ring, without the descriptor.

@@ -162,7 +162,9 @@ impl Ring {
     }
 
     /// As [`poll`](Ring::poll), with a handler that may queue requests: it is given the ring's [`Queue`] as well. The kernel
-    /// sees what is queued at the next poll, or when the queue is full.
+    /// sees what is queued at the next poll, or when the queue is full; with a thread for the queue
+    /// ([`SqPoll`](super::SqPoll)) at once. At most 65 536 events are told in a row, so that a handler which causes another
+    /// one with each does not keep the caller for ever.
     ///
     /// ```
     /// use netprims::ring::{Event, Ring, Wait};

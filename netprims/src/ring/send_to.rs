@@ -12,14 +12,17 @@ impl Ring {
     /// takes no lock.
     ///
     /// An IPv6 socket takes IPv4 addresses too, plain or mapped, unless it is
-    /// [only for IPv6](crate::tuning::Tuning::only_v6). A connected UDP socket sends to the address all the same; a connected
-    /// Unix socket refuses it (`EISCONN`).
+    /// [only for IPv6](crate::tuning::Tuning::only_v6). A connected socket sends to the address all the same.
+    ///
+    /// Messages of a Unix socket keep their order, whomever they go to: one to a peer that has no room holds back all that
+    /// are sent behind it, until that peer reads or the send is given up ([`SendOptions::within`]).
     ///
     /// # Errors
     ///
     /// [`Rejected`] with the buffer, if nothing was queued, with
     ///
-    /// - [`Error::InvalidValue`]: the socket is a stream, or a Unix socket's name is too long.
+    /// - [`Error::InvalidValue`]: the socket is a stream or sends packets in sequence (`SOCK_SEQPACKET`), which go to its peer
+    ///   alone, or a Unix socket's name is too long.
     /// - [`Error::RingFull`]: as many are in flight as can be.
     /// - [`Error::UnknownSocket`], [`Error::ForeignBuffer`]: one of them is not of this ring.
     /// - [`Error::System`]: the full queue could not be handed to the kernel.
@@ -47,8 +50,7 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// As for [`send_vectored`](Ring::send_vectored), and [`Error::InvalidValue`] if the socket is a stream, or a Unix socket's
-    /// name is too long.
+    /// As for [`send_vectored`](Ring::send_vectored), and [`Error::InvalidValue`] as for [`send_to`](Ring::send_to).
     ///
     /// Source: io_uring_enter(2), `IORING_OP_SENDMSG`, `IORING_OP_SENDMSG_ZC`.
     #[doc(alias = "sendmsg")]

@@ -1,5 +1,6 @@
 //! The descriptor of a ring: readable when there is something to tell, whoever waits for it and how.
 
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::mpsc;
@@ -141,4 +142,44 @@ fn it_is_readable_when_memory_comes_back_that_a_receive_waits_for(
     assert_eq!((got, pool.outstanding()), (TOTAL, 0));
     // The kernel's thread may be slower than who gives back.
     assert!(kind == Kind::Thread || pool.stats().starved > 0);
+}
+
+#[rstest]
+#[case::some_time(Wait::AtMost(Duration::from_millis(1)))]
+#[case::for_several(Wait::Gather { events: 2, within: Duration::from_millis(1), limit: Duration::from_millis(1) })]
+fn it_is_readable_for_memory_also_after_a_wait_that_told_nothing(#[case] wait: Wait) {
+    let (near, mut far) = tcp();
+    let mut ring = Kind::Plain.builder().build().unwrap().pollable().unwrap();
+    let pool = ring.rx_pool(&plan("multishot", 1, 500)).unwrap();
+    let socket = ring.add(near).unwrap();
+    ring.receive(socket, &pool).unwrap();
+    far.write_all(&[7; 500]).unwrap();
+    let mut kept = None;
+    while kept.is_none() {
+        next(&mut ring, |event| match event {
+            Event::Received { chunk, .. } => kept = Some(chunk.detach()),
+            other => panic!("{other:?}"),
+        });
+    }
+    far.write_all(&[8; 500]).unwrap();
+    while pool.stats().starved == 0 {
+        assert_eq!(
+            ring.poll(wait, |_| panic!("there is no memory")).unwrap(),
+            0
+        );
+    }
+    // Whatever was left to do is done, and the ring waits for memory alone.
+    while ring.poll(wait, |_| panic!("there is no memory")).unwrap() == 0 {
+        let mut fds = [PollFd::new(ring.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PollTimeout::ZERO).unwrap() == 0 {
+            break;
+        }
+    }
+    thread::spawn(|| drop(kept)).join().unwrap();
+    let mut got = 0;
+    next(&mut ring, |event| match event {
+        Event::Received { chunk, .. } => got += chunk.len(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(got, 500);
 }

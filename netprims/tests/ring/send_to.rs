@@ -3,14 +3,16 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self, UnixDatagram};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use netprims::Error;
 use netprims::ring::{
-    Address, Event, Ring, RxPlan, SendOptions, Socket, Strays, TxBuf, TxPool, Usage, ZcPolicy,
+    Address, Event, Ring, RxPlan, SendOptions, Socket, Strays, TxBuf, TxPool, Usage, Wait, ZcPolicy,
 };
 use netprims::tuning::Tuning;
 use rstest::rstest;
+use socket2::{Domain, Type};
 
 use super::{Kind, LIMIT, Told, finish, tcp, udp};
 
@@ -338,4 +340,99 @@ fn what_came_goes_back_to_its_source(#[values(false, true)] joins: bool) {
             assert_eq!(arrived(client), (vec![number; len], server));
         }
     }
+}
+
+/// A sender whose peer takes nothing more, and the peer's address.
+fn to_a_full_peer() -> (UnixDatagram, UnixDatagram, net::SocketAddr) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("netprims-full-{}-{count}", std::process::id());
+    let address = net::SocketAddr::from_abstract_name(name).unwrap();
+    let peer = UnixDatagram::bind_addr(&address).unwrap();
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.set_nonblocking(true).unwrap();
+    while sender.send_to_addr(b"full", &address).is_ok() {}
+    sender.set_nonblocking(false).unwrap();
+    (sender, peer, address)
+}
+
+/// The kernel does not find such a send when it is asked to give it up, until it has set a thread to it.
+#[rstest]
+fn a_message_to_a_peer_that_is_full_is_given_up(
+    #[values(Kind::Plain, Kind::Thread, Kind::Files)] kind: Kind,
+    #[values(false, true)] was_seen: bool,
+) {
+    let (sender, peer, address) = to_a_full_peer();
+    let mut ring = kind.builder().build().unwrap();
+    let pool = ring.tx_pool(2, 100).unwrap();
+    let socket = ring.add(sender).unwrap();
+    let buf = filled(&pool, b"one more");
+    let sent = ring.send_to(socket, buf, address, ZcPolicy::Never).unwrap();
+    if was_seen {
+        assert_eq!(
+            ring.poll(Wait::AtMost(Duration::from_millis(5)), |_| ())
+                .unwrap(),
+            0
+        );
+    }
+    ring.cancel(sent).unwrap();
+    let Told { result, buf, .. } = finish(&mut ring);
+    assert_eq!(
+        result.map_err(|error| error.raw_os_error()),
+        Err(Some(libc::ECANCELED))
+    );
+    drop(buf);
+    assert_eq!((ring.in_flight(), pool.outstanding()), (0, 0));
+    drop(peer);
+}
+
+#[rstest]
+fn a_message_to_a_peer_that_is_full_has_its_limit(
+    #[values(Kind::Plain, Kind::Thread, Kind::Files)] kind: Kind,
+) {
+    let (sender, _peer, address) = to_a_full_peer();
+    let mut ring = kind.builder().build().unwrap();
+    let pool = ring.tx_pool(2, 100).unwrap();
+    let socket = ring.add(sender).unwrap();
+    let limit = SendOptions::new()
+        .policy(ZcPolicy::Never)
+        .within(Duration::from_millis(20));
+    let buf = filled(&pool, b"one more");
+    ring.send_to(socket, buf, address, limit).unwrap();
+    let told = finish(&mut ring);
+    assert_eq!(
+        told.result.map_err(|error| error.raw_os_error()),
+        Err(Some(libc::ETIMEDOUT))
+    );
+}
+
+#[rstest]
+fn dropping_a_ring_gives_up_a_message_to_a_peer_that_is_full(
+    #[values(Kind::Plain, Kind::Files)] kind: Kind,
+) {
+    let (sender, _peer, address) = to_a_full_peer();
+    let mut ring = kind.builder().build().unwrap();
+    let pool = ring.tx_pool(2, 100).unwrap();
+    let socket = ring.add(sender).unwrap();
+    let buf = filled(&pool, b"one more");
+    ring.send_to(socket, buf, address, ZcPolicy::Never).unwrap();
+    assert_eq!(ring.poll(Wait::No, |_| ()).unwrap(), 0);
+    drop(ring);
+    assert_eq!(pool.outstanding(), 0);
+}
+
+#[test]
+fn packets_in_sequence_go_to_the_peer_alone_and_elsewhere_is_refused() {
+    let (near, _far) = socket2::Socket::pair(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+    let (_, _peer, address) = to_a_full_peer();
+    let mut ring = Kind::Plain.builder().build().unwrap();
+    let pool = ring.tx_pool(1, 100).unwrap();
+    let socket = ring.add(near).unwrap();
+    let rejected = ring
+        .send_to(socket, filled(&pool, b"x"), address, ZcPolicy::Never)
+        .unwrap_err();
+    assert!(
+        matches!(rejected.error, Error::InvalidValue { .. }),
+        "{rejected:?}"
+    );
 }

@@ -146,8 +146,9 @@ impl Ring {
     }
 
     /// Like [`receive`](Ring::receive), and ends with [`ReceiveEnd::Idle`](super::ReceiveEnd::Idle) when nothing has come
-    /// for this long. It goes on for at least the limit, and for at most a quarter more, seen at the next
-    /// [`poll`](Ring::poll); in whole milliseconds, at least four. While the receive waits for memory of the pool, the
+    /// for this long. It goes on for at least the limit; for about a quarter more if the ring is polled all the time, and
+    /// longer if not: the limit is measured in four parts, and each begins with the [`poll`](Ring::poll) after the one before
+    /// it. In whole milliseconds, at least four. While the receive waits for memory of the pool, the
     /// silence does not count: it may not be the peer's.
     ///
     /// The kernel can limit a receive as a whole only. The ring has a clock for each instead, a request that completes four

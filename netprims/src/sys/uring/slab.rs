@@ -18,7 +18,7 @@ struct Entry<T> {
 const NONE: u32 = u32::MAX;
 
 /// The most places a table has.
-const MOST: u32 = (1 << 31) - 1;
+const MOST: u32 = (1 << 30) - 1;
 
 /// Names an entry for as long as it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +67,9 @@ impl Key {
     /// The user data of requests that nobody asks after. No key has these bits: a table has fewer places.
     pub(super) const OF_NOBODY: u64 = u64::MAX;
 
+    /// The user data of the timeout that wakes a ring which asks the kernel again. No key has these bits either.
+    pub(super) const OF_THE_WAKER: u64 = u64::MAX - 0x100;
+
     /// Tells the user data of a request's linked timeout from the request's own. A table has fewer places than this.
     const LIMIT: u64 = 1 << 31;
 
@@ -78,6 +81,19 @@ impl Key {
     /// The request whose linked timeout has this user data, if it is one's.
     pub(super) fn from_limit_bits(bits: u64) -> Option<Self> {
         (bits & Self::LIMIT != 0).then(|| Self::from_bits(bits & !Self::LIMIT))
+    }
+
+    /// Tells the user data of the asking to give up a request from the request's own.
+    const CANCEL: u64 = 1 << 30;
+
+    /// The user data of the asking to give up a request.
+    pub(super) fn to_cancel_bits(self) -> u64 {
+        self.to_bits() | Self::CANCEL
+    }
+
+    /// The request that was asked to be given up with this user data, if one was. It is no linked timeout's.
+    pub(super) fn from_cancel_bits(bits: u64) -> Option<Self> {
+        (bits & Self::CANCEL != 0).then(|| Self::from_bits(bits & !Self::CANCEL))
     }
 
     /// Its place in the table.

@@ -101,7 +101,7 @@ impl<K: Kernel> Engine<K> {
     /// Queues the request to give up another.
     pub(super) fn queue_cancel(&mut self, key: Key) -> Result<(), NotQueued> {
         let request = Request {
-            user_data: Key::OF_NOBODY,
+            user_data: key.to_cancel_bits(),
             target: Target::Ring,
             operation: Operation::Cancel {
                 user_data: key.to_bits(),

@@ -132,6 +132,8 @@ impl<K: Kernel> Engine<K> {
         };
         // While it waits for memory, the silence is not the peer's.
         let is_listening = matches!(receive.state, State::Armed { .. });
+        // One that the kernel had no memory for has measured nothing.
+        let is_listening = is_listening && completion.result == -libc::ETIME;
         let has_come = !std::mem::replace(&mut receive.is_silent, true);
         let clock = self.clock_mut(key)?;
         clock.silent = if has_come || !is_listening {

@@ -22,8 +22,9 @@ impl Limit {
     /// After its completion; `None` if none was to come.
     pub(super) fn after(self, result: i32) -> Option<Self> {
         // The kernel answers ECANCELED when the request was quicker. ETIME, and ENOENT and EALREADY where the request could
-        // not be caught, mean that the time was up.
-        let passed = result != -libc::ECANCELED;
+        // not be caught, mean that the time was up. Whatever else there is, as ENOMEM, is no word about time.
+        let late = [-libc::ETIME, -libc::ENOENT, -libc::EALREADY];
+        let passed = late.contains(&result);
         (self == Self::Running).then_some(Self::Over { passed })
     }
 
@@ -64,6 +65,7 @@ mod tests {
     #[case::too_late(-libc::ETIME, Err(libc::ECANCELED), Err(libc::ETIMEDOUT))]
     #[case::too_late_and_running(-libc::EALREADY, Err(libc::ECANCELED), Err(libc::ETIMEDOUT))]
     #[case::done_as_the_time_was_up(-libc::ENOENT, Ok(1), Ok(1))]
+    #[case::not_measured(-libc::ENOMEM, Err(libc::ECANCELED), Err(libc::ECANCELED))]
     #[case::failed_as_the_time_was_up(-libc::ETIME, Err(libc::EPIPE), Err(libc::EPIPE))]
     fn the_limit_judges_what_was_cancelled(
         #[case] limit: i32,

@@ -17,7 +17,13 @@ impl<K: Kernel> Engine<K> {
 
     /// Whether entering the kernel would do something, of which no bell tells.
     pub(crate) fn is_work_left(&mut self) -> bool {
-        let kept_back = [&self.held, &self.unarmed, &self.waiting, &self.stopped];
+        let kept_back = [
+            &self.held,
+            &self.unarmed,
+            &self.waiting,
+            &self.stopped,
+            &self.uncaught,
+        ];
         let is_kept_back = kept_back.iter().any(|queue| !queue.is_empty());
         let is_queued = !self.kernel.is_taken_by_others() && self.kernel.queued() > 0;
         is_kept_back || is_queued || self.kernel.is_work_left()
@@ -31,7 +37,8 @@ impl<K: Kernel> Engine<K> {
         }
         self.bell.ask();
         // After that, or what comes back in between would be missed.
-        if self.groups.iter().flatten().any(Group::has_returns) {
+        let mut groups = self.groups.iter().flatten();
+        if groups.any(|group| group.has_returns() || group.can_serve()) {
             return false;
         }
         let must_ask = self.groups.iter().flatten().any(Group::must_ask_again);
@@ -40,8 +47,11 @@ impl<K: Kernel> Engine<K> {
 
     /// Has the bell rung after a while. False if that cannot be.
     fn wake_later(&mut self) -> bool {
+        if self.is_waking {
+            return true;
+        }
         let request = Request {
-            user_data: Key::OF_NOBODY,
+            user_data: Key::OF_THE_WAKER,
             target: Target::Ring,
             operation: Operation::Timeout {
                 after: &raw const ASK_AGAIN,
@@ -49,11 +59,17 @@ impl<K: Kernel> Engine<K> {
         };
         // SAFETY: the operation reads a time that is there for as long as the process, and that nobody writes.
         let queued = unsafe { self.queue(&request) };
-        queued.is_ok() && self.kernel.enter(None).is_ok()
+        self.is_waking = queued.is_ok();
+        self.is_waking && self.kernel.enter(None).is_ok()
     }
 }
 
 impl Group {
+    /// Whether a receive that waits for a slot can have one: that of another one which ended without an event.
+    fn can_serve(&self) -> bool {
+        self.ring.is_none() && !self.starved.is_empty() && self.slots.free() > 0
+    }
+
     fn has_returns(&self) -> bool {
         self.areas().iter().flatten().any(|area| area.has_returns())
     }

@@ -36,6 +36,7 @@ mod queues;
 mod receive;
 mod send;
 mod sockets;
+mod uncaught;
 
 use accept::Accept;
 use arguments::Arguments;
@@ -81,6 +82,8 @@ pub(crate) struct Engine<K: Kernel> {
     headers: Headers,
     /// A send whose result was told and whose release is next.
     told: Option<Key>,
+    /// The timeout that wakes a ring which asks the kernel again is underway.
+    is_waking: bool,
     /// Something else is left to tell before another completion is looked at: in `releasing`, `ended_sends`, `arrived` or
     /// `ended`. Who puts something there sets it.
     is_behind: bool,
@@ -94,6 +97,8 @@ pub(crate) struct Engine<K: Kernel> {
     held: VecDeque<Key>,
     /// Accepts that the kernel has ended and that are not queued again yet, or that will not be. Has room as `held` has.
     unarmed: VecDeque<Key>,
+    /// Sends that the kernel was asked to give up, and did not find. Has room for all that can be in flight.
+    uncaught: VecDeque<Key>,
     /// Memory to receive into, by the number of its group; `None` for a number that is free.
     groups: Vec<Option<Group>>,
     /// Queues for zero-copy receive of groups that are gone: the kernel keeps them as long as the ring.
@@ -274,9 +279,11 @@ impl<K: Kernel> Engine<K> {
             told: None,
             releasing: None,
             ended_sends: List::default(),
+            is_waking: false,
             totals: Totals::default(),
             held: VecDeque::with_capacity(most_in_flight),
             unarmed: VecDeque::with_capacity(most_in_flight),
+            uncaught: VecDeque::with_capacity(most_in_flight),
             groups: Vec::new(),
             idle_queues: Vec::new(),
             waiting: VecDeque::with_capacity(most_in_flight),
@@ -318,6 +325,7 @@ impl<K: Kernel> Engine<K> {
         self.offer_slots();
         self.arm()?;
         self.start_clocks()?;
+        self.ask_again()?;
         let wait = wait.and_then(|wait| self.bounded(wait));
         self.kernel.enter(wait)
     }
@@ -411,11 +419,15 @@ impl<K: Kernel> Engine<K> {
 
     /// What a completion means for the request it is of.
     fn completed(&mut self, completion: &Completion) -> Option<Outcome> {
-        if completion.user_data == Key::OF_NOBODY {
+        if matches!(completion.user_data, Key::OF_NOBODY | Key::OF_THE_WAKER) {
+            self.is_waking &= completion.user_data != Key::OF_THE_WAKER;
             return None;
         }
         if let Some(key) = Key::from_limit_bits(completion.user_data) {
             return self.limit_completed(key, completion);
+        }
+        if let Some(key) = Key::from_cancel_bits(completion.user_data) {
+            return self.cancel_completed(key, completion);
         }
         let key = Key::from_bits(completion.user_data);
         #[cfg(test)]
@@ -521,13 +533,16 @@ impl<K: Kernel> Engine<K> {
         if self.in_kernel() == 0 {
             return;
         }
-        let _ = self.kernel.cancel_all(left());
-        self.absorb(left);
+        let mut pause = Duration::from_millis(1);
         while self.in_kernel() > 0 {
-            let time = left();
+            // Again and again: what the kernel is just about to try once more, it does not find.
+            let _ = self.kernel.cancel_all(left());
+            self.absorb(left);
+            let time = left().min(pause);
             if time.is_zero() {
                 return;
             }
+            pause *= 2;
             match self.kernel.enter(Some(Wait::AtMost(time))) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -124,6 +124,12 @@ impl Send {
         self.phase.in_kernel() || self.limit.is_running()
     }
 
+    /// Whether the kernel has it, has not told what came of it, and was asked to give it up.
+    pub(super) fn is_to_be_given_up(&self) -> bool {
+        let is_late = self.limit == Limit::Over { passed: true };
+        matches!(self.phase, Phase::Issued { .. }) && (self.is_cancelled || is_late)
+    }
+
     /// Whether it is a plain send of one buffer in a request of its own that was not refused before.
     #[inline]
     fn is_plain_and_alone(&self) -> bool {
@@ -194,7 +200,7 @@ impl<K: Kernel> Engine<K> {
             return Err((slot, NotQueued::Full));
         };
         let key = vacancy.key();
-        if wish.is_plain(len) && place.underway.is_none() {
+        if wish.is_plain(len) && place.underway.is_none() && place.hole.is_none() {
             let request = Request {
                 user_data: key.to_bits(),
                 target: place.target(),
@@ -243,7 +249,8 @@ impl<K: Kernel> Engine<K> {
         completion: &Completion,
     ) -> Option<Result<u32, i32>> {
         let send = send_mut(&mut self.flights, key)?;
-        if !send.is_plain_and_alone() || completion.more || completion.notification {
+        let is_usual = !completion.more && !completion.notification && completion.result >= 0;
+        if !send.is_plain_and_alone() || !is_usual {
             return None;
         }
         let (phase, step) = send.phase.after(completion, send.total, true);
@@ -277,6 +284,11 @@ impl<K: Kernel> Engine<K> {
             completion.result = -libc::EOPNOTSUPP;
         }
         let limit = send.limit;
+        // A thread of the kernel's that waits to send is interrupted to give up.
+        let is_given_up = send.is_cancelled || self.closing || limit != Limit::Without;
+        if completion.result == -libc::EINTR && !completion.notification && is_given_up {
+            completion.result = -libc::ECANCELED;
+        }
         let (phase, step) = send.phase.after(&completion, len, reports_usage);
         if phase != send.phase {
             set_phase(&mut self.flights, key, phase);
@@ -344,7 +356,7 @@ impl<K: Kernel> Engine<K> {
 }
 
 #[inline]
-fn send_mut(flights: &mut Slab<Flight>, key: Key) -> Option<&mut Send> {
+pub(super) fn send_mut(flights: &mut Slab<Flight>, key: Key) -> Option<&mut Send> {
     match flights.find_mut(key) {
         Ok(Flight::Send(send)) => Some(send),
         _ => None,

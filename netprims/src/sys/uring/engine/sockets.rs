@@ -25,12 +25,16 @@ pub(super) struct Socket {
     pub(super) receive: Option<Key>,
     /// Its sends must not interleave.
     pub(super) is_stream: bool,
+    /// What is sent goes to its peer, whatever it is addressed to.
+    pub(super) has_one_peer: bool,
     /// Its kernel keeps the order of what is sent. A stream is such a socket.
     pub(super) is_ordered: bool,
     /// The one send in order that the kernel has, or is about to have, and whose result is not known.
     pub(super) underway: Option<Key>,
     /// Sends that wait for it.
     pub(super) waiting: List,
+    /// The send after which the stream has a hole, until that is told: what is sent before would go behind it.
+    pub(super) hole: Option<Key>,
     pub(super) auto: Auto,
     pub(super) totals: Totals,
 }
@@ -49,8 +53,11 @@ impl<K: Kernel> Engine<K> {
     pub(crate) fn add(&mut self, fd: OwnedFd) -> Result<Key, OwnedFd> {
         let place = self.register_file(&fd);
         // What is no socket has no type.
-        let is_stream = matches!(SockRef::from(&fd).r#type(), Ok(Type::STREAM));
+        let kind = SockRef::from(&fd).r#type();
+        let is_stream = matches!(kind, Ok(Type::STREAM));
         let is_ordered = is_stream || keeps_messages_in_order(&fd);
+        let is_unix = matches!(SockRef::from(&fd).domain(), Ok(Domain::UNIX));
+        let has_one_peer = is_stream || is_unix && matches!(kind, Ok(Type::SEQPACKET));
         let socket = Socket {
             fd,
             place,
@@ -58,9 +65,11 @@ impl<K: Kernel> Engine<K> {
             listens: false,
             receive: None,
             is_stream,
+            has_one_peer,
             is_ordered,
             underway: None,
             waiting: List::default(),
+            hole: None,
             auto: Auto::default(),
             totals: Totals::default(),
         };

@@ -127,18 +127,31 @@ impl Slots {
         // SAFETY: the range lies in the slot, which is writable, is read by nobody (`lend`), and is not the kernel's yet:
         // no request names it. No alignment is needed.
         unsafe { range.write_unaligned(bytes) };
-        let mut header = empty();
-        header.msg_name = at(OUT).as_ptr().cast();
-        header.msg_namelen = count(NAME);
-        header.msg_iov = range.as_ptr();
-        header.msg_iovlen = count(1);
-        if layout.control != 0 {
-            header.msg_control = at(OUT + NAME).as_ptr().cast();
-            header.msg_controllen = count(usize::from(layout.control));
-        }
         let place = at(HEADER).cast::<libc::msghdr>();
+        let header = place.as_ptr();
+        // The head is read as bytes, and a header has some that are no field's: all are written.
         // SAFETY: as for the range.
-        unsafe { place.write_unaligned(header) };
+        unsafe {
+            place
+                .cast::<[u8; size_of::<libc::msghdr>()]>()
+                .write_bytes(0, 1)
+        };
+        // SAFETY: as for the range; this and the following are within the header.
+        unsafe { (&raw mut (*header).msg_name).write_unaligned(at(OUT).as_ptr().cast()) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*header).msg_namelen).write_unaligned(count(NAME)) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*header).msg_iov).write_unaligned(range.as_ptr()) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*header).msg_iovlen).write_unaligned(count(1)) };
+        if layout.control != 0 {
+            let control = at(OUT + NAME).as_ptr().cast();
+            // SAFETY: as above.
+            unsafe { (&raw mut (*header).msg_control).write_unaligned(control) };
+            let len = count(usize::from(layout.control));
+            // SAFETY: as above.
+            unsafe { (&raw mut (*header).msg_controllen).write_unaligned(len) };
+        }
         Some((slot, place))
     }
 

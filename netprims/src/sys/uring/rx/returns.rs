@@ -39,8 +39,9 @@ impl Returns {
         let Some(link) = self.link(slot) else {
             return;
         };
-        // Release: who collects it may let the kernel write what the piece's owner has read until now.
-        if link.pieces.fetch_add(1, Ordering::Release) != 0 {
+        // Release: who collects it may let the kernel write what the piece's owner has read until now. Acquire: what is
+        // written below comes after what was read there by who collected the last ones.
+        if link.pieces.fetch_add(1, Ordering::AcqRel) != 0 {
             return;
         }
         let mut top = self.top.load(Ordering::Relaxed);
@@ -66,9 +67,10 @@ impl Returns {
         let mut top = self.top.swap(NONE, Ordering::Acquire);
         while let Some(link) = self.link(top) {
             let slot = top;
-            // Before the count is zero: from then on the next piece to come back may push the slot again.
+            // Before the count is zero, which the release of the swap sees to: from then on the next piece to come back may
+            // push the slot again.
             top = link.below.load(Ordering::Relaxed);
-            each(slot, link.pieces.swap(0, Ordering::Acquire));
+            each(slot, link.pieces.swap(0, Ordering::AcqRel));
         }
     }
 

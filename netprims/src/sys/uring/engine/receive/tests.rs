@@ -474,3 +474,23 @@ fn another_engines_pool_is_refused() {
     let refused = bench.engine.receive(bench.socket, &bench.handle);
     assert!(matches!(refused, Err(NotQueued::Receiving)));
 }
+
+#[test]
+fn a_slot_that_is_free_without_an_event_is_work() {
+    let (mut bench, _) = bench(1, Giving::OneByOne);
+    let far = bench
+        .engine
+        .add(UnixStream::pair().unwrap().0.into())
+        .unwrap();
+    bench.engine.receive(far, &bench.handle).unwrap();
+    bench.enter();
+    assert!(
+        bench.engine.listen(),
+        "one has the only slot, the other waits"
+    );
+    bench.kernel().result(0, -libc::EINTR, false);
+    assert_eq!(bench.all(), []);
+    assert!(!bench.engine.listen());
+    bench.enter();
+    assert_eq!(bench.pushed(), 2);
+}

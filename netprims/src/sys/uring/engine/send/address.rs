@@ -14,8 +14,8 @@ impl<K: Kernel> Engine<K> {
     /// Whether what is sent on a socket can have a destination of its own.
     pub(crate) fn check_destination(&self, socket: Key) -> Result<(), NotQueued> {
         let socket = self.sockets.find(socket).ok_or(NotQueued::UnknownSocket)?;
-        // Its sends may share a request, and the kernel would send to the peer all the same.
-        (!socket.is_stream)
+        // The kernel would send to the peer all the same; and a stream's sends may share a request.
+        (!socket.has_one_peer)
             .then_some(())
             .ok_or(NotQueued::NoDestination)
     }

@@ -33,6 +33,10 @@ impl<K: Kernel> Engine<K> {
         let Ok(place) = self.sockets.find_mut(socket) else {
             return Err(NotQueued::UnknownSocket);
         };
+        if place.hole.is_some() {
+            self.end_send(key, Err(libc::ECANCELED));
+            return Ok(());
+        }
         if place.underway.is_some() {
             place.waiting.push(key, &mut self.flights);
             return Ok(());
@@ -49,22 +53,26 @@ impl<K: Kernel> Engine<K> {
         issued
     }
 
-    /// What a result means for what waits behind a send.
-    pub(super) fn go_on_after(&mut self, key: Key, result: Result<u32, i32>) {
+    /// What a result means for what waits behind a send. True if nothing is to follow.
+    pub(super) fn go_on_after(&mut self, key: Key, result: Result<u32, i32>) -> bool {
         let Some(send) = send_ref(&self.flights, key) else {
-            return;
+            return false;
         };
         let (socket, total) = (send.socket, send.total);
         let place = self.sockets.find(socket);
         let Some(place) = place.filter(|place| place.underway == Some(key)) else {
-            return;
+            return false;
         };
         match result {
             _ if !place.is_stream => self.advance(socket),
             Ok(bytes) if bytes == total => self.advance(socket),
             Err(libc::ECANCELED) => self.advance(socket),
-            _ => self.stop(socket),
+            _ => {
+                self.stop(socket);
+                return true;
+            }
         }
+        false
     }
 
     /// It is the next one's turn.
@@ -89,6 +97,14 @@ impl<K: Kernel> Engine<K> {
             }
             self.fail(key, errno);
             self.stop(socket);
+            self.has_hole(socket, key);
+        }
+    }
+
+    /// Nothing more is sent on a stream until the end of this send, which waits to be told, was told.
+    fn has_hole(&mut self, socket: Key, key: Key) {
+        if let Ok(place) = self.sockets.find_mut(socket) {
+            place.hole = place.is_stream.then_some(key);
         }
     }
 
@@ -148,6 +164,7 @@ impl<K: Kernel> Engine<K> {
         }
         let mut again = List::default();
         let mut shares = Shares::of(result, is_asked_for);
+        let mut hole = None;
         let mut next = Some(head);
         for _ in 0..=along {
             let Some(send) = next.and_then(|key| send_mut(&mut self.flights, key)) else {
@@ -157,7 +174,12 @@ impl<K: Kernel> Engine<K> {
                 break;
             };
             match shares.next(send.total, send.is_cancelled || self.closing) {
-                Some(end) => self.end_send(key, end),
+                Some(end) => {
+                    self.end_send(key, end);
+                    if shares.is_broken {
+                        hole = hole.or(Some(key));
+                    }
+                }
                 None => {
                     set_phase(&mut self.flights, key, Phase::Held { owed: false });
                     again.push(key, &mut self.flights);
@@ -174,6 +196,9 @@ impl<K: Kernel> Engine<K> {
                     self.end_send(key, Err(libc::ECANCELED));
                 }
                 self.stop(socket);
+                if let Some(key) = hole {
+                    self.has_hole(socket, key);
+                }
             }
         }
     }
@@ -186,12 +211,15 @@ impl<K: Kernel> Engine<K> {
         if send.along > 0 {
             return self.share_out(key, Err(errno));
         }
+        let socket = send.socket;
         let (phase, _) = send.phase.given_up(errno);
         send.end = Err(errno);
         set_phase(&mut self.flights, key, phase);
         self.ended_sends.push(key, &mut self.flights);
         self.is_behind = true;
-        self.go_on_after(key, Err(errno));
+        if self.go_on_after(key, Err(errno)) {
+            self.has_hole(socket, key);
+        }
     }
 
     /// Ends all that waits for its turn on a socket.

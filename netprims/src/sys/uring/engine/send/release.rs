@@ -43,9 +43,12 @@ impl<K: Kernel> Engine<K> {
     fn ended_send(&mut self) -> Option<Outcome> {
         let key = self.ended_sends.pop(&mut self.flights)?;
         let send = send_mut(&mut self.flights, key)?;
-        let result = send.end;
+        let (result, socket) = (send.end, send.socket);
         if send.is_done() {
             self.told = Some(key);
+        }
+        if let Ok(place) = self.sockets.find_mut(socket) {
+            place.hole = place.hole.filter(|hole| *hole != key);
         }
         Some(Outcome::Sent { key, result })
     }

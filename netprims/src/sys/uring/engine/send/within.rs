@@ -78,7 +78,12 @@ impl<K: Kernel> Engine<K> {
             }
         }
         match send.phase {
-            Phase::Issued { .. } | Phase::Along { .. } => None,
+            Phase::Issued { .. } | Phase::Along { .. } => {
+                if completion.result == -libc::ENOENT {
+                    self.was_not_found(key);
+                }
+                None
+            }
             Phase::Held { .. } => {
                 self.send_again(key);
                 None

@@ -114,3 +114,58 @@ fn a_message_short_of_memory_is_not_queued_behind_its_cancel() {
     assert_eq!(what_is_told(&mut bench), want);
     assert_eq!((queued(&mut bench), bench.free_slots()), (1, 4));
 }
+
+/// Answers the last asking.
+fn answer_the_asking(bench: &mut Bench, result: i32) {
+    let last = bench.kernel().pushed.len() - 1;
+    bench.kernel().result(last, result, false);
+    assert!(bench.engine.next().is_none());
+}
+
+fn is_last_a_cancel(bench: &mut Bench) -> bool {
+    let last = bench.kernel().pushed.last().unwrap();
+    matches!(last.operation, Operation::Cancel { .. })
+}
+
+#[rstest]
+#[case::cancelled(-libc::ECANCELED)]
+#[case::interrupted(-libc::EINTR)]
+fn a_send_the_kernel_did_not_find_is_asked_for_again(#[case] result: i32) {
+    let mut bench = bench(4);
+    let key = bench.send();
+    bench.engine.enter(None).unwrap();
+    bench.engine.cancel(key).unwrap();
+    for _ in 0..3 {
+        answer_the_asking(&mut bench, -libc::ENOENT);
+        assert!(bench.engine.is_work_left());
+        let before = bench.kernel().pushed.len();
+        bench.engine.enter(None).unwrap();
+        assert_eq!(bench.kernel().pushed.len(), before + 1);
+        assert!(is_last_a_cancel(&mut bench));
+    }
+    answer_the_asking(&mut bench, 0);
+    bench.engine.enter(None).unwrap();
+    bench.kernel().result(0, result, false);
+    assert_eq!(bench.sent(), (key, Err(libc::ECANCELED)));
+    bench.released();
+    let before = bench.kernel().pushed.len();
+    bench.engine.enter(None).unwrap();
+    assert_eq!(
+        (bench.kernel().pushed.len(), bench.engine.in_flight()),
+        (before, 0)
+    );
+}
+
+#[test]
+fn a_send_that_was_not_found_because_it_had_ended_is_not_asked_for_again() {
+    let mut bench = bench(4);
+    let key = bench.send();
+    bench.engine.enter(None).unwrap();
+    bench.engine.cancel(key).unwrap();
+    answer_the_asking(&mut bench, -libc::ENOENT);
+    bench.kernel().result(0, 100, false);
+    assert_eq!(bench.sent(), (key, Ok(100)));
+    let before = bench.kernel().pushed.len();
+    bench.engine.enter(None).unwrap();
+    assert_eq!(bench.kernel().pushed.len(), before);
+}

@@ -128,6 +128,47 @@ fn plain_sends_that_have_waited_go_as_one_request() {
     assert_eq!(bench.engine.strays(), Strays::default());
 }
 
+/// A handler is told of the first of several sends that share a request, when the hole behind it is there already.
+#[rstest]
+fn nothing_is_sent_behind_a_hole_that_is_not_told_yet(#[values(false, true)] was_told: bool) {
+    let mut bench = stream(16);
+    let [_, a, b, c] = bench.plainly();
+    bench.kernel().result(0, 100, false);
+    assert_eq!(bench.told().len(), 1);
+    bench.engine.enter(None).unwrap();
+    bench.engine.cancel(b).unwrap();
+    let pushed = bench.kernel().pushed.len();
+    // All of the first, and a part of the second.
+    bench.kernel().result(1, 130, false);
+    assert_eq!(bench.sent(), (a, Ok(100)));
+    assert_eq!(bench.released().0, a);
+    if was_told {
+        assert_eq!(bench.sent(), (b, Ok(30)));
+    }
+    let later = bench.send_as(Wish::Plain);
+    let told = bench.told();
+    let cancelled = Err(libc::ECANCELED);
+    if was_told {
+        assert_eq!(told, [(c, cancelled)]);
+        bench.engine.enter(None).unwrap();
+        assert!(
+            bench.kernel().pushed.len() > pushed,
+            "it was told, and goes on"
+        );
+        return;
+    }
+    assert_eq!(told, [(b, Ok(30)), (c, cancelled), (later, cancelled)]);
+    bench.engine.enter(None).unwrap();
+    let sends = bench.kernel().pushed.iter();
+    let sends = sends.skip(pushed).filter(|request| !is_cancel(request));
+    assert_eq!(sends.count(), 0);
+    assert_eq!((bench.engine.in_flight(), bench.free_slots()), (0, 16));
+}
+
+fn is_cancel(request: &Request) -> bool {
+    matches!(request.operation, Operation::Cancel { .. })
+}
+
 #[test]
 fn what_is_put_together_is_in_order() {
     let mut bench = stream(8);
