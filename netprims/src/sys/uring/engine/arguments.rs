@@ -56,9 +56,13 @@ impl<T> Arguments<T> {
         Some(place.cast::<T>().as_ptr().cast_const())
     }
 
-    /// Gives the memory back. To be called when no request that points to it is with the kernel; the arguments of those
-    /// that are would be what is written to the memory next.
-    pub(super) fn free(&mut self) {
+    /// Gives the memory back.
+    ///
+    /// # Safety
+    ///
+    /// No request that points to it is with the kernel, and none will be: its argument would be what is written to the
+    /// memory next.
+    pub(super) unsafe fn free(&mut self) {
         let places = NonNull::slice_from_raw_parts(self.places, self.len);
         self.len = 0;
         // SAFETY: it is what `Box::into_raw` gave, or an empty slice, which a dangling pointer stands for (invariant). It is

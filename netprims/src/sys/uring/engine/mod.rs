@@ -625,9 +625,13 @@ impl<K: Kernel> Drop for Engine<K> {
         }
         self.quiesce();
         if self.in_kernel() == 0 {
-            self.addresses.free();
-            self.times.free();
-            self.templates.free();
+            // SAFETY: no request that names a place is with the kernel, nor queued for it: its flight would be counted. This
+            // is the engine's end: it makes no request any more.
+            unsafe { self.addresses.free() };
+            // SAFETY: as above.
+            unsafe { self.times.free() };
+            // SAFETY: as above.
+            unsafe { self.templates.free() };
         }
         self.forget_what_is_queued();
         let must_stay_open = self.must_stay_open();
