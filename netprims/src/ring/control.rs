@@ -84,7 +84,8 @@ impl Ring {
     }
 
     /// Queues a timeout: [`Event::TimedOut`](super::Event::TimedOut) comes when this time has passed since the kernel has
-    /// seen it, at the next [`poll`](Ring::poll). Times are those of `CLOCK_MONOTONIC`.
+    /// seen it, at the next [`poll`](Ring::poll). Times are those of `CLOCK_MONOTONIC`. Allocates nothing, but for the first
+    /// request of a ring that names a time.
     ///
     /// # Errors
     ///

@@ -5,7 +5,8 @@ use crate::{Error, Result};
 /// Sends.
 impl Ring {
     /// Queues a send of the buffer's bytes to a connected socket. The kernel sees it at the next
-    /// [`poll`](Ring::poll); where [order](super#short-sends-and-order) is kept, once the sends before it have their results. Allocates nothing and takes no lock.
+    /// [`poll`](Ring::poll); where [order](super#short-sends-and-order) is kept, once the sends before it have their results.
+    /// Allocates nothing, but for the ring's first with a [limit on its time](SendOptions::within), and takes no lock.
     ///
     /// The options may be a [`ZcPolicy`](super::ZcPolicy) alone. A closed peer is the error `EPIPE`, never a signal.
     ///
@@ -33,7 +34,8 @@ impl Ring {
 
     /// Queues a send of several buffers as one: one datagram, or one piece of a stream. There is one
     /// [`Sent`](super::Event::Sent), of all their bytes, and then a [`Released`](super::Event::Released) for each buffer. As
-    /// many as there are buffers count as [in flight](super::RingBuilder::in_flight). Allocates nothing and takes no lock.
+    /// many as there are buffers count as [in flight](super::RingBuilder::in_flight). Allocates as [`send`](Ring::send) does,
+    /// and takes no lock.
     ///
     /// On success the vector is empty, with its room kept for the next. On an error it is as it was.
     ///

@@ -124,8 +124,8 @@ impl Ring {
     }
 
     /// Receives from a socket, from the next [`poll`](Ring::poll) on: [`Event::Received`](super::super::Event::Received)
-    /// again and again, and at the end one [`Event::ReceiveEnded`](super::super::Event::ReceiveEnded). Allocates nothing
-    /// and takes no lock.
+    /// again and again, and at the end one [`Event::ReceiveEnded`](super::super::Event::ReceiveEnded). Allocates nothing,
+    /// but for the ring's first into a pool for [messages](RxPlan::messages), and takes no lock.
     ///
     /// It goes on when the kernel ends a request (a full completion queue, a signal), and when the pool has no slot: it then
     /// waits for one. [`cancel`](Ring::cancel) ends it, and so does [`remove`](Ring::remove) of its socket. A datagram
@@ -153,7 +153,8 @@ impl Ring {
     ///
     /// The kernel can limit a receive as a whole only. The ring has a clock for each instead, a request that completes four
     /// times within the limit, tells no event, and takes one more of the places that the ring was
-    /// [built](crate::ring::RingBuilder::in_flight) with.
+    /// [built](crate::ring::RingBuilder::in_flight) with. The first request of a ring that names a time allocates the places
+    /// for all of them.
     ///
     /// # Errors
     ///
