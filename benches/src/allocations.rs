@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use anyhow::{Result, ensure};
 use netprims::ring::{Event, Ring, Rung, RxBuf, RxPlan, TxBuf, Wait, ZcPolicy, ZeroCopyRx};
 
-use crate::row::Row;
+use crate::row::{Measure, Row};
 use crate::sys::counting_allocator::allocations;
 
 const OPERATIONS: u32 = 100_000;
@@ -47,7 +47,8 @@ fn row(variant: &str, allocations: u64) -> Row {
         ours: each,
         peer: 0.0,
         peer_name: String::from("none"),
-        ratio: each,
+        measure: Measure::Difference,
+        result: each,
         goal: 0.0,
         holds: allocations == 0,
     }

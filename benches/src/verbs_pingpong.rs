@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::peer::Peer;
-use crate::row::Row;
+use crate::row::{Measure, Row};
 use crate::scratch::Scratch;
 use crate::stats::{Ratio, median};
 use crate::syscalls;
@@ -95,7 +95,8 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>> {
             ours: median(&our_times),
             peer: median(&peer_times),
             peer_name: peer_name.clone(),
-            ratio: mean,
+            measure: Measure::Ratio,
+            result: mean,
             goal: TIME_GOAL,
             holds: low <= TIME_GOAL && calls_equal,
         },
@@ -104,7 +105,8 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>> {
             ours: our_calls,
             peer: peer_calls,
             peer_name,
-            ratio: call_ratio,
+            measure: Measure::Ratio,
+            result: call_ratio,
             goal: SYSCALL_GOAL,
             holds: calls_equal,
         },

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use super::server::Server;
 use crate::callgrind;
 use crate::cpus::{self, HERE};
-use crate::row::Row;
+use crate::row::{Measure, Row};
 use crate::scratch::Scratch;
 use crate::stats::median;
 use crate::tools::Tools;
@@ -53,7 +53,8 @@ pub(crate) fn run(tools: &Tools) -> Result<Vec<Row>> {
         ours,
         peer,
         peer_name: String::from("liburing"),
-        ratio: extra,
+        measure: Measure::Difference,
+        result: extra,
         goal: GOAL,
         holds: extra <= GOAL,
     }])

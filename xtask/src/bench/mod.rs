@@ -130,7 +130,7 @@ fn parse(rows: &[u8]) -> Result<Vec<Value>> {
 }
 
 fn show(rows: &[Value]) {
-    let head = ["name", "ours", "peer", "", "ratio", "goal", ""]
+    let head = ["name", "ours", "peer", "", "", "", "goal", ""]
         .map(str::to_owned)
         .to_vec();
     let mut lines = vec![head];
@@ -147,7 +147,15 @@ fn show(rows: &[Value]) {
         } else {
             "short"
         };
-        let keys = ["name", "ours", "peer", "peer_name", "ratio", "goal"];
+        let keys = [
+            "name",
+            "ours",
+            "peer",
+            "peer_name",
+            "measure",
+            "result",
+            "goal",
+        ];
         lines.push([&keys.map(text)[..], &[holds.to_owned()]].concat());
     }
     ui::table(&lines);
