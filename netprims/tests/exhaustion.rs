@@ -142,7 +142,8 @@ fn an_accept_without_a_descriptor_ends_and_the_connection_is_accepted_later() {
         let (told, error) = ended.unwrap();
         assert_eq!((told, error.raw_os_error()), (ticket, Some(libc::EMFILE)));
         assert_eq!((ring.in_flight(), ring.strays()), (0, Strays::default()));
-        drop(files.pop());
+        // Older kernels (6.1) take one for the next connection before it comes.
+        files.truncate(files.len() - 2);
         ring.accept(listener).unwrap();
         let mut accepted = None;
         ring.poll(LIMIT, |event| match event {
@@ -345,7 +346,8 @@ fn an_accept_without_descriptors_ends_and_no_connection_is_lost() {
         }
         let (ticket, error) = errors.pop().unwrap();
         assert_eq!((ticket, error.raw_os_error()), (accept, Some(24)));
-        taken.pop();
+        // Older kernels (6.1) take one for the next connection before it comes.
+        taken.truncate(taken.len() - 2);
         ring.accept(listener).unwrap();
         let mut accepted = None;
         while accepted.is_none() {
