@@ -1,9 +1,10 @@
 //! The example does what it says, with io_uring and without.
 
-use std::io::Read;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use program::Program;
 
@@ -75,6 +76,8 @@ fn a_subscriber_that_goes_or_does_not_read_keeps_no_message_from_the_others() {
         "100000",
         "--subscribers",
         "4",
+        "--patience",
+        "2",
     ];
     let want = stream(400, SIZE);
     let start = || Program::start(env!("CARGO_BIN_EXE_tokio_ring"), &arguments);
@@ -98,9 +101,9 @@ fn a_subscriber_that_goes_or_does_not_read_keeps_no_message_from_the_others() {
             let bytes = good.join().expect("a subscriber");
             assert!(bytes == want, "{} bytes, others came", bytes.len());
         }
-        // By now the feed has ended for all but those who do not read.
-        drop(silent);
+        // The feed ends also for those who do not read.
         let (lines, status) = program.end();
+        drop(silent);
         assert!(status.success(), "{lines:?}");
         assert!(
             line(&lines, "tokio_ring: ").starts_with("messages=400 served=2 left=2 "),
@@ -156,6 +159,8 @@ fn many_that_do_not_read_keep_no_message_from_one_that_does() {
         "100000",
         "--subscribers",
         "1",
+        "--patience",
+        "2",
     ];
     let start = || Program::start(env!("CARGO_BIN_EXE_tokio_ring"), &arguments);
     for program in [start(), container::inside(EPERM, start)] {
@@ -171,9 +176,83 @@ fn many_that_do_not_read_keep_no_message_from_one_that_does() {
             "{} bytes, others came",
             bytes.len()
         );
-        drop(silent);
         let (lines, status) = program.end();
+        drop(silent);
         assert!(status.success(), "{lines:?}");
         assert!(line(&lines, "tokio_ring: ").starts_with("messages=400 served="));
+    }
+}
+
+/// It is behind by less than it may be, so that only the end of the feed can leave it.
+#[test]
+fn a_subscriber_that_talks_and_does_not_read_is_left_at_the_end() {
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--messages",
+        "60",
+        "--size",
+        "100000",
+        "--subscribers",
+        "1",
+        "--patience",
+        "1",
+    ];
+    let start = || Program::start(env!("CARGO_BIN_EXE_tokio_ring"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let mut talker = TcpStream::connect(program.address()).expect("connect");
+        let talker = thread::spawn(move || {
+            while talker.write_all(b"x").is_ok() {
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        let totals = line(&lines, "tokio_ring: ");
+        assert!(
+            totals.starts_with("messages=60 served=0 left=1 "),
+            "{totals}"
+        );
+        talker.join().expect("the talker");
+    }
+}
+
+#[test]
+fn a_subscriber_that_went_before_the_feed_began_is_none_it_waited_for() {
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--messages",
+        "50",
+        "--subscribers",
+        "2",
+    ];
+    let start = || Program::start(env!("CARGO_BIN_EXE_tokio_ring"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let at = program.address();
+        let connect = || TcpStream::connect(at).expect("connect");
+        let mut gone = connect();
+        gone.shutdown(Shutdown::Write).expect("shutdown");
+        // Its connection is closed, by then it is not counted.
+        let mut bytes = Vec::new();
+        let _ = gone.read_to_end(&mut bytes);
+        assert!(bytes.is_empty(), "it began with one subscriber");
+        let mut good = [connect(), connect()];
+        for stream in &mut good {
+            bytes.clear();
+            stream.read_to_end(&mut bytes).expect("read");
+            assert!(
+                bytes == self::stream(50, 20_000),
+                "{} bytes, others came",
+                bytes.len()
+            );
+        }
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        let totals = line(&lines, "tokio_ring: ");
+        assert!(
+            totals.starts_with("messages=50 served=2 left=1 "),
+            "{totals}"
+        );
     }
 }

@@ -51,18 +51,22 @@ struct Args {
     /// Begin when there are so many subscribers
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=8))]
     subscribers: u8,
+    /// At the end, leave a subscriber that takes nothing for so long
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    patience: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration> {
+    Ok(Duration::try_from_secs_f64(text.parse()?)?)
 }
 
 /// How many messages a subscriber may be behind.
 const MOST_BEHIND: u32 = 64;
 
-/// How long nothing may happen before that is an error.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// What became of the subscribers.
 #[derive(Debug, Default)]
 struct Totals {
-    /// Those who got all until the end.
+    /// Those who got all until the end, as far as the kernel knows.
     served: usize,
     /// Those who went or fell behind.
     left: usize,

@@ -2,6 +2,7 @@ use std::io;
 use std::net::TcpListener as StdListener;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use netprims::buffer::{TxBuf, TxPool};
@@ -10,11 +11,12 @@ use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::{broadcast, mpsc, watch};
-use tokio::task::{JoinSet, spawn_local};
+use tokio::task::{JoinError, JoinSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::accept_error::{AcceptError, PAUSE};
-use super::{Args, MOST_BEHIND, PATIENCE, Totals, write_message};
+use super::reset::reset_on_close;
+use super::{Args, MOST_BEHIND, Totals, write_message};
 
 /// Buffers a subscriber has on its way.
 const BUFFERS: u32 = 16;
@@ -31,6 +33,7 @@ pub(super) async fn feed(
     let listener = TcpListener::from_std(listener)?;
     let (news, _) = broadcast::channel(usize::try_from(MOST_BEHIND)?);
     let mut subscribers = JoinSet::new();
+    let mut totals = Totals::default();
     // Beside the messages, which would cut a pause short.
     let (arriving, mut arrived) = mpsc::channel(1);
     let accepting = spawn_local(accept(listener, arriving));
@@ -39,7 +42,11 @@ pub(super) async fn feed(
             stream = arrived.recv() => {
                 // It ends only with an error.
                 let Some(stream) = stream else { break };
-                subscribers.spawn_local(serve(stream, news.subscribe(), args.size));
+                subscribers.spawn_local(serve(stream, news.subscribe(), args.size, args.patience));
+                count.send_replace(subscribers.len());
+            }
+            Some(ended) = subscribers.join_next() => {
+                totals.add(ended)?;
                 count.send_replace(subscribers.len());
             }
             message = messages.recv() => match message {
@@ -54,20 +61,27 @@ pub(super) async fn feed(
     if let Ok(failed) = accepting.await {
         failed?;
     }
-    let mut totals = Totals::default();
-    while let Some(served) = subscribers.join_next().await {
-        match served? {
+    while let Some(ended) = subscribers.join_next().await {
+        totals.add(ended)?;
+    }
+    Ok(totals)
+}
+
+impl Totals {
+    /// Counts a subscriber that is served or left.
+    fn add(&mut self, ended: Result<Result<u64>, JoinError>) -> Result<()> {
+        match ended? {
             Ok(bytes) => {
-                totals.served += 1;
-                totals.bytes += bytes;
+                self.served += 1;
+                self.bytes += bytes;
             }
             Err(error) => {
                 eprintln!("a subscriber is left: {error:#}");
-                totals.left += 1;
+                self.left += 1;
             }
         }
+        Ok(())
     }
-    Ok(totals)
 }
 
 /// Takes connections for as long as somebody wants them. An error if there is nothing to go on with.
@@ -96,13 +110,31 @@ async fn accept(listener: TcpListener, arriving: mpsc::Sender<TcpStream>) -> Res
 /// Sends what comes until there is no more, and returns how many bytes that was.
 async fn serve(
     stream: TcpStream,
-    mut messages: broadcast::Receiver<u64>,
+    messages: broadcast::Receiver<u64>,
     size: u32,
+    patience: Duration,
 ) -> Result<u64> {
     let pool = TxPool::new(BUFFERS, size)?;
     let mut socket = Socket::new(stream)?;
+    let served = send_all(&mut socket, &pool, messages, patience).await;
+    if served.is_err() {
+        reset_on_close(&socket.stream);
+    }
+    served
+}
+
+async fn send_all(
+    socket: &mut Socket,
+    pool: &TxPool,
+    mut messages: broadcast::Receiver<u64>,
+    patience: Duration,
+) -> Result<u64> {
     loop {
-        let number = match messages.recv().await {
+        let message = select! {
+            message = messages.recv() => message,
+            () = gone(&socket.stream) => bail!("it has gone"),
+        };
+        let number = match message {
             Ok(number) => number,
             Err(broadcast::error::RecvError::Closed) => break,
             Err(broadcast::error::RecvError::Lagged(_)) => bail!("it is too slow"),
@@ -110,20 +142,37 @@ async fn serve(
         let mut buf = loop {
             match pool.take() {
                 Some(buf) => break buf,
-                None => socket.something_is_back().await?,
+                None => {
+                    let back = timeout(patience, socket.something_is_back()).await;
+                    back.context("it takes nothing")??;
+                }
             }
         };
         write_message(&mut buf, number);
-        let sent = timeout(PATIENCE, socket.send(buf)).await;
+        let sent = timeout(patience, socket.send(buf)).await;
         sent.context("it takes nothing")??;
         socket.sender.reap(drop)?;
     }
     while socket.sender.in_flight() > 0 {
-        let back = timeout(PATIENCE, socket.something_is_back()).await;
+        let back = timeout(patience, socket.something_is_back()).await;
         back.context("it does not acknowledge")??;
     }
     let totals = socket.sender.totals();
     Ok(totals.zero_copied + totals.copied + totals.plain)
+}
+
+/// Ends when a subscriber sends no more. What it says until then is not heard.
+async fn gone(stream: &TcpStream) {
+    let mut bytes = [0; 64];
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut bytes) {
+            Ok(0) => return,
+            // One that does not stop would be all there is to do.
+            Ok(_) => yield_now().await,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
 }
 
 /// A socket that tokio waits for and the sender sends on.

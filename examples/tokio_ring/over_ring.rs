@@ -1,18 +1,20 @@
 use std::collections::{HashMap, VecDeque};
+use std::future::pending;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use netprims::ring::{AsyncRing, Event, Ring, RxPlan, RxPool, SendOptions, Socket, Ticket, TxPool};
+use netprims::ring::{
+    AsyncRing, Event, ReceiveEnd, Ring, RxPlan, RxPool, SendOptions, Socket, Ticket, TxPool,
+};
 use tokio::select;
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::reset::reset_on_close;
 use super::ring_accept::Accepting;
-use super::{Args, MOST_BEHIND, PATIENCE, Totals, write_message};
+use super::{Args, MOST_BEHIND, Totals, write_message};
 
 /// Subscribers at a time; `--subscribers` has this as its highest. Others wait.
 const MOST_SUBSCRIBERS: u32 = 8;
@@ -46,24 +48,32 @@ pub(super) async fn feed(
         count,
     };
     let mut news = News::default();
-    let mut has_ended = false;
-    while !has_ended || !feed.subscribers.is_empty() {
-        // At the end a subscriber that takes nothing is left behind.
-        let limit = if has_ended { PATIENCE } else { Duration::MAX };
+    // When the subscribers that are left are waited for no longer: there is such a time once there are no more messages.
+    let mut deadline = None;
+    while deadline.is_none() || !feed.subscribers.is_empty() {
         // Whichever comes first. The poll that is dropped for a message has taken nothing.
         let message = select! {
-            polled = timeout(limit, ring.poll(|event| news.take(event))) => {
-                match polled {
-                    Ok(polled) => drop(polled?),
-                    Err(_) => feed.lose_all(),
-                }
+            polled = ring.poll(|event| news.take(event)) => {
+                polled?;
                 None
             }
-            message = messages.recv(), if !has_ended => {
-                has_ended = message.is_none();
+            () = over(deadline) => None,
+            message = messages.recv(), if deadline.is_none() => {
+                if message.is_none() {
+                    deadline = Some(Instant::now() + args.patience);
+                }
                 message
             }
         };
+        let has_ended = deadline.is_some();
+        // Only that somebody took something puts it off, not what a subscriber says.
+        if has_ended && news.has_taken() {
+            deadline = Some(Instant::now() + args.patience);
+        }
+        // Asked for here, too: events that never stop would leave tokio no time to look at its timers.
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            feed.lose_all();
+        }
         if let Some(error) = news.no_longer_accepting.take() {
             accepting.ended(&mut ring, error)?;
         }
@@ -85,12 +95,20 @@ pub(super) async fn feed(
     }
     accepting.end(&mut ring);
     while ring.in_flight() > 0 {
-        let events = timeout(PATIENCE, ring.poll(|event| news.take(event))).await??;
+        let events = timeout(args.patience, ring.poll(|event| news.take(event))).await??;
         ensure!(events > 0, "the ring says nothing");
     }
     let totals = ring.totals();
     feed.totals.bytes = totals.zero_copied + totals.copied + totals.unknown;
     Ok(feed.totals)
+}
+
+/// Ends at this time, if there is one.
+async fn over(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
 }
 
 struct Feed {
@@ -111,10 +129,17 @@ struct Subscriber {
     /// Messages of which the result is not known.
     unsent: u32,
     is_shutting: bool,
-    /// It got everything.
-    is_served: bool,
+    is_shut: bool,
     /// It went, or cannot be sent to, or is too slow.
     is_lost: bool,
+}
+
+impl Subscriber {
+    /// Whether it got everything. The shutdown says only that all is queued: what is in a buffer that is not back may never
+    /// arrive.
+    fn is_served(&self) -> bool {
+        self.is_shut && self.out == 0
+    }
 }
 
 /// What a poll has told and is still to be done: the ring cannot be asked for anything while it tells.
@@ -125,7 +150,8 @@ struct News {
     sent: Vec<(Ticket, bool)>,
     released: Vec<Ticket>,
     shut: Vec<Ticket>,
-    gone: Vec<Ticket>,
+    /// Whether it was closed as it should be.
+    gone: Vec<(Ticket, bool)>,
     timed_out: Vec<Ticket>,
     no_longer_accepting: Option<io::Error>,
 }
@@ -140,11 +166,18 @@ impl News {
             // The buffer is dropped here, and so goes back to the pool.
             Event::Released { ticket, .. } => self.released.push(ticket),
             Event::ShutDown { ticket, .. } => self.shut.push(ticket),
-            Event::ReceiveEnded { ticket, .. } => self.gone.push(ticket),
+            Event::ReceiveEnded { ticket, end, .. } => {
+                self.gone.push((ticket, matches!(end, ReceiveEnd::Closed)));
+            }
             Event::TimedOut { ticket, .. } => self.timed_out.push(ticket),
             // What subscribers say is not heard.
             _ => {}
         }
+    }
+
+    /// Whether somebody took something.
+    fn has_taken(&self) -> bool {
+        self.sent.iter().any(|(_, is_sent)| *is_sent) || !self.released.is_empty()
     }
 }
 
@@ -165,12 +198,13 @@ impl Feed {
         }
         for ticket in news.shut.drain(..) {
             if let Some(subscriber) = self.of(ticket) {
-                subscriber.is_served = true;
+                subscriber.is_shut = true;
             }
         }
-        for ticket in news.gone.drain(..) {
+        for (ticket, is_closed) in news.gone.drain(..) {
             if let Some(subscriber) = self.of(ticket) {
-                subscriber.is_lost = true;
+                // Who has been told the end may go, too.
+                subscriber.is_lost |= !(is_closed && subscriber.is_shut);
             }
         }
     }
@@ -228,8 +262,8 @@ impl Feed {
     fn leave(&mut self, ring: &mut Ring, has_ended: bool) -> Result<()> {
         let mut over = Vec::new();
         for (socket, subscriber) in &mut self.subscribers {
-            if subscriber.is_served || subscriber.is_lost {
-                over.push((*socket, subscriber.is_served));
+            if subscriber.is_served() || subscriber.is_lost {
+                over.push((*socket, subscriber.is_served()));
             } else if has_ended && subscriber.unsent == 0 && !subscriber.is_shutting {
                 let ticket = ring.shutdown(*socket, Shutdown::Write)?;
                 self.whose.insert(ticket, *socket);
