@@ -1,6 +1,8 @@
 //! The example does what it says, with io_uring and without.
 
 use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use program::Program;
@@ -79,5 +81,41 @@ fn everybody_gets_an_answer_of_their_own_and_what_is_cut_gets_none() {
         let lines = succeeded(program);
         let want = "udp_echo_ring: datagrams=13 bytes=6000 cut=1 dropped=0";
         assert_eq!(lines.last().map(String::as_str), Some(want));
+    }
+}
+
+/// The fourth datagram is longer than there is room for, so its answer never comes.
+#[test]
+fn it_ends_when_its_own_client_gives_up() {
+    for refusal in [None, Some(EPERM)] {
+        let program = start(refusal, &["--longest", "100", "--patience", "0.5"]);
+        let (lines, status) = program.end();
+        assert!(!status.success(), "{lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with(path(refusal))));
+    }
+}
+
+#[test]
+fn it_ends_under_a_flood() {
+    for refusal in [None, Some(EPERM)] {
+        let program = start(refusal, &["--listen", "127.0.0.1:0", "--datagrams", "1000"]);
+        let server = program.address();
+        let is_over = AtomicBool::new(false);
+        let flood = || {
+            let client = UdpSocket::bind("127.0.0.1:0").expect("bind");
+            while !is_over.load(Ordering::Relaxed) {
+                client.send_to(&[1; 1000], server).expect("send");
+            }
+        };
+        let (lines, status) = thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(flood);
+            }
+            let end = program.end();
+            is_over.store(true, Ordering::Relaxed);
+            end
+        });
+        assert!(status.success(), "{lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with("udp_echo_ring: ")));
     }
 }

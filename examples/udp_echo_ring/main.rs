@@ -11,7 +11,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroU16;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -38,6 +38,13 @@ struct Args {
     /// The longest piece: a datagram, or several that came joined
     #[arg(long, default_value_t = 65_535, value_parser = clap::value_parser!(u16).range(1..))]
     longest: u16,
+    /// Without an address, how long an answer may take
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    patience: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration> {
+    Ok(Duration::try_from_secs_f64(text.parse()?)?)
 }
 
 /// As many datagrams as are on their way at a time where this program is both ends.
@@ -46,8 +53,34 @@ const WINDOW: u64 = 16;
 /// How many it then sends, if nobody says.
 const DATAGRAMS: u64 = 10_000;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How often to see whether the client in this program is through: it is whether or not all was answered.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The client in this program, if there is one.
+struct Client {
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Client {
+    /// How long to wait for datagrams at a time.
+    fn look(&self) -> Option<Duration> {
+        self.thread.as_ref().map(|_| LOOK)
+    }
+
+    /// Whether it asks for nothing more.
+    fn is_over(&self) -> bool {
+        self.thread.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
+    /// Waits until it is over. An error if it did not get what it asked for.
+    fn join(self) -> Result<()> {
+        match self.thread.map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(asked)) => asked,
+            Some(Err(_)) => bail!("the client panicked"),
+        }
+    }
+}
 
 /// What became of the datagrams.
 #[derive(Debug, Default)]
@@ -83,20 +116,16 @@ fn main() -> Result<()> {
     let at = socket.local_addr()?;
     println!("listening on {at}");
     println!("{}", Tuning::new().udp_gro(true).apply(&socket)?);
-    let client = args.listen.is_none().then(|| {
+    let thread = args.listen.is_none().then(|| {
         let count = *args.datagrams.get_or_insert(DATAGRAMS);
-        thread::spawn(move || ask(at, count))
+        thread::spawn(move || ask(at, count, args.patience))
     });
+    let client = Client { thread };
     let totals = match ring_or_epoll(&Ring::builder().in_flight(over_ring::IN_FLIGHT))? {
-        Some(ring) => over_ring::answer(ring, &args, socket)?,
-        None => over_epoll::answer(&args, &socket)?,
+        Some(ring) => over_ring::answer(ring, &args, socket, &client)?,
+        None => over_epoll::answer(&args, &socket, &client)?,
     };
-    if let Some(client) = client {
-        let Ok(asked) = client.join() else {
-            bail!("the client panicked")
-        };
-        asked?;
-    }
+    client.join()?;
     println!(
         "udp_echo_ring: datagrams={} bytes={} cut={} dropped={}",
         totals.datagrams, totals.bytes, totals.cut, totals.dropped
@@ -105,10 +134,10 @@ fn main() -> Result<()> {
 }
 
 /// Sends so many datagrams, a window at a time, and checks what comes back.
-fn ask(server: SocketAddr, count: u64) -> Result<()> {
+fn ask(server: SocketAddr, count: u64, patience: Duration) -> Result<()> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(server)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(patience))?;
     let mut answer = [0; 2048];
     let mut next = 0;
     while next < count {

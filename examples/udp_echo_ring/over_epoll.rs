@@ -4,13 +4,13 @@ use anyhow::Result;
 use netprims::datagram::{Incoming, Outgoing, ReceiveBatch, SendBatch};
 use netprims::fd::{Epoll, Events, Interest};
 
-use super::{Args, Totals, segment};
+use super::{Args, Client, Totals, segment};
 
 /// Pieces that come with a system call.
 const PIECES: usize = 16;
 
-/// Answers until there were as many datagrams as asked for.
-pub(super) fn answer(args: &Args, socket: &UdpSocket) -> Result<Totals> {
+/// Answers until there were as many datagrams as asked for, or nobody asks any more.
+pub(super) fn answer(args: &Args, socket: &UdpSocket, client: &Client) -> Result<Totals> {
     println!("receives: batches, by recvmmsg(2)");
     socket.set_nonblocking(true)?;
     let epoll = Epoll::new()?;
@@ -19,8 +19,8 @@ pub(super) fn answer(args: &Args, socket: &UdpSocket) -> Result<Totals> {
     let mut received = ReceiveBatch::new(PIECES, usize::from(args.longest))?;
     let mut batch = SendBatch::new(PIECES)?;
     let mut totals = Totals::default();
-    while args.datagrams.is_none_or(|most| totals.datagrams < most) {
-        epoll.wait(&mut events, None)?;
+    while args.datagrams.is_none_or(|most| totals.datagrams < most) && !client.is_over() {
+        epoll.wait(&mut events, client.look())?;
         for incoming in &received.receive(socket)? {
             if !totals.take(&incoming)? {
                 continue;

@@ -3,7 +3,7 @@ use std::net::UdpSocket;
 use anyhow::{Result, anyhow, bail};
 use netprims::ring::{Chunk, Event, Queue, Ring, RxPlan, SendOptions, Socket, TxPool, Wait};
 
-use super::{Args, Totals, segment};
+use super::{Args, Client, Totals, segment};
 
 /// Pieces that are received at a time, and answers that are on their way.
 const PIECES: u32 = 64;
@@ -11,8 +11,13 @@ const PIECES: u32 = 64;
 /// The answers and the receive.
 pub(super) const IN_FLIGHT: u32 = PIECES + 1;
 
-/// Answers until there were as many datagrams as asked for.
-pub(super) fn answer(mut ring: Ring, args: &Args, socket: UdpSocket) -> Result<Totals> {
+/// Answers until there were as many datagrams as asked for, or nobody asks any more.
+pub(super) fn answer(
+    mut ring: Ring,
+    args: &Args,
+    socket: UdpSocket,
+    client: &Client,
+) -> Result<Totals> {
     let longest = u32::from(args.longest);
     let plan = RxPlan::new(PIECES, longest).messages(true);
     let (received, sent) = (ring.rx_pool(&plan)?, ring.tx_pool(PIECES, longest)?);
@@ -21,10 +26,15 @@ pub(super) fn answer(mut ring: Ring, args: &Args, socket: UdpSocket) -> Result<T
     ring.receive(socket, &received)?;
     let mut totals = Totals::default();
     let mut wrong = None;
-    let is_over = |totals: &Totals| args.datagrams.is_some_and(|most| totals.datagrams >= most);
+    let is_over = |totals: &Totals| {
+        args.datagrams.is_some_and(|most| totals.datagrams >= most) || client.is_over()
+    };
+    let wait = client.look().map_or(Wait::Forever, Wait::AtMost);
     // The receive is one of those in flight.
     while !is_over(&totals) || ring.in_flight() > 1 {
-        ring.poll_with(Wait::Forever, |event, queue| match event {
+        ring.poll_with(wait, |event, queue| match event {
+            // More answers would put off the end for as long as somebody asks.
+            Event::Received { .. } if is_over(&totals) => {}
             Event::Received { chunk, .. } => {
                 if let Err(error) = echo(&chunk, socket, queue, &sent, &mut totals) {
                     wrong = Some(error);
