@@ -243,15 +243,56 @@ fn where_nobody_tells_what_a_device_lacks_it_goes_on_and_says_so() {
 }
 
 #[test]
-fn a_wrong_byte_is_found() {
-    let arguments = ["--listen", "127.0.0.1:0", "--connections", "1"];
+fn a_wrong_byte_is_found_and_ends_only_its_connection() {
+    let arguments = ["--listen", "127.0.0.1:0", "--connections", "2"];
     let start = || Program::start_with(64, env!("CARGO_BIN_EXE_zc_sink"), &arguments);
     for program in [start(), container::inside(EPERM, start)] {
-        let mut stream = TcpStream::connect(program.address()).expect("connect");
-        stream.write_all(&[0, 1, 2, 4]).expect("write");
+        let at = program.address();
+        let mut good = TcpStream::connect(at).expect("connect");
+        good.write_all(&self::stream(1000)).expect("write");
+        let mut wrong = TcpStream::connect(at).expect("connect");
+        wrong.write_all(&[0, 1, 2, 4]).expect("write");
+        program.says("3 bytes from a connection: byte 3 is 4, not as it was sent");
+        good.write_all(&self::stream(2004)[1000..]).expect("write");
+        drop(good);
+        program.says("2004 bytes from a connection: Closed");
         let (lines, status) = program.end();
         assert!(!status.success(), "{lines:?}");
         let want = "Error: byte 3 is 4, not as it was sent";
         assert!(lines.iter().any(|line| line == want), "{lines:?}");
+    }
+}
+
+#[test]
+fn silent_connections_are_left_for_those_that_wait() {
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--connections",
+        "5",
+        "--at-a-time",
+        "2",
+        "--patience",
+        "0.5",
+    ];
+    let start = || Program::start(env!("CARGO_BIN_EXE_zc_sink"), &arguments);
+    for program in [start(), container::inside(EPERM, start)] {
+        let at = program.address();
+        let connect = || TcpStream::connect(at).expect("connect");
+        let mut silent = [(); 4].map(|()| connect());
+        silent[0].write_all(&self::stream(7)).expect("write");
+        let mut good = connect();
+        good.write_all(&self::stream(100)).expect("write");
+        drop(good);
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        for (want, count) in [("7 bytes", 1), ("0 bytes", 3)] {
+            let want = format!("{want} from a connection: Idle");
+            let told = lines.iter().filter(|line| **line == want).count();
+            assert_eq!(told, count, "{lines:?}");
+        }
+        let want = "connections=5 bytes=107, all as they were sent";
+        assert_eq!(line(&lines, "zc_sink: "), want);
+        drop(silent);
     }
 }

@@ -8,13 +8,14 @@
 //! zc_sink --device eth0:7 ...      into a queue of a device, with what it lacks if it is not ready
 //! ```
 //!
-//! Four things to take from it: the report (the rung of the ladder that was reached, and what keeps it from a higher one), a
-//! chunk that is looked at where it was received, the statistics, which tell a pool that is too small, and an accept that
-//! waits while there is no room for another connection.
+//! Five things to take from it: the report (the rung of the ladder that was reached, and what keeps it from a higher one), a
+//! chunk that is looked at where it was received, the statistics, which tell a pool that is too small, an accept that
+//! waits while there is no room for another connection, and a receive that ends when nothing comes.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
@@ -41,8 +42,11 @@ struct Args {
     #[arg(long, value_name = "COUNT", requires = "listen")]
     connections: Option<u64>,
     /// Receive from so many connections at a time; others wait
-    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=32_000))]
+    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     at_a_time: u32,
+    /// Leave a connection on which nothing comes for so long
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    patience: Duration,
     /// Without an address, receive so many bytes
     #[arg(long, default_value_t = 64 << 20)]
     bytes: u64,
@@ -77,6 +81,10 @@ impl Args {
     }
 }
 
+fn seconds(text: &str) -> Result<Duration> {
+    Ok(Duration::try_from_secs_f64(text.parse()?)?)
+}
+
 fn device(text: &str) -> Result<ZeroCopyRx> {
     let (interface, queue) = text.rsplit_once(':').context("it is INTERFACE:QUEUE")?;
     Ok(ZeroCopyRx::device(interface.to_owned(), queue.parse()?))
@@ -105,14 +113,18 @@ impl From<Highest> for Rung {
 struct Received {
     connections: u64,
     bytes: u64,
+    /// The first byte that was not as it was sent.
+    wrong: Option<String>,
 }
 
 impl Received {
-    /// Counts a connection that is over.
-    fn add(&mut self, stream: &Stream, why: &str) {
+    /// Counts a connection that is over. Why it is, unless a byte was wrong.
+    fn add(&mut self, stream: Stream, why: &str) {
+        let why = stream.wrong.as_deref().unwrap_or(why);
         println!("{} bytes from a connection: {why}", stream.position);
         self.connections += 1;
         self.bytes += stream.position;
+        self.wrong = self.wrong.take().or(stream.wrong);
     }
 }
 
@@ -135,6 +147,9 @@ fn main() -> Result<()> {
         Some(ring) => over_ring::receive(ring, &args, listener.into(), connections)?,
         None => over_epoll::receive(&args, listener.into(), connections)?,
     };
+    if let Some(wrong) = received.wrong {
+        bail!("{wrong}");
+    }
     if let Some(sender) = sender {
         let Ok(sent) = sender.join() else {
             bail!("the sender panicked")
@@ -152,19 +167,25 @@ fn main() -> Result<()> {
 #[derive(Debug, Default)]
 struct Stream {
     position: u64,
+    /// The first byte that was not as it was sent. What comes behind it is not looked at.
+    wrong: Option<String>,
 }
 
 impl Stream {
-    fn check(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Looks at the bytes that come next. False once one was wrong.
+    fn check(&mut self, bytes: &[u8]) -> bool {
         for byte in bytes {
-            ensure!(
-                *byte == pattern(self.position),
-                "byte {} is {byte}, not as it was sent",
-                self.position
-            );
-            self.position += 1;
+            if self.wrong.is_some() {
+                break;
+            }
+            if *byte == pattern(self.position) {
+                self.position += 1;
+            } else {
+                let position = self.position;
+                self.wrong = Some(format!("byte {position} is {byte}, not as it was sent"));
+            }
         }
-        Ok(())
+        self.wrong.is_none()
     }
 }
 

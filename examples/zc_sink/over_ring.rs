@@ -3,6 +3,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use anyhow::Result;
+use netprims::Error;
 use netprims::ring::readiness::Readiness;
 use netprims::ring::{Event, ReceiveEnd, Ring, RxPlan, RxPool, Socket, Ticket, Wait, ZeroCopyRx};
 
@@ -12,9 +13,10 @@ use super::{Args, Received, Stream};
 /// Requests that are about no connection: the accept, the end of it, and a pause.
 const OTHERS: u32 = 3;
 
-/// A receive for each connection at a time, and the others.
+/// For each connection at a time a receive, its clock, and the clock of the one before, which may still be ending; and the
+/// others.
 pub(super) fn most_in_flight(args: &Args) -> u32 {
-    args.at_a_time + OTHERS
+    3 * args.at_a_time + OTHERS
 }
 
 /// Receives until so many connections are over.
@@ -38,10 +40,14 @@ pub(super) fn receive(
                 continue;
             };
             netprims::fd::close(ring.remove(socket)?)?;
-            received.add(&stream, &why(&end));
+            received.add(stream, &why(&end));
         }
-        if let Some(error) = news.wrong.take() {
-            return Err(error);
+        // Only this connection ends, once its receive has.
+        for ticket in news.wrong.drain(..) {
+            match ring.cancel(ticket) {
+                Ok(()) | Err(Error::UnknownRequest) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         if let Some(error) = news.no_longer_accepting.take() {
             accepting.ended(&mut ring, error)?;
@@ -53,15 +59,35 @@ pub(super) fn receive(
             let Some(fd) = news.arrived.pop_front() else {
                 break;
             };
-            let socket = ring.add(fd)?;
-            let ticket = ring.receive(socket, &pool)?;
-            streams.insert(ticket, (socket, Stream::default()));
+            match start(&mut ring, fd, &pool, args) {
+                Ok((ticket, socket)) => {
+                    streams.insert(ticket, (socket, Stream::default()));
+                }
+                Err(error) => received.add(Stream::default(), &error.to_string()),
+            }
         }
         accepting.take_more(&mut ring, streams.len() < most)?;
     }
     accepting.end(&mut ring);
     print_stats(&pool);
     Ok(received)
+}
+
+/// Receives from a connection for as long as something comes.
+fn start(
+    ring: &mut Ring,
+    fd: OwnedFd,
+    pool: &RxPool,
+    args: &Args,
+) -> netprims::Result<(Ticket, Socket)> {
+    let socket = ring.add(fd)?;
+    match ring.receive_until_idle(socket, pool, args.patience) {
+        Ok(ticket) => Ok((ticket, socket)),
+        Err(error) => {
+            drop(ring.remove(socket)?);
+            Err(error)
+        }
+    }
 }
 
 fn plan(args: &Args) -> RxPlan {
@@ -108,7 +134,8 @@ struct News {
     ended: Vec<(Ticket, ReceiveEnd)>,
     timed_out: Vec<Ticket>,
     no_longer_accepting: Option<io::Error>,
-    wrong: Option<anyhow::Error>,
+    /// Connections of which a byte was not as it was sent.
+    wrong: Vec<Ticket>,
 }
 
 impl News {
@@ -119,8 +146,8 @@ impl News {
             // The bytes are looked at where they are. When this returns, the memory is received into again.
             Event::Received { ticket, chunk, .. } => {
                 if let Some((_, stream)) = streams.get_mut(&ticket) {
-                    if let Err(error) = stream.check(&chunk) {
-                        self.wrong.get_or_insert(error);
+                    if !stream.check(&chunk) {
+                        self.wrong.push(ticket);
                     }
                 }
             }
