@@ -320,3 +320,90 @@ fn it_outlives_a_lack_of_descriptors() {
         assert!((0..200).any(is_served), "it serves nobody any more");
     }
 }
+
+/// What is unread when a connection is closed resets it, and an answer that is on its way is lost.
+#[test]
+fn who_sends_more_than_is_asked_for_gets_the_answer_all_the_same() {
+    let folder = folder();
+    let body = "x".repeat(1 << 20);
+    for place in PLACES {
+        let (program, at) = serve(place, folder.path(), 3);
+        let (line, _) = ask(at, &body);
+        assert_eq!(line, "HTTP/1.0 431 Request Header Fields Too Large");
+        let (line, _) = ask(at, &format!("POST / HTTP/1.0\r\n\r\n{body}"));
+        assert_eq!(line, "HTTP/1.0 501 Not Implemented");
+        let (line, got) = ask(at, &format!("GET /100.bin HTTP/1.0\r\n\r\n{body}"));
+        assert_eq!((line.as_str(), got), ("HTTP/1.0 200 OK", bytes(100)));
+        totals(program);
+    }
+}
+
+#[test]
+fn who_has_the_answer_and_stays_is_left() {
+    let folder = folder();
+    for place in PLACES {
+        let (program, at) = serve_with(place, folder.path(), 1, &["--patience", "0.5"]);
+        let mut stream = TcpStream::connect(at).expect("connect");
+        let request = b"GET /100.bin HTTP/1.0\r\n\r\n";
+        stream.write_all(request).expect("write");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("read");
+        assert!(answer.ends_with(&bytes(100)), "other bytes came");
+        totals(program);
+        drop(stream);
+    }
+}
+
+#[test]
+fn with_one_buffer_for_all_every_byte_arrives() {
+    let folder = folder();
+    for place in PLACES {
+        let (program, at) = serve_with(place, folder.path(), 6, &["--buffers", "1"]);
+        let clients: Vec<_> = (0..6)
+            .map(|_| thread::spawn(move || get(at, "/5000000.bin")))
+            .collect();
+        for client in clients {
+            let (line, body) = client.join().expect("a client");
+            assert_eq!(line, "HTTP/1.0 200 OK");
+            assert!(body == bytes(5_000_000), "other bytes came");
+        }
+        totals(program);
+    }
+}
+
+/// There are descriptors for more than it takes at a time, and not for all.
+#[test]
+fn connections_beyond_the_most_wait_until_there_is_room() {
+    let folder = folder();
+    let served = folder.path().join("served");
+    let arguments = [
+        served.to_str().expect("a path"),
+        "--listen",
+        "127.0.0.1:0",
+        "--connections",
+        "16",
+        "--at-a-time",
+        "3",
+        "--patience",
+        "0.5",
+    ];
+    let start = || Program::start_with(16, env!("CARGO_BIN_EXE_zc_file_server"), &arguments);
+    for place in PLACES {
+        let program = match place {
+            Place::Host => start(),
+            Place::Container => container::inside(EPERM, start),
+        };
+        let at = program.address();
+        let silent: Vec<_> = (0..15)
+            .map(|_| TcpStream::connect(at).expect("connect"))
+            .collect();
+        assert_eq!(get(at, "/100.bin").1, bytes(100));
+        let (lines, status) = program.end();
+        assert!(status.success(), "{lines:?}");
+        // An accept of a ring has taken all that waited when it is told to stop.
+        let is_lack = |line: &String| line.contains("Too many open files");
+        let has_lacked = lines.iter().any(is_lack);
+        assert!(place == Place::Host || !has_lacked, "{lines:?}");
+        drop(silent);
+    }
+}

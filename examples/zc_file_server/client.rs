@@ -148,8 +148,14 @@ impl Client {
 
     /// Whether it has taken everything, as far as the kernel knows. Before, closing would leave buffers with the kernel for as
     /// long as the client likes.
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn has_all(&self) -> bool {
         self.is_shut && self.out == 0
+    }
+
+    /// Whether nothing is left to do. While it sends, closing would reset the connection, and the client might lose an
+    /// answer that it has not read.
+    pub(crate) fn is_over(&self) -> bool {
+        self.has_all() && self.has_left
     }
 
     /// Something has happened.
@@ -160,7 +166,7 @@ impl Client {
     /// How long it is still waited for; `None` when that is over.
     pub(crate) fn time_left(&mut self, patience: Duration) -> Option<Duration> {
         // With nothing on its way it is the client that waits, for a buffer.
-        if self.answer.is_some() && self.out == 0 {
+        if self.answer.is_some() && self.out == 0 && !self.is_shutting {
             self.put_off(patience);
         }
         let left = self.deadline.saturating_duration_since(Instant::now());

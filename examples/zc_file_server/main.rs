@@ -6,10 +6,10 @@
 //! zc_file_server FOLDER --listen ADDR
 //! ```
 //!
-//! Five things to take from it: a buffer is filled, sent and forgotten until it is released, and many are on their way,
+//! Six things to take from it: a buffer is filled, sent and forgotten until it is released, and many are on their way,
 //! the head and the first of the body as one; whether sends are zero-copy is learned per connection; a client that reads
 //! slowly holds a few buffers, not all, and one that takes nothing is left; connections beyond what there is room for wait;
-//! the kernel keeps a path within the folder. It is no web server: it knows one method.
+//! a connection is closed when the client has closed it, since closing it with bytes unread destroys the answer; the kernel keeps a path within the folder. It is no web server: it knows one method.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -54,6 +54,9 @@ struct Args {
     /// Bytes per buffer
     #[arg(long, default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     size: u32,
+    /// Serve so many connections at a time; others wait
+    #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    at_a_time: u16,
     /// Leave a client whose request does not come, or that takes nothing, for so long
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     patience: Duration,

@@ -26,11 +26,14 @@ pub(super) fn serve(args: &Args, listener: OwnedFd, folder: &Folder) -> Result<T
         epoll,
         clients: Vec::new(),
         hungry: VecDeque::new(),
+        open: 0,
+        most: usize::from(args.at_a_time),
         totals: Totals::default(),
         patience: args.patience,
         looked: Instant::now(),
     };
     let mut events = Events::with_capacity(64);
+    let mut is_accepting = true;
     while args
         .connections
         .is_none_or(|most| server.totals.connections < most)
@@ -45,10 +48,17 @@ pub(super) fn serve(args: &Args, listener: OwnedFd, folder: &Folder) -> Result<T
             }
         }
         server.leave_the_silent();
-        for _ in 0..server.hungry.len() {
-            if let Some(nth) = server.hungry.pop_front() {
-                server.go_on(nth);
-            }
+        server.feed_the_hungry();
+        // The others wait in the backlog.
+        let has_room = server.open < server.most;
+        if has_room != is_accepting {
+            let interest = if has_room {
+                Interest::READABLE
+            } else {
+                Interest::NONE
+            };
+            server.epoll.modify(&listener, LISTENER, interest)?;
+            is_accepting = has_room;
         }
     }
     Ok(server.totals)
@@ -64,6 +74,9 @@ struct Server<'a> {
     clients: Vec<Option<Client>>,
     /// Clients for whom there was no buffer.
     hungry: VecDeque<usize>,
+    /// Clients, and as many as there may be at a time.
+    open: usize,
+    most: usize,
     totals: Totals,
     patience: Duration,
     /// When silent clients were looked for.
@@ -81,15 +94,19 @@ struct Client {
     /// What had been done of the answer when something last had, and when that was.
     done: Option<(u64, usize)>,
     since: Instant,
+    /// It is among those for whom there was no buffer.
+    is_hungry: bool,
+    /// It has taken all, and the end of it is told.
+    is_shut: bool,
 }
 
 /// As many as one may not have read yet when the request has ended.
 const MOST_UNASKED: usize = 1 << 20;
 
 impl Server<'_> {
-    /// Takes all connections that wait.
+    /// Takes the connections that wait, as many as there is room for.
     fn accept(&mut self, listener: &TcpListener) -> Result<()> {
-        loop {
+        while self.open < self.most {
             let stream = match listener.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) => match AcceptError::of(&error) {
@@ -103,25 +120,52 @@ impl Server<'_> {
                     AcceptError::Listener => return Err(error.into()),
                 },
             };
-            stream.set_nonblocking(true)?;
-            let options = ZeroCopyOptions::new().in_flight(MOST_OUT + 1);
-            let sender = options.attach(stream)?;
-            let free = self.clients.iter().position(Option::is_none);
-            let nth = free.unwrap_or(self.clients.len());
-            let interest = Interest::READABLE.and(Interest::WRITABLE).edge_triggered();
-            self.epoll.add(&sender, u64::try_from(nth)?, interest)?;
-            let client = Some(Client {
-                sender,
-                incoming: Incoming::default(),
-                answer: None,
-                waiting: None,
-                unasked: 0,
-                done: None,
-                since: Instant::now(),
-            });
-            match self.clients.get_mut(nth) {
-                Some(place) => *place = client,
-                None => self.clients.push(client),
+            if let Err(error) = self.take(stream) {
+                eprintln!("a connection is refused: {error:#}");
+                self.totals.connections += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, stream: TcpStream) -> Result<()> {
+        stream.set_nonblocking(true)?;
+        let options = ZeroCopyOptions::new().in_flight(MOST_OUT + 1);
+        let sender = options.attach(stream)?;
+        let free = self.clients.iter().position(Option::is_none);
+        let nth = free.unwrap_or(self.clients.len());
+        let interest = Interest::READABLE.and(Interest::WRITABLE).edge_triggered();
+        self.epoll.add(&sender, u64::try_from(nth)?, interest)?;
+        let client = Some(Client {
+            sender,
+            incoming: Incoming::default(),
+            answer: None,
+            waiting: None,
+            unasked: 0,
+            done: None,
+            since: Instant::now(),
+            is_hungry: false,
+            is_shut: false,
+        });
+        match self.clients.get_mut(nth) {
+            Some(place) => *place = client,
+            None => self.clients.push(client),
+        }
+        self.open += 1;
+        Ok(())
+    }
+
+    /// Goes on for those for whom there was no buffer, one after the other, until there is none again.
+    fn feed_the_hungry(&mut self) {
+        while let Some(nth) = self.hungry.pop_front() {
+            if let Some(Some(client)) = self.clients.get_mut(nth) {
+                client.is_hungry = false;
+            }
+            self.go_on(nth);
+            if matches!(self.clients.get(nth), Some(Some(client)) if client.is_hungry) {
+                // It stays the first.
+                self.hungry.rotate_right(1);
+                return;
             }
         }
     }
@@ -133,7 +177,11 @@ impl Server<'_> {
         };
         match client.go_on(&self.pool, self.folder) {
             Ok(Turn::Later) => {}
-            Ok(Turn::Hungry) => self.hungry.push_back(nth),
+            Ok(Turn::Hungry) if client.is_hungry => {}
+            Ok(Turn::Hungry) => {
+                client.is_hungry = true;
+                self.hungry.push_back(nth);
+            }
             Ok(Turn::Over) => self.end(nth),
             Err(error) => {
                 eprintln!("a connection: {error:#}");
@@ -154,12 +202,15 @@ impl Server<'_> {
                 continue;
             };
             // It waits for this server.
-            if self.hungry.contains(&nth) {
+            if client.is_hungry {
                 client.since = Instant::now();
             }
             if client.since.elapsed() > self.patience {
-                eprintln!("a connection: the client is silent");
-                reset_on_close(client.sender.socket());
+                // One that has its answer only keeps the connection for itself.
+                if !client.is_shut {
+                    eprintln!("a connection: the client is silent");
+                    reset_on_close(client.sender.socket());
+                }
                 self.end(nth);
             }
         }
@@ -170,6 +221,7 @@ impl Server<'_> {
         let Some(client) = self.clients.get_mut(nth).and_then(Option::take) else {
             return;
         };
+        self.open -= 1;
         let totals = client.sender.totals();
         let copied = totals.copied + totals.plain;
         self.totals.connections += 1;
@@ -232,8 +284,12 @@ impl Client {
         if self.sender.in_flight() > 0 && !has_left {
             return Ok(Turn::Later);
         }
-        self.sender.socket().shutdown(Shutdown::Write)?;
-        Ok(Turn::Over)
+        if !self.is_shut {
+            self.sender.socket().shutdown(Shutdown::Write)?;
+            self.is_shut = true;
+        }
+        // While the client sends, closing would reset the connection, and it might lose an answer that it has not read.
+        Ok(if has_left { Turn::Over } else { Turn::Later })
     }
 
     /// Reads what has come: the request, and what nobody asked for. Whether the client will send no more.

@@ -13,10 +13,7 @@ use super::reset::reset_on_close;
 use super::ring_accept::Accepting;
 use super::{Answer, Args, Folder, Totals};
 
-/// Clients at a time. Others wait.
-const MOST_CLIENTS: usize = 1024;
-
-/// Sends until they are released, of which there are no more than buffers (4096); for each client a receive, a timeout and a
+/// Sends until they are released, of which there are no more than buffers (4096); for each of 1024 clients a receive, a timeout and a
 /// shutdown; and what has been cancelled and has not ended.
 pub(super) const MOST_IN_FLIGHT: u32 = 8192;
 
@@ -41,6 +38,7 @@ pub(super) fn serve(
         tx,
         folder,
         patience: args.patience,
+        most: usize::from(args.at_a_time),
         clients: HashMap::new(),
         whose: HashMap::new(),
         news: News::default(),
@@ -59,8 +57,8 @@ pub(super) fn serve(
         while let Some(socket) = server.news.ready.pop_front() {
             server.go_on(socket);
         }
-        server.welcome()?;
-        let has_room = server.clients.len() < MOST_CLIENTS;
+        server.welcome();
+        let has_room = server.clients.len() < server.most;
         accepting.take_more(&mut server.ring, has_room)?;
     }
     accepting.end(&mut server.ring);
@@ -80,6 +78,8 @@ struct Server<'a> {
     tx: TxPool,
     folder: &'a Folder,
     patience: Duration,
+    /// Clients at a time.
+    most: usize,
     clients: HashMap<Socket, Client>,
     whose: HashMap<Ticket, Request>,
     news: News,
@@ -182,22 +182,30 @@ impl Server<'_> {
     }
 
     /// Receives from those who have come, as many as there is room for.
-    fn welcome(&mut self) -> Result<()> {
-        while self.clients.len() < MOST_CLIENTS {
+    fn welcome(&mut self) {
+        while self.clients.len() < self.most {
             let Some(fd) = self.news.arrived.pop_front() else {
                 break;
             };
-            let socket = self.ring.add(fd)?;
-            match self.start(socket) {
-                Ok(client) => drop(self.clients.insert(socket, client)),
-                Err(error) => {
-                    eprintln!("a connection is refused: {error}");
-                    drop(self.ring.remove(socket)?);
-                    self.ended += 1;
-                }
+            if let Err(error) = self.take(fd) {
+                eprintln!("a connection is refused: {error}");
+                self.ended += 1;
             }
         }
-        Ok(())
+    }
+
+    fn take(&mut self, fd: OwnedFd) -> netprims::Result<()> {
+        let socket = self.ring.add(fd)?;
+        match self.start(socket) {
+            Ok(client) => {
+                self.clients.insert(socket, client);
+                Ok(())
+            }
+            Err(error) => {
+                drop(self.ring.remove(socket)?);
+                Err(error)
+            }
+        }
     }
 
     fn start(&mut self, socket: Socket) -> netprims::Result<Client> {
@@ -226,6 +234,8 @@ impl Server<'_> {
         };
         let again = match client.time_left(self.patience) {
             Some(left) => self.ring.timeout(left).map_err(|error| error.to_string()),
+            // It has its answer, and keeps the connection for itself.
+            None if client.has_all() => return self.end(socket, false),
             None => Err("the client is silent".to_owned()),
         };
         match again {
