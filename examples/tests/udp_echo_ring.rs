@@ -96,7 +96,7 @@ fn it_ends_when_its_own_client_gives_up() {
 }
 
 #[test]
-fn it_ends_under_a_flood() {
+fn under_a_flood_it_ends_after_as_many_as_asked_for() {
     for refusal in [None, Some(EPERM)] {
         let program = start(refusal, &["--listen", "127.0.0.1:0", "--datagrams", "1000"]);
         let server = program.address();
@@ -116,6 +116,7 @@ fn it_ends_under_a_flood() {
             end
         });
         assert!(status.success(), "{lines:?}");
-        assert!(lines.iter().any(|line| line.starts_with("udp_echo_ring: ")));
+        let want = "udp_echo_ring: datagrams=1000 ";
+        assert!(lines.iter().any(|line| line.starts_with(want)), "{lines:?}");
     }
 }

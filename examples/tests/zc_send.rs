@@ -92,6 +92,12 @@ fn in_a_container_that_refuses_a_ring_every_byte_goes_over_epoll() {
         let lines = contained(errno, &arguments);
         let want = "zc_send: tcp sends=300 bytes=15000300 zero_copied=0 copied=15000300 not_sent=0";
         assert_eq!(last(&lines), want);
+        let way = if plain {
+            "sends: plain"
+        } else {
+            "sends: MSG_ZEROCOPY"
+        };
+        assert!(lines.iter().any(|line| line == way), "{lines:?}");
         let bytes = reader.join().expect("the reader");
         assert_eq!(bytes.len(), 15_000_300);
         let is_as_sent = bytes

@@ -19,9 +19,13 @@ pub(super) fn answer(args: &Args, socket: &UdpSocket, client: &Client) -> Result
     let mut received = ReceiveBatch::new(PIECES, usize::from(args.longest))?;
     let mut batch = SendBatch::new(PIECES)?;
     let mut totals = Totals::default();
-    while args.datagrams.is_none_or(|most| totals.datagrams < most) && !client.is_over() {
+    let is_enough = |totals: &Totals| args.datagrams.is_some_and(|most| totals.datagrams >= most);
+    while !is_enough(&totals) && !client.is_over() {
         epoll.wait(&mut events, client.look())?;
         for incoming in &received.receive(socket)? {
+            if is_enough(&totals) {
+                break;
+            }
             if !totals.take(&incoming)? {
                 continue;
             }

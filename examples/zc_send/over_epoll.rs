@@ -19,6 +19,7 @@ pub(super) struct OverEpoll {
     bytes: u64,
     /// The first send that failed.
     failure: Option<String>,
+    is_plain: bool,
 }
 
 impl OverEpoll {
@@ -42,6 +43,7 @@ impl OverEpoll {
             sends: 0,
             bytes: 0,
             failure: None,
+            is_plain: args.plain,
         })
     }
 }
@@ -109,8 +111,12 @@ impl Sender for OverEpoll {
         let totals = closed.totals;
         // What went plainly was copied, too.
         let copied = totals.copied + totals.plain;
+        let way = match self.is_plain {
+            true => "plain",
+            false => "MSG_ZEROCOPY",
+        };
         Ok(Outcome {
-            offer: "zero-copy sends: yes, usage report: yes".to_owned(),
+            offer: format!("sends: {way}"),
             sends: self.sends,
             zero_copied: totals.zero_copied,
             copied,
