@@ -28,6 +28,8 @@ pub(crate) mod fake;
 mod oracle;
 #[cfg(test)]
 mod receive_oracle;
+#[cfg(test)]
+mod version;
 
 pub use auto::AutoPolicy;
 pub use engine::Strays;

@@ -18,6 +18,7 @@ use super::rx::Piece;
 use super::{End, Engine, Giving, GroupHandle, Key, Live, Outcome, Strays, Wait};
 use crate::sys::defect::{self, Defect};
 use crate::sys::memory::{Mapping, Shape};
+use crate::sys::uring::version;
 
 const SLOTS: u32 = 8;
 const SLOT: u32 = 4096;
@@ -25,6 +26,8 @@ const TOTAL: usize = 2 << 20;
 const SCRIBBLE: u8 = 0xee;
 /// How long anything may take before that is an error.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long nothing comes before a receive with a defect is taken to have stopped.
+const QUIET: Duration = Duration::from_secs(4);
 
 const SINGLE: Giving = Giving::Ring {
     is_incremental: false,
@@ -69,7 +72,7 @@ fn wrong(from: usize, bytes: &[u8]) -> usize {
 }
 
 impl Watch {
-    /// `None` if the kernel does not know this way of giving.
+    /// `None` if the kernel does not know this way of giving, and is older than it.
     fn new(giving: Giving) -> Option<Self> {
         let file = File::from(memfd_create("oracle", MFdFlags::MFD_CLOEXEC).unwrap());
         let shape = Shape::new(SLOTS, SLOT).unwrap();
@@ -79,6 +82,7 @@ impl Watch {
         let handle = match engine.group_in(mapping, shape, giving) {
             Err(refused) if giving == INCREMENTAL => {
                 assert_eq!(refused.error.raw_os_error(), Some(libc::EINVAL));
+                assert!(!version::is_at_least(6, 12), "{refused:?}");
                 return None;
             }
             made => made.unwrap().unwrap(),
@@ -174,8 +178,8 @@ const SOUND: Verdict = Verdict {
     },
 };
 
-/// Receives a stream while pieces of it are kept.
-fn receive_all(giving: Giving) -> Option<Verdict> {
+/// Receives a stream while pieces of it are kept, until it ends or nothing has come for this long.
+fn receive_all(giving: Giving, quiet: Duration) -> Option<Verdict> {
     let mut watch = Watch::new(giving)?;
     let mut far = watch.far.try_clone().unwrap();
     let writer = std::thread::spawn(move || {
@@ -185,18 +189,13 @@ fn receive_all(giving: Giving) -> Option<Verdict> {
         let _ = far.shutdown(std::net::Shutdown::Write);
     });
     let (mut kept, mut wrong_while_kept) = (VecDeque::new(), 0);
-    let deadline = Instant::now() + PATIENCE;
-    // With a defect it may lose slots until none is left.
-    let mut quiet = 0;
-    while watch.end.is_none() && quiet < 400 {
-        assert!(Instant::now() < deadline, "the kernel does not finish");
+    let mut moved = Instant::now();
+    while watch.end.is_none() && moved.elapsed() < quiet {
         let before = watch.received;
         watch.poll(&mut kept);
-        quiet = if watch.received == before {
-            quiet + 1
-        } else {
-            0
-        };
+        if watch.received != before {
+            moved = Instant::now();
+        }
         wrong_while_kept += watch.wrong_in_file(&kept);
         let spare = usize::try_from(SLOTS / 2).unwrap();
         kept.drain(..kept.len().saturating_sub(spare));
@@ -217,13 +216,9 @@ fn receive_all(giving: Giving) -> Option<Verdict> {
 fn what_is_kept_does_not_change_while_the_kernel_receives(
     #[values(SINGLE, BUNDLES, INCREMENTAL, Giving::OneByOne)] giving: Giving,
 ) {
-    let verdict = receive_all(giving);
-    if giving != INCREMENTAL {
-        assert!(verdict.is_some());
-    }
-    if let Some(verdict) = verdict {
-        assert_eq!(verdict, SOUND);
-    }
+    let verdict = receive_all(giving, PATIENCE);
+    let is_known = giving != INCREMENTAL || version::is_at_least(6, 12);
+    assert_eq!(verdict, is_known.then_some(SOUND));
 }
 
 #[rstest]
@@ -232,10 +227,21 @@ fn what_is_kept_does_not_change_while_the_kernel_receives(
 #[case::release_at_first_part(Defect::ReleaseAtFirstPart, INCREMENTAL)]
 #[case::bundle_by_number(Defect::BundleByNumber, BUNDLES)]
 fn a_defect_is_noticed(#[case] bug: Defect, #[case] giving: Giving) {
-    let has_bundles = Live::new(8, None).unwrap().setup().bundles;
-    let verdict = defect::with(Some(bug), || receive_all(giving));
+    // It may lose slots until none is left.
+    let verdict = defect::with(Some(bug), || receive_all(giving, QUIET));
     // Kernels without what the defect is in have nothing to notice.
-    if verdict.is_some() && (giving != BUNDLES || has_bundles) {
+    let has_what_it_is_in = match giving {
+        INCREMENTAL => version::is_at_least(6, 12),
+        BUNDLES => version::is_at_least(6, 10),
+        _ => true,
+    };
+    if has_what_it_is_in {
+        // That it has stopped proves nothing: the machine may be slow.
+        let verdict = verdict.map(|verdict| Verdict {
+            received: TOTAL,
+            end: verdict.end.or(SOUND.end),
+            ..verdict
+        });
         assert_ne!(verdict, Some(SOUND), "{bug:?} was not noticed");
     }
 }

@@ -40,12 +40,14 @@ fn played<T>(cells: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
     cells.step_by(if is_full { 1 } else { 4 })
 }
 
-/// Plays cells of a part of the matrix, so many at a time.
+/// Plays cells of a part of the matrix, so many at a time. A part without a cell is no part.
 fn play<T>(at_a_time: usize, cells: impl Iterator<Item = T> + Send, one: fn(T))
 where
     T: Copy + Debug + Send + 'static,
 {
-    let cells = Mutex::new(played(cells));
+    let mut cells = played(cells).peekable();
+    assert!(cells.peek().is_some(), "there is nothing to play");
+    let cells = Mutex::new(cells);
     let worker = || {
         loop {
             let next = cells.lock().unwrap().next();

@@ -11,8 +11,10 @@ use super::PATIENCE;
 use super::cell::{Going, Moment};
 use super::made::{Made, hand_over};
 use super::watched::Watched;
+use crate::caller::{Caller, Capability};
 use crate::ring::{Address, Event, Ring, RxBuf, RxPool, Socket, Wait};
 use crate::sys::memory::{Mapping, Shape};
+use crate::sys::uring::version;
 use crate::sys::uring::{Giving, GroupHandle, NoQueue, QueueRefused};
 
 /// A cell of the matrix of receives.
@@ -86,7 +88,8 @@ impl Way {
         matches!(self, Self::PlainMessages | Self::Messages)
     }
 
-    /// Memory that a ring receives into in this way. `None` if the kernel refuses it as one does that has not got it.
+    /// Memory that a ring receives into in this way. `None` if the kernel refuses it as one does that has not got it, and
+    /// is one that has not.
     fn group(self, ring: &mut Ring, mapping: Mapping, shape: Shape) -> Option<GroupHandle> {
         let engine = ring.engine();
         if self == Self::ZeroCopy {
@@ -94,7 +97,7 @@ impl Way {
             return match engine.add_queue_in(&mut group, mapping) {
                 Ok(()) => Some(group),
                 Err(NoQueue::Refused(refused)) => {
-                    assert!(is_without_queues(&refused), "{refused:?}");
+                    assert_without_queues(&refused);
                     eprintln!("listed: {}", refused.error);
                     None
                 }
@@ -107,9 +110,13 @@ impl Way {
                 Some(group)
             }
             Ok(group) => group,
-            // The one errno for a flag that is not known: Linux 6.12 for incremental buffers, 5.19 for the others.
-            Err(refused) if refused.error.raw_os_error() == Some(libc::EINVAL) => None,
-            Err(refused) => panic!("{refused:?}"),
+            Err(refused) => {
+                // The one errno for a flag that is not known.
+                assert_eq!(refused.error.raw_os_error(), Some(libc::EINVAL));
+                let is_known = self != Self::Incremental || version::is_at_least(6, 12);
+                assert!(!is_known, "{refused:?}");
+                None
+            }
         }
     }
 
@@ -271,12 +278,18 @@ pub(super) fn byte(at: usize) -> u8 {
     u8::try_from(at % 79).unwrap()
 }
 
-/// Whether a queue without a device was refused by a kernel that says it has none, or for want of privilege.
-fn is_without_queues(refused: &QueueRefused) -> bool {
+/// Asserts that a queue without a device was refused by a kernel that has none and says so, or for want of privilege.
+fn assert_without_queues(refused: &QueueRefused) {
     match refused.error.raw_os_error() {
-        Some(libc::EINVAL) => !refused.support.no_device,
-        Some(libc::EPERM) => true,
-        _ => false,
+        Some(libc::EINVAL) => {
+            let is_without = !refused.support.no_device && !version::is_at_least(7, 2);
+            assert!(is_without, "{refused:?}");
+        }
+        Some(libc::EPERM) => {
+            let is_capable = Caller::look().has(Capability::NetAdmin);
+            assert_ne!(is_capable, Some(true), "{refused:?}");
+        }
+        _ => panic!("{refused:?}"),
     }
 }
 
