@@ -9,6 +9,7 @@ use netprims::ring::{
 use super::pattern::Pattern;
 use super::writer::PATIENCE;
 use crate::answers::{Has, has, refusal};
+use crate::host::kernel;
 
 /// How a stream is received.
 #[derive(Clone, Copy, Debug)]
@@ -63,27 +64,46 @@ impl Way {
         }
     }
 
-    /// Asserts that a pool is on the rung it asked for, or on the next one for the reason that this kernel has.
+    /// Asserts that a pool is on the rung it asked for, and has what it asked for there, or what comes next for the reason
+    /// that this kernel has.
     fn assert_rung(self, pool: &RxPool) {
+        let (has_bundles, has_increments) = (kernel() >= (6, 10), kernel() >= (6, 12));
         let report = pool.report();
-        if !matches!(self, Self::ZeroCopy) {
-            assert!(report.rung < Rung::ZeroCopy, "{report}");
-            return;
-        }
+        let (rung, bundles, incremental) = match self {
+            Self::Read => panic!("a pool to read(2)"),
+            Self::Plain => (Rung::Plain, false, false),
+            Self::Multishot => (Rung::Multishot, false, false),
+            Self::Bundles => (Rung::Multishot, has_bundles, false),
+            Self::Incremental => (
+                Rung::Multishot,
+                has_bundles && !has_increments,
+                has_increments,
+            ),
+            Self::ZeroCopy => match Self::queue_rung(pool) {
+                Rung::ZeroCopy => (Rung::ZeroCopy, false, false),
+                rung => (rung, has_bundles, false),
+            },
+        };
+        let has = (report.rung, report.bundles, report.incremental);
+        assert_eq!(has, (rung, bundles, incremental), "{report}");
+    }
+
+    /// The rung of a pool that asked for zero-copy: the next one only if this kernel has no queue, which it says.
+    fn queue_rung(pool: &RxPool) -> Rung {
+        let report = pool.report();
         let why = match report.why_not(Wanted::ZeroCopy) {
             Some(WhyNot::ZeroCopy(why)) => Some(why.clone()),
             None => None,
             other => panic!("{other:?}"),
         };
-        let rung = match why {
-            None => Rung::ZeroCopy,
-            Some(_) => Rung::Multishot,
-        };
-        assert_eq!(report.rung, rung, "{report}");
         if has() != Has::Untold {
             assert_eq!(why, refusal(&ZeroCopyRx::NoDevice));
         }
         assert_eq!(pool.stats().stepped_down, 0);
+        match why {
+            None => Rung::ZeroCopy,
+            Some(_) => Rung::Multishot,
+        }
     }
 
     /// What leads a ring to it, where the kernel has it.

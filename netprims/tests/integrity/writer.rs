@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -29,29 +30,31 @@ pub(super) fn write(
     let mut lengths = Lengths::new(seed);
     let mut length = lengths.next();
     let mut position = 0;
-    // The length of the send whose result is not known yet: the next one waits for it, or their bytes would mix.
-    let mut sending = None;
+    // The lengths of the sends whose results are not known yet. The ring is to keep their order.
+    let mut sending = VecDeque::new();
+    let mut most_at_a_time = 0;
     while position < volume || ring.in_flight() > 0 {
-        if sending.is_none() && position < volume {
-            let left = u32::try_from(volume - position).unwrap_or(u32::MAX);
+        while position < volume {
             let pool: &TxPool = if length <= SHORT { &short } else { &long };
-            if let Some(mut buf) = pool.take() {
-                let now = usize::try_from(length.min(left)).unwrap();
-                buf.set_len(now).unwrap();
-                pattern.write(position, &mut buf);
-                ring.send(socket, buf, ZcPolicy::Always).unwrap();
-                sending = Some(now);
-                position += u64::try_from(now).unwrap();
-                length = lengths.next();
-            }
+            let Some(mut buf) = pool.take() else { break };
+            let left = u32::try_from(volume - position).unwrap_or(u32::MAX);
+            let now = usize::try_from(length.min(left)).unwrap();
+            buf.set_len(now).unwrap();
+            pattern.write(position, &mut buf);
+            ring.send(socket, buf, ZcPolicy::Always).unwrap();
+            sending.push_back(now);
+            position += u64::try_from(now).unwrap();
+            length = lengths.next();
         }
+        most_at_a_time = sending.len().max(most_at_a_time);
         let events = ring.poll(PATIENCE, |event| match event {
-            Event::Sent { result, .. } => assert_eq!(Some(result.unwrap()), sending.take()),
+            Event::Sent { result, .. } => assert_eq!(Some(result.unwrap()), sending.pop_front()),
             // Whoever still reads it sends something else.
             Event::Released { mut buf, .. } => buf.fill(0xAA),
             other => panic!("{other:?}"),
         });
         assert!(events.unwrap() > 0, "nothing moves");
     }
+    assert!(most_at_a_time > 1, "there was no order to keep");
     (ring.totals(), ring.strays())
 }
