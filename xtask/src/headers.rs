@@ -1,18 +1,17 @@
 //! Whether the kernel's structs that netprims has of its own are those of its headers, as a C compiler sees them. The
-//! headers are those of the lab's newest kernel, unpacked in the cache: the machine's own are older.
+//! headers are those of the lab's newest kernel, unpacked in the cache as they were when they were first asked for: the
+//! machine's own are older.
 
 use crate::apt::{self, Apt};
 use crate::cache::Cache;
 use crate::host;
+use crate::kernel::{KernelSpec, Manifest};
 use crate::run;
 use crate::ui;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
 
-/// The kernel, and the suite that has it.
-const KERNEL: &str = "7.2";
-const SUITE: &str = "trixie-backports";
 const PACKAGE: &str = "linux-libc-dev";
 const WITHOUT: &[&str] = &["./usr/share"];
 const MIB: u64 = 50;
@@ -23,16 +22,19 @@ const PROGRAM: &str = "netprims/src/sys/uring/zcrx/abi/layout.c";
 /// Compiles it.
 pub(crate) fn check(checkout: &Path) -> Result<()> {
     host::provide_programs(&["cc"])?;
-    let name = format!("headers-{KERNEL}");
+    let manifest = Manifest::read(checkout)?;
+    let newest = manifest.kernels.last().context("the lab has no kernel")?;
+    let name = format!("headers-{}", newest.name);
     let cache = Cache::open()?;
     let mut root = cache.root().join(&name);
     if !root.exists() {
         cache.require_free(MIB)?;
-        root = cache.publish(&name, |partial| fill(&cache, partial))?;
+        root = cache.publish(&name, |partial| fill(&cache, newest, partial))?;
     }
     drop(cache);
     let program = checkout.join(PROGRAM);
-    ui::step(&format!("structs of the headers of Linux {KERNEL}"), || {
+    let what = format!("structs of the headers of Linux {}", newest.name);
+    ui::step(&what, || {
         compile(&root, &program)?;
         is_noticed(&root, &program)
     })
@@ -62,15 +64,16 @@ fn is_noticed(root: &Path, program: &Path) -> Result<()> {
     Ok(())
 }
 
-fn fill(cache: &Cache, partial: &Path) -> Result<()> {
-    let apt = Apt::with_suites(&cache.root().join("apt").join(SUITE), &[SUITE], false)?;
-    ui::step(&format!("package lists of {SUITE}"), || apt.update())?;
-    let start = format!("{KERNEL}.");
+fn fill(cache: &Cache, kernel: &KernelSpec, partial: &Path) -> Result<()> {
+    let KernelSpec { name, suite, .. } = kernel;
+    let apt = Apt::with_suites(&cache.root().join("apt").join(suite), &[suite], false)?;
+    ui::step(&format!("package lists of {suite}"), || apt.update())?;
+    let start = format!("{name}.");
     let versions = apt.versions(PACKAGE)?;
     let newest = versions
         .into_iter()
         .find(|version| version.starts_with(&start));
-    let newest = newest.with_context(|| format!("{SUITE} has no {PACKAGE} of {KERNEL}"))?;
+    let newest = newest.with_context(|| format!("{suite} has no {PACKAGE} of {name}"))?;
     let folder = partial.join("debs");
     for deb in apt.download(&[format!("{PACKAGE}={newest}")], &folder)? {
         apt::unpack(&deb, partial, WITHOUT)?;
