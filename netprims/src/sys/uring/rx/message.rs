@@ -4,7 +4,7 @@
 //! names a slot, the header that `recvmsg` reads and writes lies in the slot too, so that it lives as long as the slot is
 //! lent; when the request is over, what it says is written down as a multishot request would have.
 
-use std::mem::size_of;
+use std::mem::{offset_of, size_of};
 use std::ptr::NonNull;
 
 use super::area::Taken;
@@ -127,31 +127,36 @@ impl Slots {
         // SAFETY: the range lies in the slot, which is writable, is read by nobody (`lend`), and is not the kernel's yet:
         // no request names it. No alignment is needed.
         unsafe { range.write_unaligned(bytes) };
+        let mut header = empty();
+        header.msg_name = at(OUT).as_ptr().cast();
+        header.msg_namelen = count(NAME);
+        header.msg_iov = range.as_ptr();
+        header.msg_iovlen = count(1);
+        if layout.control != 0 {
+            header.msg_control = at(OUT + NAME).as_ptr().cast();
+            header.msg_controllen = count(usize::from(layout.control));
+        }
         let place = at(HEADER).cast::<libc::msghdr>();
-        let header = place.as_ptr();
-        // The head is read as bytes, and a header has some that are no field's: all are written.
+        // The head is read as bytes, and a header has some that are no field's, which writing it as a whole would leave
+        // open: so they are written, and then each field.
         // SAFETY: as for the range.
         unsafe {
             place
                 .cast::<[u8; size_of::<libc::msghdr>()]>()
                 .write_bytes(0, 1)
         };
-        // SAFETY: as for the range; this and the following are within the header.
-        unsafe { (&raw mut (*header).msg_name).write_unaligned(at(OUT).as_ptr().cast()) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*header).msg_namelen).write_unaligned(count(NAME)) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*header).msg_iov).write_unaligned(range.as_ptr()) };
-        // SAFETY: as above.
-        unsafe { (&raw mut (*header).msg_iovlen).write_unaligned(count(1)) };
-        if layout.control != 0 {
-            let control = at(OUT + NAME).as_ptr().cast();
-            // SAFETY: as above.
-            unsafe { (&raw mut (*header).msg_control).write_unaligned(control) };
-            let len = count(usize::from(layout.control));
-            // SAFETY: as above.
-            unsafe { (&raw mut (*header).msg_controllen).write_unaligned(len) };
+        macro_rules! write_field {
+            ($field:ident) => {
+                // SAFETY: as for the range; the field lies within the header.
+                unsafe { write_to(at(HEADER + offset_of!(libc::msghdr, $field)), header.$field) }
+            };
         }
+        write_field!(msg_name);
+        write_field!(msg_namelen);
+        write_field!(msg_iov);
+        write_field!(msg_iovlen);
+        write_field!(msg_control);
+        write_field!(msg_controllen);
         Some((slot, place))
     }
 
@@ -210,6 +215,14 @@ fn empty() -> libc::msghdr {
 }
 
 /// As the C library counts: musl has other types than glibc.
+/// # Safety
+///
+/// The bytes of a `T` from `place` on can be written, and nobody reads them.
+unsafe fn write_to<T>(place: NonNull<u8>, value: T) {
+    // SAFETY: the caller's promise; no alignment is needed.
+    unsafe { place.cast::<T>().write_unaligned(value) };
+}
+
 fn count<T: TryFrom<usize> + Default>(number: usize) -> T {
     T::try_from(number).unwrap_or_default()
 }
