@@ -327,13 +327,23 @@ fn who_sends_more_than_is_asked_for_gets_the_answer_all_the_same() {
     let folder = folder();
     let body = "x".repeat(1 << 20);
     for place in PLACES {
-        let (program, at) = serve(place, folder.path(), 3);
+        let (program, at) = serve(place, folder.path(), 4);
         let (line, _) = ask(at, &body);
         assert_eq!(line, "HTTP/1.0 431 Request Header Fields Too Large");
         let (line, _) = ask(at, &format!("POST / HTTP/1.0\r\n\r\n{body}"));
         assert_eq!(line, "HTTP/1.0 501 Not Implemented");
         let (line, got) = ask(at, &format!("GET /100.bin HTTP/1.0\r\n\r\n{body}"));
         assert_eq!((line.as_str(), got), ("HTTP/1.0 200 OK", bytes(100)));
+        // Also what comes when the answer is over is read.
+        let mut late = TcpStream::connect(at).expect("connect");
+        let request = b"GET /100.bin HTTP/1.0\r\n\r\n";
+        late.write_all(request).expect("write");
+        late.read_to_end(&mut Vec::new()).expect("read");
+        for part in body.as_bytes().chunks(1 << 14) {
+            late.write_all(part)
+                .unwrap_or_else(|error| panic!("{place:?}: {error}"));
+        }
+        drop(late);
         totals(program);
     }
 }
