@@ -340,6 +340,8 @@ fn who_sends_more_than_is_asked_for_gets_the_answer_all_the_same() {
         late.write_all(request).expect("write");
         late.read_to_end(&mut Vec::new()).expect("read");
         for part in body.as_bytes().chunks(1 << 14) {
+            // A server that closes has the time to.
+            thread::sleep(Duration::from_millis(2));
             late.write_all(part)
                 .unwrap_or_else(|error| panic!("{place:?}: {error}"));
         }
