@@ -76,6 +76,8 @@ fn a_subscriber_that_goes_or_does_not_read_keeps_no_message_from_the_others() {
         "100000",
         "--subscribers",
         "4",
+        "--every",
+        "5",
         "--patience",
         "2",
     ];
@@ -159,6 +161,8 @@ fn many_that_do_not_read_keep_no_message_from_one_that_does() {
         "100000",
         "--subscribers",
         "1",
+        "--every",
+        "5",
         "--patience",
         "2",
     ];
