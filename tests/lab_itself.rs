@@ -2,7 +2,7 @@
 //! `cargo xtask test`, which knows the verdict each must get; none of them may pass.
 
 use lab_tests::gate;
-use netprims_rdma::{Device, QpDepth};
+use netprims_rdma::{Device, QpCap};
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use std::fs::{self, File};
 use std::process::Command;
@@ -33,8 +33,8 @@ fn leaks_a_queue_pair() {
         let context = Device::by_name("rxe0").unwrap().open().unwrap();
         let pd = context.alloc_pd().unwrap();
         let cq = context.create_cq(16).unwrap();
-        let depth = QpDepth::new(1, 1);
-        std::mem::forget(pd.create_qp(&cq, &cq, depth).unwrap());
+        let depth = QpCap::new(1, 1);
+        std::mem::forget(pd.create_rc(&cq, &cq, depth).unwrap());
     });
 }
 

@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use netprims_rdma::{
     Buf, Context, Cq, Device, Done, Endpoint, Gid, GidIndex, Init, Lid, LinkLayer, Mr, Mtu,
-    PortNum, Psn, Qp, QpDepth, Qpn, Queue, RtrAttr, Rts, RtsAttr,
+    PortNum, Psn, Qp, QpCap, Qpn, Queue, RtrAttr, Rts, RtsAttr,
 };
 use payload::Check;
 
@@ -159,12 +159,12 @@ struct Path {
 }
 
 /// A queue pair with its receives posted, and one buffer more than those.
-fn prepare(context: &Context, options: &Options) -> Result<(Cq, Mr, Qp<Init>)> {
-    let depth = QpDepth::new(1, options.rx_depth);
+fn prepare(context: &Context, options: &Options) -> Result<(Cq, Mr, Qp<Rc, Init>)> {
+    let depth = QpCap::new(1, options.rx_depth);
     let pd = context.alloc_pd()?;
     let cq = context.create_cq(depth.send + depth.recv)?;
     let memory = pd.register_local(options.rx_depth + 1, options.size)?;
-    let mut qp = pd.create_qp(&cq, &cq, depth)?.init(options.ib_port)?;
+    let mut qp = pd.create_rc(&cq, &cq, depth)?.init(options.ib_port)?;
     for _ in 0..options.rx_depth {
         qp.post_recv(memory.take().context("a buffer per receive")?, 0)?;
     }
@@ -176,7 +176,7 @@ fn random_psn() -> Psn {
     Psn::truncate(u32::try_from(random >> 32).unwrap_or(0))
 }
 
-fn connect(qp: Qp<Init>, remote: &Endpoint, psn: Psn, path: &Path) -> Result<Qp<Rts>> {
+fn connect(qp: Qp<Rc, Init>, remote: &Endpoint, psn: Psn, path: &Path) -> Result<Qp<Rc, Rts>> {
     let mut attr = RtrAttr::new(*remote, path.mtu).service_level(path.sl);
     if let Some(index) = path.gid_index.filter(|_| remote.gid.is_some()) {
         attr = attr.via_gid(index);
@@ -188,7 +188,7 @@ fn connect(qp: Qp<Init>, remote: &Endpoint, psn: Psn, path: &Path) -> Result<Qp<
 
 /// One side of the game. At any time at most one message is under way in each direction.
 struct Game {
-    qp: Qp<Rts>,
+    qp: Qp<Rc, Rts>,
     cq: Cq,
     /// The buffer that is neither posted nor in flight: the client's next message.
     spare: Option<Buf>,
@@ -223,14 +223,14 @@ impl Game {
                         }
                         Queue::Recv => {
                             if let Some(check) = &mut self.check {
-                                check.received(received, &done.buf)?;
+                                check.received(received, done.message())?;
                             }
                             received += 1;
                             waiting = false;
                             let posted_again = if client {
-                                Some(done.buf)
+                                done.into_buf()
                             } else {
-                                self.reply = Some(done.buf);
+                                self.reply = done.into_buf();
                                 self.spare.take()
                             };
                             if let Some(buf) = posted_again {
@@ -268,11 +268,16 @@ impl Game {
 
 /// Where a sent buffer goes: the client's is its next message; the server posts it to receive, as
 /// soon as there is room.
-fn give_back(qp: &mut Qp<Rts>, spare: &mut Option<Buf>, client: bool, done: Done) -> Result<()> {
+fn give_back(
+    qp: &mut Qp<Rc, Rts>,
+    spare: &mut Option<Buf>,
+    client: bool,
+    done: Done,
+) -> Result<()> {
     if !client && qp.in_flight(Queue::Recv) < qp.depth(Queue::Recv) {
-        return Ok(qp.post_recv(done.buf, 0)?);
+        return Ok(qp.post_recv(done.bufs, 0)?);
     }
-    *spare = Some(done.buf);
+    *spare = done.into_buf();
     Ok(())
 }
 
@@ -315,10 +320,10 @@ const FAREWELL: &[u8] = b"done\0";
 fn meet_server(
     host: &str,
     port: u16,
-    qp: Qp<Init>,
+    qp: Qp<Rc, Init>,
     local: &Endpoint,
     path: &Path,
-) -> Result<(Qp<Rts>, Endpoint)> {
+) -> Result<(Qp<Rc, Rts>, Endpoint)> {
     let mut stream = reach(host, port)?;
     stream
         .write_all(greeting(local).as_bytes())
@@ -339,10 +344,10 @@ fn listen(port: u16) -> Result<TcpListener> {
 
 fn meet_client(
     listener: &TcpListener,
-    qp: Qp<Init>,
+    qp: Qp<Rc, Init>,
     local: &Endpoint,
     path: &Path,
-) -> Result<(Qp<Rts>, Endpoint)> {
+) -> Result<(Qp<Rc, Rts>, Endpoint)> {
     let (mut stream, _) = listener.accept().context("waiting for the client")?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let remote = read_greeting(&mut stream)?;

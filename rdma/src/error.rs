@@ -147,6 +147,42 @@ pub enum Error {
         /// How many the port can send.
         max: u32,
     },
+    /// More bytes than the queue pair's requests can carry in themselves.
+    #[error(
+        "{len} bytes are more than a request of QP {qpn} can carry in itself, which is {max}; ask \
+         for more when creating it (QpCap::inline), or send a buffer"
+    )]
+    InlineTooLong {
+        /// The queue pair.
+        qpn: u32,
+        /// How many bytes.
+        len: usize,
+        /// How many it can carry.
+        max: u32,
+    },
+    /// The buffers show more bytes than the peer's memory has, or an atomic's not eight.
+    #[error("{len} bytes where the request moves {least} to {most}")]
+    WrongLength {
+        /// How many bytes the buffers show.
+        len: usize,
+        /// The fewest that the request moves.
+        least: u32,
+        /// The most.
+        most: u32,
+    },
+    /// More buffers than one request may have.
+    #[error(
+        "{count} buffers in one request of the {queue}, which takes {max}; ask for more when \
+         creating the queue pair (QpCap::pieces)"
+    )]
+    TooManyBufs {
+        /// The queue.
+        queue: Queue,
+        /// How many.
+        count: usize,
+        /// How many it takes.
+        max: u32,
+    },
     /// The buffer is registered in another protection domain than the queue pair's.
     #[error("the buffer belongs to another protection domain than QP {qpn}")]
     OtherPd {

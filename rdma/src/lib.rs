@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use netprims_rdma::{
-//!     Device, Endpoint, Mtu, PortNum, Psn, QpDepth, RtrAttr, RtsAttr,
+//!     Device, Endpoint, Mtu, PortNum, Psn, QpCap, RtrAttr, RtsAttr,
 //! };
 //! # fn exchange(mine: Endpoint) -> Endpoint { mine }
 //! # fn main() -> Result<(), netprims_rdma::Error> {
@@ -18,7 +18,7 @@
 //! let pd = context.alloc_pd()?;
 //! let memory = pd.register_local(2, 4096)?;
 //! let mut cq = context.create_cq(16)?;
-//! let mut qp = pd.create_qp(&cq, &cq, QpDepth::new(1, 1))?.init(port)?;
+//! let mut qp = pd.create_rc(&cq, &cq, QpCap::new(1, 1))?.init(port)?;
 //! qp.post_recv(memory.take().expect("two slots"), 0)?;
 //!
 //! let psn = Psn::new(0x1234)?;
@@ -38,7 +38,7 @@
 //!     for mut completion in cq.poll()? {
 //!         while let Some(done) = qp.complete(&mut completion)? {
 //!             done.check()?;
-//!             println!("{}: {} bytes", done.queue, done.buf.len());
+//!             println!("{}: {} bytes", done.queue, done.message().len());
 //!             open -= 1;
 //!         }
 //!     }
@@ -67,6 +67,7 @@
 //! - Posting and polling allocate nothing, and take no lock of this crate's; but the first polls
 //!   after a queue pair was destroyed take one, to give its room back.
 
+mod ah;
 mod context;
 mod cq;
 mod device;
@@ -87,18 +88,20 @@ mod sys;
 mod tests;
 mod timer;
 
+pub use ah::{Ah, Datagram, Path, Qkey};
 pub use context::Context;
 pub use cq::{Completion, Completions, Cq, WcOpcode, WcStatus};
 pub use device::{Device, NodeType, Transport};
 pub use error::{Error, Result};
 pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
 pub use limits::DeviceLimits;
-pub use mr::{Buf, Mr};
+pub use mr::{Buf, BufList, Bufs, Mr, RemoteKey, RemoteSlice, RemoteWord};
 pub use pd::Pd;
 pub use port::{Lid, LinkLayer, Mtu, PortInfo, PortNum, PortState};
 pub use qp::{
-    Done, Endpoint, Failed, Init, Psn, Qp, QpDepth, QpInfo, QpState, Qpn, Queue, Receives,
-    Rejected, Reset, Rtr, RtrAttr, Rts, RtsAttr, State, Stopped,
+    Batch, BatchRejected, Connected, Done, Endpoint, Failed, Init, InitAttr, Psn, Qp, QpCap,
+    QpInfo, QpState, QpType, Qpn, Queue, Rc, Receives, Rejected, RemoteAccess, Reset, Rtr, RtrAttr,
+    Rts, RtsAttr, State, Stopped, Uc, Ud, Wr,
 };
 pub use sys::{Leaks, leaks};
 pub use timer::{AckTimeout, RnrTimer};

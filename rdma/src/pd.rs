@@ -8,7 +8,7 @@ use crate::cq::Cq;
 use crate::device::verb_error;
 use crate::error::{Error, Result};
 use crate::mr::Mr;
-use crate::qp::{self, Qp, QpDepth, Reset};
+use crate::qp::{self, Qp, QpCap, Rc, Reset, Uc, Ud};
 use crate::sys::{Errno, PdHandle, Region, Shape};
 
 /// A protection domain: queue pairs in it can use memory registered in it, and no other.
@@ -55,11 +55,36 @@ impl Pd {
     /// - [`Error::CqFull`]: a completion queue has not enough room left.
     /// - [`Error::CqFailed`]: polling a completion queue failed before.
     /// - [`Error::OtherContext`]: a completion queue belongs to another open device.
-    /// - [`Error::OutOfRange`]: a queue deeper than 2^24.
+    /// - [`Error::OutOfRange`]: a queue deeper than 2^24, or requests of 0 or more than 1024 buffers.
     /// - [`Error::Verb`]; EINVAL or ENOMEM: more than the device can.
     #[doc(alias = "ibv_create_qp")]
-    pub fn create_qp(&self, send_cq: &Cq, recv_cq: &Cq, depth: QpDepth) -> Result<Qp<Reset>> {
-        qp::create(&self.handle, send_cq, recv_cq, depth)
+    #[doc(alias = "IBV_QPT_RC")]
+    pub fn create_rc(&self, send_cq: &Cq, recv_cq: &Cq, cap: QpCap) -> Result<Qp<Rc, Reset>> {
+        qp::create(&self.handle, send_cq, recv_cq, cap)
+    }
+
+    /// Creates an unreliable-connected queue pair.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_rc`](Self::create_rc).
+    #[doc(alias = "IBV_QPT_UC")]
+    pub fn create_uc(&self, send_cq: &Cq, recv_cq: &Cq, cap: QpCap) -> Result<Qp<Uc, Reset>> {
+        qp::create(&self.handle, send_cq, recv_cq, cap)
+    }
+
+    /// Creates a datagram queue pair.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_rc`](Self::create_rc).
+    #[doc(alias = "IBV_QPT_UD")]
+    pub fn create_ud(&self, send_cq: &Cq, recv_cq: &Cq, cap: QpCap) -> Result<Qp<Ud, Reset>> {
+        qp::create(&self.handle, send_cq, recv_cq, cap)
+    }
+
+    pub(crate) fn handle(&self) -> &Arc<PdHandle> {
+        &self.handle
     }
 
     fn not_registered(&self, count: u32, size: u32, shape: Shape, errno: Errno) -> Error {

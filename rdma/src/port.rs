@@ -147,6 +147,21 @@ crate::raw::driver_enum! {
     }
 }
 
+impl Mtu {
+    /// How many bytes that is; `None` for a number that the crate does not know.
+    #[must_use]
+    pub const fn bytes(self) -> Option<u32> {
+        match self {
+            Mtu::B256 => Some(256),
+            Mtu::B512 => Some(512),
+            Mtu::B1024 => Some(1024),
+            Mtu::B2048 => Some(2048),
+            Mtu::B4096 => Some(4096),
+            Mtu::Unknown(_) => None,
+        }
+    }
+}
+
 impl FromStr for Mtu {
     type Err = Error;
 

@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use lab_tests::gate;
 use netprims_rdma::{
     Buf, Device, Done, Endpoint, Error, GidIndex, GidReason, GidType, Leaks, Mtu, NodeType,
-    PortNum, PortState, Psn, QpDepth, QpState, Queue, RtrAttr, RtsAttr, Transport, WcOpcode,
+    PortNum, PortState, Psn, QpCap, QpState, Queue, RtrAttr, RtsAttr, Transport, WcOpcode,
     WcStatus, leaks,
 };
 use pair::{Pair, drain, index, open};
 use rstest::rstest;
 
 const PORT: PortNum = PortNum::FIRST;
-const DEPTH: QpDepth = QpDepth::new(8, 8);
+const DEPTH: QpCap = QpCap::new(8, 8);
 
 #[test]
 fn the_device_its_port_and_its_gids_are_found() {
@@ -97,7 +97,7 @@ fn messages_arrive_both_ways_byte_for_byte(#[case] size: u32) {
                 for done in done {
                     done.check().unwrap();
                     if done.queue == Queue::Recv {
-                        assert_eq!((done.token, done.buf.len()), (token, size as usize));
+                        assert_eq!((done.token, done.message().len()), (token, size as usize));
                         let right = done
                             .buf
                             .iter()
@@ -124,7 +124,7 @@ fn unsignalled_sends_come_back_with_the_next_signalled_one() {
             }
             for token in 0..3 {
                 pair.a
-                    .post_send_unsignalled(pair.memory.take().unwrap(), token)
+                    .post(Wr::send(pair.memory.take().unwrap()).unsignalled(), token)
                     .unwrap();
             }
             pair.a.post_send(pair.buf(), 3).unwrap();
@@ -160,7 +160,7 @@ fn stopping_returns_every_buffer_once() {
         drop(b);
         for token in 0..8 {
             a.post_recv(memory.take().unwrap(), token).unwrap();
-            a.post_send_unsignalled(memory.take().unwrap(), 100 + token)
+            a.post(Wr::send(memory.take().unwrap()).unsignalled(), 100 + token)
                 .unwrap();
         }
         let mut a = a.stop().unwrap();
@@ -205,7 +205,7 @@ fn a_peer_that_is_gone_is_told_by_status_and_state() {
         assert!(a.has_failed());
         assert_eq!(a.query().unwrap().state, QpState::Err);
         let rejected = a.post_send(memory.take().unwrap(), 3).unwrap_err();
-        assert!(matches!(rejected.error, Error::QpFailed { .. }) && rejected.buf.is_some());
+        assert!(matches!(rejected.error, Error::QpFailed { .. }) && rejected.bufs.is_some());
     });
 }
 
@@ -262,9 +262,9 @@ fn completions_of_destroyed_queue_pairs_are_not_taken_for_those_of_new_ones() {
         let pd = context.alloc_pd().unwrap();
         let memory = pd.register_local(8, 64).unwrap();
         let mut cq = context.create_cq(8).unwrap();
-        let depth = QpDepth::new(1, 3);
+        let depth = QpCap::new(1, 3);
         for _ in 0..lab.volume(50, 5000) {
-            let new = || pd.create_qp(&cq, &cq, depth).unwrap().init(PORT).unwrap();
+            let new = || pd.create_rc(&cq, &cq, depth).unwrap().init(PORT).unwrap();
             let (mut old, mut new) = (new(), new());
             for token in 0..3 {
                 old.post_recv(memory.take().unwrap(), token).unwrap();
@@ -290,10 +290,10 @@ fn a_completion_queue_is_not_promised_twice() {
         let context = open(&rxe);
         let pd = context.alloc_pd().unwrap();
         let mut cq = context.create_cq(10).unwrap();
-        let depth = QpDepth::new(4, 4);
-        let first = pd.create_qp(&cq, &cq, depth).unwrap();
+        let depth = QpCap::new(4, 4);
+        let first = pd.create_rc(&cq, &cq, depth).unwrap();
         assert!(matches!(
-            pd.create_qp(&cq, &cq, depth),
+            pd.create_rc(&cq, &cq, depth),
             Err(Error::CqFull {
                 wanted: 4,
                 free: 2,
@@ -303,7 +303,7 @@ fn a_completion_queue_is_not_promised_twice() {
         ));
         first.close().unwrap();
         assert_eq!(cq.poll().unwrap().len(), 0);
-        pd.create_qp(&cq, &cq, depth).unwrap().close().unwrap();
+        pd.create_rc(&cq, &cq, depth).unwrap().close().unwrap();
     });
 }
 
@@ -314,8 +314,8 @@ fn a_step_refused_names_the_gid_index() {
         let context = open(&rxe);
         let pd = context.alloc_pd().unwrap();
         let cq = context.create_cq(2).unwrap();
-        let depth = QpDepth::new(1, 1);
-        let qp = pd.create_qp(&cq, &cq, depth).unwrap().init(PORT).unwrap();
+        let depth = QpCap::new(1, 1);
+        let qp = pd.create_rc(&cq, &cq, depth).unwrap().init(PORT).unwrap();
         let gid = context.query_gid(PORT, index(&rxe)).unwrap().gid;
         let psn = Psn::new(1).unwrap();
         let remote = Endpoint::new(qp.number(), psn).at_gid(gid);
@@ -369,7 +369,10 @@ fn receives_posted_before_the_peer_is_known_are_used() {
         message.copy_from_slice(b"early");
         pair.a.post_send(message, 0).unwrap();
         let (_, received) = pair.wait(2);
-        assert_eq!((received[0].token, &*received[0].buf), (42, &b"early"[..]));
+        assert_eq!(
+            (received[0].token, received[0].message()),
+            (42, &b"early"[..])
+        );
     });
 }
 

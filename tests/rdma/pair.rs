@@ -16,30 +16,31 @@ pub(crate) struct Pair {
     pub(crate) pd: Pd,
     pub(crate) cq: Cq,
     pub(crate) memory: Mr,
-    pub(crate) a: Qp<Rts>,
-    pub(crate) b: Qp<Rts>,
+    pub(crate) a: Qp<Rc, Rts>,
+    pub(crate) b: Qp<Rc, Rts>,
 }
 
 impl Pair {
     pub(crate) fn new(
         rxe: &Rxe,
         size: u32,
-        prepare: impl FnOnce(&Mr, &mut Qp<Init>, &mut Qp<Init>),
+        prepare: impl FnOnce(&Mr, &mut Qp<Rc, Init>, &mut Qp<Rc, Init>),
     ) -> Self {
         let context = open(rxe);
         let pd = context.alloc_pd().unwrap();
         let cq = context.create_cq(64).unwrap();
         let memory = pd.register_local(32, size).unwrap();
-        let new = || pd.create_qp(&cq, &cq, DEPTH).unwrap().init(PORT).unwrap();
+        let new = || pd.create_rc(&cq, &cq, DEPTH).unwrap().init(PORT).unwrap();
         let (mut a, mut b) = (new(), new());
         prepare(&memory, &mut a, &mut b);
         let index = index(rxe);
         let gid = context.query_gid(PORT, index).unwrap().gid;
         let (psn_a, psn_b) = (Psn::new(0xff_fffe).unwrap(), Psn::new(7).unwrap());
         let lid = context.query_port(PORT).unwrap().lid;
-        let endpoint = |qp: &Qp<Init>, psn| Endpoint::new(qp.number(), psn).at_lid(lid).at_gid(gid);
+        let endpoint =
+            |qp: &Qp<Rc, Init>, psn| Endpoint::new(qp.number(), psn).at_lid(lid).at_gid(gid);
         let (end_a, end_b) = (endpoint(&a, psn_a), endpoint(&b, psn_b));
-        let connect = |qp: Qp<Init>, remote, psn| {
+        let connect = |qp: Qp<Rc, Init>, remote, psn| {
             let rtr = RtrAttr::new(remote, Mtu::B1024).via_gid(index);
             // Soft-RoCE takes 7 retries for endless ones.
             let patience = AckTimeout::at_least(Duration::from_millis(8));

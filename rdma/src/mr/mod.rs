@@ -1,10 +1,13 @@
 //! Registered memory.
 
+mod remote;
+
 use std::sync::Arc;
 
 use crate::sys::Region;
 
-pub use crate::sys::Buf;
+pub use crate::sys::{Buf, BufList, Bufs};
+pub use remote::{RemoteKey, RemoteSlice, RemoteWord};
 
 /// Registered memory for this host's own use, cut into [`Buf`]s of one size.
 ///

@@ -2,56 +2,83 @@
 
 use std::sync::Arc;
 
-use super::{Qp, Queue, Reset};
+use super::{Qp, QpType, Queue, Reset};
 use crate::cq::Cq;
 use crate::device::verb_error;
 use crate::error::{Error, Result};
-use crate::sys::{CreateError, Depths, PdHandle, QpHandle};
+use crate::sys::{Caps, CreateError, PdHandle, QpHandle};
 
-/// How many work requests each queue of a queue pair may have in flight.
+/// What a queue pair is to have room for.
 ///
-/// The completion queues must have that much room left.
+/// The completion queues must have room left for all work requests that may be in flight.
 #[doc(alias = "ibv_qp_cap")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct QpDepth {
-    /// Sends.
-    #[doc(alias = "max_send_wr")]
-    pub send: u32,
-    /// Receives.
-    #[doc(alias = "max_recv_wr")]
-    pub recv: u32,
+pub struct QpCap {
+    send: u32,
+    recv: u32,
+    send_pieces: u32,
+    recv_pieces: u32,
+    inline: u32,
 }
 
-impl QpDepth {
-    /// So many sends and so many receives; either may be 0.
+impl QpCap {
+    /// So many sends and so many receives in flight, each of one buffer; either may be 0.
+    #[doc(alias = "max_send_wr")]
+    #[doc(alias = "max_recv_wr")]
     #[must_use]
     pub const fn new(send: u32, recv: u32) -> Self {
-        QpDepth { send, recv }
+        QpCap {
+            send,
+            recv,
+            send_pieces: 1,
+            recv_pieces: 1,
+            inline: 0,
+        }
+    }
+
+    /// How many buffers one send, and one receive, may have: 1 to what the device allows
+    /// ([`DeviceLimits::max_sge`](crate::DeviceLimits::max_sge)). Default: 1 and 1.
+    #[doc(alias = "max_send_sge")]
+    #[doc(alias = "max_recv_sge")]
+    #[must_use]
+    pub const fn pieces(mut self, send: u32, recv: u32) -> Self {
+        (self.send_pieces, self.recv_pieces) = (send, recv);
+        self
+    }
+
+    /// How many bytes a send may carry in itself. Default: 0.
+    #[doc(alias = "max_inline_data")]
+    #[must_use]
+    pub const fn inline(mut self, bytes: u32) -> Self {
+        self.inline = bytes;
+        self
     }
 }
 
-pub(crate) fn create(
+pub(crate) fn create<T: QpType>(
     pd: &Arc<PdHandle>,
     send_cq: &Cq,
     recv_cq: &Cq,
-    depth: QpDepth,
-) -> Result<Qp<Reset>> {
-    let depths = Depths {
-        send: depth.send,
-        recv: depth.recv,
+    cap: QpCap,
+) -> Result<Qp<T, Reset>> {
+    let caps = Caps {
+        send: cap.send,
+        recv: cap.recv,
+        send_pieces: cap.send_pieces,
+        recv_pieces: cap.recv_pieces,
+        inline: cap.inline,
     };
-    QpHandle::create(pd, send_cq.handle(), recv_cq.handle(), depths)
+    QpHandle::create(pd, send_cq.handle(), recv_cq.handle(), T::KIND.0, caps)
         .map(Qp::new)
-        .map_err(|error| create_error(error, pd.context().device(), depth))
+        .map_err(|error| create_error(error, pd.context().device(), cap))
 }
 
-fn create_error(error: CreateError, device: &str, depth: QpDepth) -> Error {
+fn create_error(error: CreateError, device: &str, cap: QpCap) -> Error {
     match error {
         CreateError::TooDeep(queue) => {
             let value = match queue {
-                Queue::Send => depth.send,
-                Queue::Recv => depth.recv,
+                Queue::Send => cap.send,
+                Queue::Recv => cap.recv,
             };
             Error::OutOfRange {
                 what: "queue depth",
@@ -59,6 +86,14 @@ fn create_error(error: CreateError, device: &str, depth: QpDepth) -> Error {
                 rule: "at most 2^24",
             }
         }
+        CreateError::Pieces(queue) => Error::OutOfRange {
+            what: "number of buffers in one request",
+            value: u64::from(match queue {
+                Queue::Send => cap.send_pieces,
+                Queue::Recv => cap.recv_pieces,
+            }),
+            rule: "1 to 1024",
+        },
         CreateError::OtherContext(queue) => Error::OtherContext { queue },
         CreateError::NoRoom(queue, room) => Error::CqFull {
             queue,
@@ -69,8 +104,7 @@ fn create_error(error: CreateError, device: &str, depth: QpDepth) -> Error {
         CreateError::CqFailed(result) => Error::CqFailed { result },
         CreateError::NoTag => Error::TooManyQps,
         CreateError::Errno(errno) => {
-            let QpDepth { send, recv } = depth;
-            let object = format!("of {device} for {send} sends and {recv} receives");
+            let object = format!("of {device} for {cap:?}");
             verb_error("ibv_create_qp", object, errno)
         }
     }

@@ -2,20 +2,22 @@
 
 use std::fmt;
 
-use super::Queue;
+use super::qp_type::Kind;
+use super::{Qpn, Queue};
 use crate::cq::{WcOpcode, WcStatus};
 use crate::error::{Error, Result};
-use crate::mr::Buf;
-use crate::sys::{Health, Refused, Retired, Why};
+use crate::mr::{Buf, Bufs, RemoteKey};
+use crate::sys::{Health, Refused, Retired, Why, wc_flag};
 
-/// A piece of work that is over, with its buffer.
+/// A piece of work that is over, with its buffers.
 #[doc(alias = "ibv_wc")]
 #[derive(Debug)]
-#[must_use = "it holds the buffer"]
+#[must_use = "it holds the buffers"]
 #[non_exhaustive]
 pub struct Done {
-    /// The buffer. After a successful receive it shows the message.
-    pub buf: Buf,
+    /// The buffers. After a successful receive they show the message, with the header of a datagram
+    /// before it.
+    pub bufs: Bufs,
     /// The number that was given when posting.
     #[doc(alias = "wr_id")]
     pub token: u64,
@@ -27,19 +29,119 @@ pub struct Done {
     pub status: WcStatus,
     /// On failure, a number of the driver's own.
     pub vendor_error: u32,
+    /// What a receive tells of the message.
+    received: Received,
 }
+
+/// What a completion tells of the message, as the driver wrote it.
+#[derive(Clone, Copy, Debug)]
+struct Received {
+    flags: u32,
+    imm_or_rkey: u32,
+    bytes: u32,
+    source: u32,
+    is_datagram: bool,
+}
+
+/// How many bytes of header precede a datagram in its buffers.
+pub(crate) const HEADER_LEN: usize = 40;
 
 impl Done {
     #[inline]
-    pub(super) fn new(retired: Retired) -> Self {
+    pub(super) fn new(retired: Retired, kind: Kind) -> Self {
+        let wc = retired.wc;
         Done {
-            buf: retired.buf,
+            bufs: retired.bufs,
             token: retired.token,
             queue: retired.queue,
-            opcode: WcOpcode::from_raw(retired.opcode),
-            status: WcStatus::from_raw(retired.status),
-            vendor_error: retired.vendor_error,
+            opcode: WcOpcode::from_raw(wc.opcode),
+            status: WcStatus::from_raw(wc.status),
+            vendor_error: wc.vendor_err,
+            received: Received {
+                flags: wc.wc_flags,
+                imm_or_rkey: wc.imm_or_rkey,
+                bytes: wc.byte_len,
+                source: wc.src_qp,
+                is_datagram: kind.is_datagram(),
+            },
         }
+    }
+
+    /// The only buffer; `None` if there was none, or a list.
+    #[must_use]
+    pub fn into_buf(self) -> Option<Buf> {
+        self.bufs.into_one()
+    }
+
+    /// The message that a single buffer received, without a datagram's header; what the buffer shows
+    /// after other work. Empty if there is no buffer, or a list.
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        let Bufs::One(buf) = &self.bufs else {
+            return &[];
+        };
+        match self.is_received() && self.received.is_datagram {
+            true => buf.get(HEADER_LEN..).unwrap_or(&[]),
+            false => buf,
+        }
+    }
+
+    /// How many bytes the driver says were received, with a datagram's header; of a remote write
+    /// with immediate, how many it wrote.
+    #[doc(alias = "byte_len")]
+    #[must_use]
+    pub fn received_len(&self) -> u32 {
+        if self.is_received() {
+            self.received.bytes
+        } else {
+            0
+        }
+    }
+
+    /// The 32 bits that came with the message, if any did.
+    #[doc(alias = "imm_data")]
+    #[doc(alias = "IBV_WC_WITH_IMM")]
+    #[must_use]
+    pub fn imm(&self) -> Option<u32> {
+        self.flagged(wc_flag::WITH_IMM)
+            .then(|| u32::from_be(self.received.imm_or_rkey))
+    }
+
+    /// The key of this side that the message has taken the validity from, if any.
+    #[doc(alias = "invalidated_rkey")]
+    #[doc(alias = "IBV_WC_WITH_INV")]
+    #[must_use]
+    pub fn invalidated(&self) -> Option<RemoteKey> {
+        self.flagged(wc_flag::WITH_INV)
+            .then(|| RemoteKey::new(self.received.imm_or_rkey))
+    }
+
+    /// The queue pair that a datagram came from.
+    #[doc(alias = "src_qp")]
+    #[must_use]
+    pub fn source(&self) -> Option<Qpn> {
+        (self.is_received() && self.received.is_datagram)
+            .then(|| Qpn::from_driver(self.received.source))
+    }
+
+    /// The header of a datagram, if it came with one: 40 bytes, a global route header, or on RoCE v2
+    /// over IPv4 an IPv4 header in the last 20.
+    #[doc(alias = "IBV_WC_GRH")]
+    #[must_use]
+    pub fn header(&self) -> Option<&[u8]> {
+        let Bufs::One(buf) = &self.bufs else {
+            return None;
+        };
+        let has_header = self.received.is_datagram && self.flagged(wc_flag::GRH);
+        has_header.then(|| buf.get(..HEADER_LEN)).flatten()
+    }
+
+    fn is_received(&self) -> bool {
+        self.queue == Queue::Recv && self.status.is_success()
+    }
+
+    fn flagged(&self, flag: u32) -> bool {
+        self.is_received() && self.received.flags & flag != 0
     }
 
     /// An error unless the work was done.
@@ -68,46 +170,59 @@ impl Done {
 
 /// A post that did not go through.
 #[derive(Debug)]
-#[must_use = "it may hold the buffer"]
+#[must_use = "it may hold buffers"]
 #[non_exhaustive]
 pub struct Rejected {
     /// Why.
     pub error: Error,
-    /// The buffer; `None` when the device may have it ([`Error::PostUncertain`]): then it comes
+    /// The buffers; `None` when the device may have them ([`Error::PostUncertain`]): then they come
     /// back by a completion, or when the queue pair ends.
-    pub buf: Option<Buf>,
+    pub bufs: Option<Bufs>,
 }
 
 impl Rejected {
     #[cold]
     pub(super) fn new(refused: Refused, queue: Queue, qpn: u32) -> Self {
-        let operation = match queue {
-            Queue::Send => "ibv_post_send",
-            Queue::Recv => "ibv_post_recv",
-        };
-        let error = match refused.why {
-            Why::Full { depth } => Error::QueueFull { queue, depth },
-            Why::Blocked { in_flight } => Error::QueueBlocked { queue, in_flight },
-            Why::TooLong { len, max } => Error::MessageTooLong { qpn, len, max },
-            Why::OtherPd => Error::OtherPd { qpn },
-            Why::Unhealthy(Health::Poisoned) => Error::QpPoisoned { qpn },
-            Why::Unhealthy(_) => Error::QpFailed { qpn },
-            Why::Refused(errno) => Error::Verb {
-                operation,
-                object: format!("on QP {qpn}"),
-                source: errno.into_io(),
-                hint: String::new(),
-            },
-            Why::Uncertain(errno) => Error::PostUncertain {
-                operation,
-                qpn,
-                source: errno.into_io(),
-            },
-        };
         Rejected {
-            error,
-            buf: refused.buf,
+            error: post_error(refused.why, queue, qpn),
+            bufs: refused.bufs,
         }
+    }
+
+    /// The only buffer; `None` when the device may have it, or there was none, or a list.
+    #[must_use]
+    pub fn into_buf(self) -> Option<Buf> {
+        self.bufs.and_then(Bufs::into_one)
+    }
+}
+
+/// Why a post did not go through.
+pub(super) fn post_error(why: Why, queue: Queue, qpn: u32) -> Error {
+    let operation = match queue {
+        Queue::Send => "ibv_post_send",
+        Queue::Recv => "ibv_post_recv",
+    };
+    match why {
+        Why::Full { depth } => Error::QueueFull { queue, depth },
+        Why::Blocked { in_flight } => Error::QueueBlocked { queue, in_flight },
+        Why::TooLong { len, max } => Error::MessageTooLong { qpn, len, max },
+        Why::TooLongInline { len, max } => Error::InlineTooLong { qpn, len, max },
+        Why::OtherLength { len, least, most } => Error::WrongLength { len, least, most },
+        Why::TooManyBufs { count, max } => Error::TooManyBufs { queue, count, max },
+        Why::OtherPd => Error::OtherPd { qpn },
+        Why::Unhealthy(Health::Poisoned) => Error::QpPoisoned { qpn },
+        Why::Unhealthy(_) => Error::QpFailed { qpn },
+        Why::Refused(errno) => Error::Verb {
+            operation,
+            object: format!("on QP {qpn}"),
+            source: errno.into_io(),
+            hint: String::new(),
+        },
+        Why::Uncertain(errno) => Error::PostUncertain {
+            operation,
+            qpn,
+            source: errno.into_io(),
+        },
     }
 }
 
@@ -124,7 +239,7 @@ impl std::error::Error for Rejected {
 }
 
 impl From<Rejected> for Error {
-    /// Drops the buffer, which returns it to its region.
+    /// Drops the buffers, which returns them to their regions.
     fn from(rejected: Rejected) -> Self {
         rejected.error
     }

@@ -1,36 +1,49 @@
 //! Queue pairs.
 
+mod batch;
 mod create;
 mod diagnose;
 mod done;
 mod endpoint;
 mod info;
+mod init;
+mod qp_type;
 mod rtr;
 mod rts;
 mod state;
+mod wr;
 
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::ah::Qkey;
 use crate::context::Context;
 use crate::cq::Completion;
 use crate::device::verb_error;
 use crate::error::{Error, Result};
-use crate::mr::Buf;
+use crate::mr::{Buf, Bufs};
 use crate::port::PortNum;
-use crate::sys::{Errno, Health, Modify, QpHandle, Unclaimed};
+use crate::sys::{Errno, Health, Modify, QpHandle, Rights, Unclaimed};
 
 pub use crate::sys::Queue;
-pub use create::QpDepth;
+pub use batch::{Batch, BatchRejected};
+pub use create::QpCap;
 pub(crate) use create::create;
 pub use done::{Done, Rejected};
 pub use endpoint::{Endpoint, Psn, Qpn};
 pub use info::{QpInfo, QpState};
+pub use init::{InitAttr, RemoteAccess};
+pub use qp_type::{Connected, QpType, Rc, Uc, Ud};
 pub use rtr::RtrAttr;
+pub(crate) use rtr::in_range;
 pub use rts::RtsAttr;
 pub use state::{Failed, Init, Receives, Reset, Rtr, Rts, State, Stopped};
+pub use wr::Wr;
 
-/// A reliable-connected queue pair, in the state `S`.
+/// A queue pair of type `T`, in the state `S`.
+///
+/// The type, [`Rc`], [`Uc`] or [`Ud`], says how it talks to others, and so which work can be posted:
+/// see [`Wr`].
 ///
 /// States are types: [`Reset`] → [`init`](Qp::init) → [`Init`] → [`rtr`](Qp::rtr) → [`Rtr`] →
 /// [`rts`](Qp::rts) → [`Rts`]. Receives can be posted from `Init` on, sends in `Rts` only.
@@ -45,33 +58,68 @@ pub use state::{Failed, Init, Receives, Reset, Rtr, Rts, State, Stopped};
 /// Destroys the queue pair, then returns the buffers in flight to their [`Mr`](crate::Mr). If the
 /// device refuses to destroy it, both stay for ever, and [`leaks`](crate::leaks) counts them.
 #[doc(alias = "ibv_qp")]
-pub struct Qp<S: State> {
+pub struct Qp<T: QpType, S: State> {
     handle: QpHandle,
     port: Option<PortNum>,
-    state: PhantomData<S>,
+    state: PhantomData<(T, S)>,
 }
 
-impl Qp<Reset> {
-    /// Binds the queue pair to a port of its device.
+impl<T: Connected> Qp<T, Reset> {
+    /// Binds the queue pair to a port of its device. The peer may do nothing but send.
     ///
     /// # Errors
     ///
     /// [`Error::Verb`], with the queue pair as it was; EINVAL: the device has no such port.
     #[doc(alias = "IBV_QPS_INIT")]
     #[doc(alias = "ibv_modify_qp")]
-    pub fn init(mut self, port: PortNum) -> Result<Qp<Init>, Failed<Qp<Reset>>> {
+    pub fn init(self, port: PortNum) -> Result<Qp<T, Init>, Failed<Qp<T, Reset>>> {
+        self.init_with(&InitAttr::new(port))
+    }
+
+    /// Binds the queue pair to a port of its device, and says what the peer may do.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init); EINVAL also: the port has no such P_Key.
+    #[doc(alias = "qp_access_flags")]
+    pub fn init_with(self, attr: &InitAttr) -> Result<Qp<T, Init>, Failed<Qp<T, Reset>>> {
+        self.bind(
+            attr.port,
+            attr.pkey_index,
+            Rights::Access(attr.access.bits()),
+        )
+    }
+}
+
+impl Qp<Ud, Reset> {
+    /// Binds the queue pair to a port of its device. It takes the datagrams that bear `qkey`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Verb`], with the queue pair as it was; EINVAL: the device has no such port.
+    #[doc(alias = "IBV_QPS_INIT")]
+    #[doc(alias = "ibv_modify_qp")]
+    pub fn init(self, port: PortNum, qkey: Qkey) -> Result<Qp<Ud, Init>, Failed<Qp<Ud, Reset>>> {
+        self.bind(port, 0, Rights::Qkey(qkey.number()))
+    }
+}
+
+impl<T: QpType> Qp<T, Reset> {
+    fn bind(
+        mut self,
+        port: PortNum,
+        pkey_index: u16,
+        rights: Rights,
+    ) -> Result<Qp<T, Init>, Failed<Qp<T, Reset>>> {
         let step = Modify::Init {
             port: port.number(),
-            pkey_index: 0,
+            pkey_index,
+            rights,
         };
         match self.handle.modify(step) {
             Ok(()) => {
                 self.port = Some(port);
-                // Known only here. A port that does not say sets no limit.
-                let info = Context::of(self.handle.pd().context()).query_port(port);
-                let max = info.map_or(0, |info| info.max_message);
-                let max = if max == 0 { u32::MAX } else { max };
-                self.handle.limit_messages(max);
+                self.handle.limit_messages(self.longest_message(port));
                 Ok(self.into_state())
             }
             Err(errno) => {
@@ -80,9 +128,24 @@ impl Qp<Reset> {
             }
         }
     }
+
+    /// How many bytes a message may have; known only once the port is. A port that does not say
+    /// sets no limit.
+    fn longest_message(&self, port: PortNum) -> u32 {
+        let info = Context::of(self.handle.pd().context()).query_port(port);
+        let Ok(info) = info else {
+            return u32::MAX;
+        };
+        let packet = info.active_mtu.bytes().filter(|_| T::KIND.is_datagram());
+        let longest = match info.max_message {
+            0 => u32::MAX,
+            max => max,
+        };
+        packet.map_or(longest, |packet| packet.min(longest))
+    }
 }
 
-impl Qp<Init> {
+impl<T: Connected> Qp<T, Init> {
     /// Gets ready to receive from the peer.
     ///
     /// # Errors
@@ -94,10 +157,10 @@ impl Qp<Init> {
     ///   the peer's address.
     #[doc(alias = "IBV_QPS_RTR")]
     #[doc(alias = "ibv_modify_qp")]
-    pub fn rtr(self, attr: &RtrAttr) -> Result<Qp<Rtr>, Failed<Qp<Init>>> {
+    pub fn rtr(self, attr: &RtrAttr) -> Result<Qp<T, Rtr>, Failed<Qp<T, Init>>> {
         // Bound by `init`.
         let port = self.port.unwrap_or(PortNum::FIRST);
-        let numbers = match attr.numbers(port) {
+        let numbers = match attr.numbers(port, T::KIND.is_reliable()) {
             Ok(numbers) => numbers,
             Err(error) => return Err(Failed::new(error, self)),
         };
@@ -113,7 +176,39 @@ impl Qp<Init> {
     }
 }
 
-impl Qp<Rtr> {
+impl Qp<Ud, Init> {
+    /// Gets ready to receive, from anybody who knows the key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Verb`], with the queue pair as it was.
+    #[doc(alias = "IBV_QPS_RTR")]
+    #[doc(alias = "ibv_modify_qp")]
+    pub fn rtr(self) -> Result<Qp<Ud, Rtr>, Failed<Qp<Ud, Init>>> {
+        match self.handle.modify(Modify::RtrDatagram) {
+            Ok(()) => Ok(self.into_state()),
+            Err(errno) => {
+                let error = self.step_failed("Init→Rtr", errno, String::new());
+                Err(Failed::new(error, self))
+            }
+        }
+    }
+}
+
+impl Qp<Ud, Rtr> {
+    /// Gets ready to send.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Verb`], with the queue pair as it was.
+    #[doc(alias = "IBV_QPS_RTS")]
+    #[doc(alias = "ibv_modify_qp")]
+    pub fn rts(self, psn: Psn) -> Result<Qp<Ud, Rts>, Failed<Qp<Ud, Rtr>>> {
+        self.ready_to_send(&RtsAttr::new(psn))
+    }
+}
+
+impl<T: Connected> Qp<T, Rtr> {
     /// Gets ready to send.
     ///
     /// # Errors
@@ -124,8 +219,14 @@ impl Qp<Rtr> {
     /// - [`Error::Verb`].
     #[doc(alias = "IBV_QPS_RTS")]
     #[doc(alias = "ibv_modify_qp")]
-    pub fn rts(self, attr: &RtsAttr) -> Result<Qp<Rts>, Failed<Qp<Rtr>>> {
-        let numbers = match attr.numbers() {
+    pub fn rts(self, attr: &RtsAttr) -> Result<Qp<T, Rts>, Failed<Qp<T, Rtr>>> {
+        self.ready_to_send(attr)
+    }
+}
+
+impl<T: QpType> Qp<T, Rtr> {
+    fn ready_to_send(self, attr: &RtsAttr) -> Result<Qp<T, Rts>, Failed<Qp<T, Rtr>>> {
+        let numbers = match attr.numbers(T::KIND.is_reliable()) {
             Ok(numbers) => numbers,
             Err(error) => return Err(Failed::new(error, self)),
         };
@@ -139,55 +240,70 @@ impl Qp<Rtr> {
     }
 }
 
-impl Qp<Rts> {
-    /// Sends the bytes that `buf` shows. `token` is the caller's own number; it comes back with the
-    /// completion.
+impl<T: QpType> Qp<T, Rts> {
+    /// Posts a work request to the send queue. `token` is the caller's own number; it comes back
+    /// with the completion.
     ///
     /// # Errors
     ///
-    /// [`Rejected`], with the buffer unless the device may have it:
-    /// [`Error::QueueFull`], [`Error::MessageTooLong`], [`Error::OtherPd`], [`Error::QpFailed`],
-    /// [`Error::QpPoisoned`], [`Error::Verb`] (certainly not queued), [`Error::PostUncertain`]
-    /// (possibly queued).
+    /// [`Rejected`], with the buffers unless the device may have them:
+    /// [`Error::QueueFull`], [`Error::MessageTooLong`], [`Error::WrongLength`],
+    /// [`Error::TooManyBufs`], [`Error::OtherPd`], [`Error::QpFailed`], [`Error::QpPoisoned`],
+    /// [`Error::Verb`] (certainly not queued), [`Error::PostUncertain`] (possibly queued).
     #[doc(alias = "ibv_post_send")]
     #[inline]
-    pub fn post_send(&mut self, buf: Buf, token: u64) -> Result<(), Rejected> {
-        let posted = self.handle.post_send(buf, token, true);
+    pub fn post(&mut self, wr: Wr<'_, T>, token: u64) -> Result<(), Rejected> {
+        let posted = self.handle.post_send(&wr.work, wr.payload, token);
         posted.map_err(|refused| Rejected::new(refused, Queue::Send, self.handle.number()))
     }
 
-    /// As [`post_send`](Self::post_send), but asks for no completion: the buffer comes back with
-    /// that of a later send, or when something fails.
+    /// Begins a batch: requests that are posted together, with one ring of the doorbell.
     ///
-    /// When the queue would be full of such sends, the last one asks for a completion after all,
-    /// because nothing else would ever make room.
-    ///
-    /// # Errors
-    ///
-    /// As [`post_send`](Self::post_send).
-    #[doc(alias = "IBV_SEND_SIGNALED")]
-    #[inline]
-    pub fn post_send_unsignalled(&mut self, buf: Buf, token: u64) -> Result<(), Rejected> {
-        let posted = self.handle.post_send(buf, token, false);
-        posted.map_err(|refused| Rejected::new(refused, Queue::Send, self.handle.number()))
+    /// The first batch of a queue pair allocates the room for the longest one.
+    pub fn batch<'a>(&mut self) -> Batch<'_, 'a, T> {
+        let qpn = self.number();
+        Batch::new(self.handle.stage(), qpn)
+    }
+
+    /// How many bytes a request can carry in itself: what was asked for when the queue pair was made,
+    /// or more.
+    #[doc(alias = "max_inline_data")]
+    #[must_use]
+    pub fn max_inline(&self) -> u32 {
+        self.handle.max_inline()
     }
 }
 
-impl<S: Receives> Qp<S> {
-    /// Posts the whole of `buf`, however much it shows, for one message of the peer. `token` is the
-    /// caller's own number; it comes back with the completion.
+impl<T: Connected> Qp<T, Rts> {
+    /// Sends the bytes that `buf` shows: [`post`](Self::post) of [`Wr::send`].
     ///
-    /// If the queue pair has failed and no completion has said so yet, the buffer may come back
+    /// # Errors
+    ///
+    /// As [`post`](Self::post).
+    #[inline]
+    pub fn post_send(&mut self, buf: Buf, token: u64) -> Result<(), Rejected> {
+        self.post(Wr::send(buf), token)
+    }
+}
+
+impl<T: QpType, S: Receives> Qp<T, S> {
+    /// Posts the whole of the buffers, however much they show, for one message of the peer. `token`
+    /// is the caller's own number; it comes back with the completion.
+    ///
+    /// A datagram is preceded by 40 bytes of header, for which there must be room; see
+    /// [`Done::message`].
+    ///
+    /// If the queue pair has failed and no completion has said so yet, the buffers may come back
     /// only when the queue pair is dropped: some devices do not flush what is posted to a queue pair
     /// in the error state.
     ///
     /// # Errors
     ///
-    /// As [`post_send`](Qp::post_send), and [`Error::QueueBlocked`].
+    /// As [`post`](Qp::post), and [`Error::QueueBlocked`].
     #[doc(alias = "ibv_post_recv")]
     #[inline]
-    pub fn post_recv(&mut self, buf: Buf, token: u64) -> Result<(), Rejected> {
-        let posted = self.handle.post_recv(buf, token);
+    pub fn post_recv(&mut self, bufs: impl Into<Bufs>, token: u64) -> Result<(), Rejected> {
+        let posted = self.handle.post_recv(bufs.into(), token);
         posted.map_err(|refused| Rejected::new(refused, Queue::Recv, self.handle.number()))
     }
 
@@ -204,7 +320,7 @@ impl<S: Receives> Qp<S> {
     /// [`Error::Verb`], with the queue pair as it was.
     #[doc(alias = "IBV_QPS_ERR")]
     #[doc(alias = "ibv_modify_qp")]
-    pub fn stop(self) -> Result<Qp<Stopped>, Failed<Qp<S>>> {
+    pub fn stop(self) -> Result<Qp<T, Stopped>, Failed<Qp<T, S>>> {
         match self.handle.modify(Modify::Err) {
             Ok(()) => Ok(self.into_state()),
             Err(errno) => {
@@ -215,7 +331,7 @@ impl<S: Receives> Qp<S> {
     }
 }
 
-impl<S: State> Qp<S> {
+impl<T: QpType, S: State> Qp<T, S> {
     #[cfg(test)]
     pub(crate) fn handle(&self) -> &QpHandle {
         &self.handle
@@ -229,7 +345,7 @@ impl<S: State> Qp<S> {
         }
     }
 
-    fn into_state<T: State>(self) -> Qp<T> {
+    fn into_state<N: State>(self) -> Qp<T, N> {
         Qp {
             handle: self.handle,
             port: self.port,
@@ -255,8 +371,8 @@ impl<S: State> Qp<S> {
     /// over in the order in which they were polled.
     ///
     /// ```no_run
-    /// # use netprims_rdma::{Cq, Error, Qp, Rts};
-    /// # fn f(cq: &mut Cq, qp: &mut Qp<Rts>) -> Result<(), Error> {
+    /// # use netprims_rdma::{Cq, Error, Qp, Rc, Rts};
+    /// # fn f(cq: &mut Cq, qp: &mut Qp<Rc, Rts>) -> Result<(), Error> {
     /// for mut completion in cq.poll()? {
     ///     while let Some(done) = qp.complete(&mut completion)? {
     ///         println!("{} {}: {}", done.queue, done.token, done.status);
@@ -277,7 +393,7 @@ impl<S: State> Qp<S> {
     #[inline]
     pub fn complete(&mut self, completion: &mut Completion<'_>) -> Result<Option<Done>> {
         match self.handle.complete(completion) {
-            Ok(retired) => Ok(retired.map(Done::new)),
+            Ok(retired) => Ok(retired.map(|retired| Done::new(retired, T::KIND))),
             Err(unclaimed) => Err(self.unclaimed(unclaimed)),
         }
     }
@@ -360,9 +476,10 @@ impl<S: State> Qp<S> {
     }
 }
 
-impl<S: State> fmt::Debug for Qp<S> {
+impl<T: QpType, S: State> fmt::Debug for Qp<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Qp")
+            .field("type", &T::NAME)
             .field("state", &S::NAME)
             .field("number", &self.number())
             .field("sends", &self.in_flight(Queue::Send))

@@ -4,7 +4,7 @@ use super::Endpoint;
 use crate::error::{Error, Result};
 use crate::gid::{Gid, GidIndex};
 use crate::port::{Mtu, PortNum};
-use crate::sys::{GlobalNumbers, RtrNumbers};
+use crate::sys::{AnswerNumbers, GlobalNumbers, PathNumbers, RtrNumbers};
 use crate::timer::RnrTimer;
 
 /// What a queue pair must know to receive: whom from, and by which path.
@@ -76,6 +76,15 @@ impl RtrAttr {
         self
     }
 
+    /// How many reads and atomics of the peer may be worked on at once, 0 to what the device allows;
+    /// at least what the peer asks for. Default: 1.
+    #[doc(alias = "max_dest_rd_atomic")]
+    #[must_use]
+    pub const fn incoming_reads(mut self, reads: u8) -> Self {
+        self.incoming_reads = reads;
+        self
+    }
+
     pub(super) const fn remote(&self) -> &Endpoint {
         &self.remote
     }
@@ -93,7 +102,7 @@ impl RtrAttr {
     /// # Errors
     ///
     /// [`Error::OutOfRange`]: kernels cut numbers off rather than refuse them.
-    pub(super) fn numbers(&self, port: PortNum) -> Result<RtrNumbers> {
+    pub(super) fn numbers(&self, port: PortNum, is_reliable: bool) -> Result<RtrNumbers> {
         if let Mtu::Unknown(raw) = self.mtu {
             return Err(Error::OutOfRange {
                 what: "path MTU number",
@@ -103,26 +112,30 @@ impl RtrAttr {
         }
         in_range("service level", self.service_level, 15, "0 to 15")?;
         Ok(RtrNumbers {
-            port: port.number(),
             path_mtu: self.mtu.raw(),
             dest_qpn: self.remote.qpn.number(),
             rq_psn: self.remote.psn.number(),
-            max_dest_rd_atomic: self.incoming_reads,
-            min_rnr_timer: self.rnr_timer.code(),
-            dlid: self.remote.lid.0,
-            service_level: self.service_level,
-            global: self.gid_index.map(|index| GlobalNumbers {
-                dgid: self.remote.gid.map_or([0; 16], Gid::bytes),
-                sgid_index: index.number(),
-                hop_limit: self.hop_limit,
-                traffic_class: self.traffic_class,
+            answers: is_reliable.then(|| AnswerNumbers {
+                max_dest_rd_atomic: self.incoming_reads,
+                min_rnr_timer: self.rnr_timer.code(),
             }),
+            path: PathNumbers {
+                port: port.number(),
+                dlid: self.remote.lid.0,
+                service_level: self.service_level,
+                global: self.gid_index.map(|index| GlobalNumbers {
+                    dgid: self.remote.gid.map_or([0; 16], Gid::bytes),
+                    sgid_index: index.number(),
+                    hop_limit: self.hop_limit,
+                    traffic_class: self.traffic_class,
+                }),
+            },
         })
     }
 }
 
 /// Checks a number of fewer than eight bits.
-pub(super) fn in_range(what: &'static str, value: u8, max: u8, rule: &'static str) -> Result<()> {
+pub(crate) fn in_range(what: &'static str, value: u8, max: u8, rule: &'static str) -> Result<()> {
     if value <= max {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Psn;
 use super::rtr::in_range;
 use crate::error::Result;
-use crate::sys::RtsNumbers;
+use crate::sys::{RetryNumbers, RtsNumbers};
 use crate::timer::AckTimeout;
 
 /// What a queue pair must know to send: its first packet's number, and how patient to be.
@@ -59,18 +59,29 @@ impl RtsAttr {
         self
     }
 
+    /// How many reads and atomics may be on the way at once, 0 to what the device allows; at most
+    /// what the peer takes. Default: 1.
+    #[doc(alias = "max_rd_atomic")]
+    #[must_use]
+    pub const fn outgoing_reads(mut self, reads: u8) -> Self {
+        self.outgoing_reads = reads;
+        self
+    }
+
     /// # Errors
     ///
     /// [`Error::OutOfRange`](crate::Error::OutOfRange).
-    pub(super) fn numbers(&self) -> Result<RtsNumbers> {
+    pub(super) fn numbers(&self, is_reliable: bool) -> Result<RtsNumbers> {
         in_range("retries", self.retries, 7, "0 to 7")?;
         in_range("RNR retries", self.rnr_retries, 7, "0 to 7")?;
         Ok(RtsNumbers {
             sq_psn: self.psn.number(),
-            timeout: self.timeout.code(),
-            retry_count: self.retries,
-            rnr_retry: self.rnr_retries,
-            max_rd_atomic: self.outgoing_reads,
+            retries: is_reliable.then(|| RetryNumbers {
+                timeout: self.timeout.code(),
+                retry_count: self.retries,
+                rnr_retry: self.rnr_retries,
+                max_rd_atomic: self.outgoing_reads,
+            }),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Qp;
+use super::{Qp, QpType};
 use crate::error::Error;
 
 /// A state of a [`Qp`].
@@ -76,8 +76,8 @@ impl<Q> Failed<Q> {
     }
 }
 
-impl<S: State> From<Failed<Qp<S>>> for Error {
-    fn from(failed: Failed<Qp<S>>) -> Self {
+impl<T: QpType, S: State> From<Failed<Qp<T, S>>> for Error {
+    fn from(failed: Failed<Qp<T, S>>) -> Self {
         failed.error
     }
 }

@@ -44,6 +44,8 @@ type CreateQpFn = unsafe extern "C" fn(*mut ffi::Pd, *mut ffi::QpInitAttr) -> *m
 type ModifyQpFn = unsafe extern "C" fn(*mut ffi::Qp, *mut ffi::QpAttr, c_int) -> c_int;
 type QueryQpFn =
     unsafe extern "C" fn(*mut ffi::Qp, *mut ffi::QpAttr, c_int, *mut ffi::QpInitAttr) -> c_int;
+type CreateAhFn = unsafe extern "C" fn(*mut ffi::Pd, *mut ffi::AhAttr) -> *mut ffi::Ah;
+type DestroyAhFn = unsafe extern "C" fn(*mut ffi::Ah) -> c_int;
 type DestroyQpFn = unsafe extern "C" fn(*mut ffi::Qp) -> c_int;
 
 /// The functions of libibverbs, each with the signature that `verbs.h` gives it.
@@ -67,6 +69,8 @@ pub(crate) struct Libibverbs {
     modify_qp: ModifyQpFn,
     query_qp: QueryQpFn,
     destroy_qp: DestroyQpFn,
+    create_ah: CreateAhFn,
+    destroy_ah: DestroyAhFn,
 }
 
 impl Libibverbs {
@@ -116,6 +120,8 @@ impl Libibverbs {
             modify_qp: bind!(c"ibv_modify_qp" @ c"IBVERBS_1.1" as ModifyQpFn),
             query_qp: bind!(c"ibv_query_qp" @ c"IBVERBS_1.1" as QueryQpFn),
             destroy_qp: bind!(c"ibv_destroy_qp" @ c"IBVERBS_1.1" as DestroyQpFn),
+            create_ah: bind!(c"ibv_create_ah" @ c"IBVERBS_1.1" as CreateAhFn),
+            destroy_ah: bind!(c"ibv_destroy_ah" @ c"IBVERBS_1.1" as DestroyAhFn),
         })
     }
 }
@@ -366,5 +372,19 @@ unsafe impl Verbs for Libibverbs {
     unsafe fn destroy_qp(&self, qp: NonNull<ffi::Qp>) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
         check(unsafe { (self.destroy_qp)(qp.as_ptr()) })
+    }
+
+    unsafe fn create_ah(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        attr: &mut ffi::AhAttr,
+    ) -> Result<NonNull<ffi::Ah>, Errno> {
+        // SAFETY: the caller's promise; `attr` is a live struct.
+        non_null(unsafe { (self.create_ah)(pd.as_ptr(), attr) })
+    }
+
+    unsafe fn destroy_ah(&self, ah: NonNull<ffi::Ah>) -> Result<(), Errno> {
+        // SAFETY: the caller's promise.
+        check(unsafe { (self.destroy_ah)(ah.as_ptr()) })
     }
 }

@@ -7,7 +7,9 @@
 //!
 //! [`Verbs`] is the seam: the real library implements it, and so does the fake one of the tests.
 
+mod ah;
 mod buf;
+mod bufs;
 mod context;
 #[cfg(test)]
 pub(crate) mod counting;
@@ -19,6 +21,7 @@ mod errno;
 #[cfg(test)]
 pub(crate) mod fake;
 mod ffi;
+pub(crate) use ffi::wc_flag;
 mod flight;
 mod free_list;
 mod leaks;
@@ -34,9 +37,13 @@ mod region;
 mod room;
 mod tag;
 mod verbs;
+mod work;
 mod wr_id;
 
+pub(crate) use ah::AhHandle;
 pub use buf::Buf;
+pub(crate) use bufs::Payload;
+pub use bufs::{BufList, Bufs};
 pub(crate) use context::{ContextHandle, DeviceLimits, PortNumbers, RawGid};
 pub use cq::{Completion, Completions};
 pub(crate) use cq::{CqHandle, Poller};
@@ -44,14 +51,18 @@ pub(crate) use device::{DeviceInfo, DeviceList, DeviceRef};
 pub(crate) use errno::Errno;
 pub use leaks::{Leaks, leaks};
 pub(crate) use libibverbs::{Libibverbs, LoadError};
-pub(crate) use modify::{GlobalNumbers, Modify, RtrNumbers, RtsNumbers};
+pub(crate) use modify::{
+    AnswerNumbers, GlobalNumbers, Modify, PathNumbers, RetryNumbers, Rights, RtrNumbers, RtsNumbers,
+};
 pub(crate) use netdev::netdev_name;
 pub(crate) use pd::PdHandle;
 pub(crate) use qp::{
-    CreateError, Depths, Health, QpHandle, QpSnapshot, Refused, Retired, Unclaimed, Why,
+    BatchRefused, Caps, CreateError, Health, QpHandle, QpSnapshot, Refused, Retired, Staging,
+    Transport, Unclaimed, Why,
 };
 pub(crate) use region::{Region, Shape};
 #[cfg(test)]
 pub(crate) use tag::{in_use as tag_in_use, taken as tags_taken};
 pub(crate) use verbs::Verbs;
+pub(crate) use work::{RemoteAddress, Work};
 pub use wr_id::Queue;

@@ -17,7 +17,8 @@ use super::ffi;
 ///    dereg or destroy returned `Ok`; an `Err` from those leaves it valid;
 /// 2. all functions, and those in `ops`, may be called from any thread, and at once from several;
 /// 3. `poll_cq` in `ops` writes at most as many entries as it was asked for; `post_send` and
-///    `post_recv` read the work request and its scatter list only during the call;
+///    `post_recv` read the work request, its scatter list, and the bytes of one that is inline,
+///    only during the call;
 /// 4. memory is accessed only through a region registered over it, within the range and the rights
 ///    of the region, and not any more once `dereg_mr` returned `Ok`;
 /// 5. memory named by a work request is not accessed any more once `destroy_qp` of its QP returned
@@ -150,4 +151,16 @@ pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
     /// # Safety
     /// `qp` exists and no event of it is unacknowledged.
     unsafe fn destroy_qp(&self, qp: NonNull<ffi::Qp>) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `pd` is allocated.
+    unsafe fn create_ah(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        attr: &mut ffi::AhAttr,
+    ) -> Result<NonNull<ffi::Ah>, Errno>;
+
+    /// # Safety
+    /// `ah` exists, and no work in flight names it.
+    unsafe fn destroy_ah(&self, ah: NonNull<ffi::Ah>) -> Result<(), Errno>;
 }

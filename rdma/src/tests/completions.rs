@@ -36,7 +36,7 @@ fn a_repeated_completion_poisons_the_queue_pair() {
         let error = rig.complete_all(&mut qp).unwrap_err();
         assert!(matches!(error, Error::QpPoisoned { .. }), "{error}");
         let rejected = qp.post_send(rig.buf(), 3).unwrap_err();
-        assert!(matches!(rejected.error, Error::QpPoisoned { .. }) && rejected.buf.is_some());
+        assert!(matches!(rejected.error, Error::QpPoisoned { .. }) && rejected.bufs.is_some());
         // One buffer is still in flight; it is never given to anybody again.
         let free = rig.free_slots();
         drop(qp);

@@ -150,7 +150,7 @@ fn forgetting_loses_memory_and_nothing_else() {
 fn a_step_that_fails_gives_the_queue_pair_back_with_its_buffers() {
     let rig = Rig::new();
     let depth = DEPTH;
-    let qp = rig.pd.create_qp(&rig.cq, &rig.cq, depth).unwrap();
+    let qp = rig.pd.create_rc(&rig.cq, &rig.cq, depth).unwrap();
     rig.fake.state().refuse_modify = Some(libc::EINVAL);
     let failed = qp.init(PortNum::FIRST).unwrap_err();
     assert!(failed.to_string().contains("Reset→Init"), "{failed}");
@@ -189,7 +189,7 @@ fn the_table_of_gids_has_those_of_the_port_only_and_one_is_chosen() {
 fn the_path_leaves_by_the_port_that_the_queue_pair_is_bound_to() {
     let rig = Rig::new();
     let port = PortNum::new(2).unwrap();
-    let qp = rig.pd.create_qp(&rig.cq, &rig.cq, DEPTH).unwrap();
+    let qp = rig.pd.create_rc(&rig.cq, &rig.cq, DEPTH).unwrap();
     let qp = qp.init(port).unwrap();
     let qp = qp.rtr(&RtrAttr::new(peer(), Mtu::B1024)).unwrap();
     assert_eq!(qp.port(), Some(port));

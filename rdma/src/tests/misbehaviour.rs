@@ -78,7 +78,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// The program's side.
 struct Program {
     rig: Rig,
-    qp: Option<Qp<Rts>>,
+    qp: Option<Qp<Rc, Rts>>,
     held: Vec<Buf>,
     finished: Vec<Posted>,
 }
@@ -92,10 +92,10 @@ impl Program {
         let result = match (recv, signalled) {
             (true, _) => qp.post_recv(buf, 0),
             (false, true) => qp.post_send(buf, 0),
-            (false, false) => qp.post_send_unsignalled(buf, 0),
+            (false, false) => qp.post(Wr::send(buf).unsignalled(), 0),
         };
         if let Err(rejected) = result {
-            self.held.extend(rejected.buf);
+            self.held.extend(rejected.into_buf());
         }
     }
 
@@ -113,7 +113,7 @@ impl Program {
         for mut completion in self.rig.cq.poll().unwrap().take(take) {
             let Some(qp) = &mut self.qp else { continue };
             while let Ok(Some(done)) = qp.complete(&mut completion) {
-                self.held.push(done.buf);
+                self.held.push(done.into_buf().unwrap());
                 if !to_the_end {
                     break;
                 }

@@ -12,8 +12,8 @@ mod sends;
 
 use crate::sys::fake::{BadWr, Fake, PostFailure};
 use crate::{
-    Buf, Context, Cq, Done, Endpoint, Error, Mr, Mtu, Pd, PortNum, Psn, Qp, QpDepth, Qpn, Queue,
-    RtrAttr, Rts, RtsAttr,
+    Buf, Context, Cq, Done, Endpoint, Error, Mr, Mtu, Pd, PortNum, Psn, Qp, QpCap, Qpn, Queue, Rc,
+    RtrAttr, Rts, RtsAttr, Wr,
 };
 
 /// One device with one of everything.
@@ -25,7 +25,7 @@ struct Rig {
     memory: Mr,
 }
 
-const DEPTH: QpDepth = QpDepth::new(4, 4);
+const DEPTH: QpCap = QpCap::new(4, 4);
 
 impl Rig {
     fn new() -> Self {
@@ -44,7 +44,7 @@ impl Rig {
     }
 
     /// A connected queue pair.
-    fn qp(&self) -> Qp<Rts> {
+    fn qp(&self) -> Qp<Rc, Rts> {
         connected(&self.pd, &self.cq, DEPTH)
     }
 
@@ -53,7 +53,7 @@ impl Rig {
     }
 
     /// Polls once, and hands everything to one queue pair.
-    fn complete_all(&mut self, qp: &mut Qp<Rts>) -> Result<Vec<Done>, Error> {
+    fn complete_all(&mut self, qp: &mut Qp<Rc, Rts>) -> Result<Vec<Done>, Error> {
         let mut all = Vec::new();
         for mut completion in self.cq.poll()? {
             while let Some(done) = qp.complete(&mut completion)? {
@@ -73,6 +73,7 @@ impl Rig {
             result,
             bad_wr,
             queued,
+            after: 0,
         });
     }
 }
@@ -81,8 +82,8 @@ fn peer() -> Endpoint {
     Endpoint::new(Qpn::new(17).unwrap(), Psn::new(1).unwrap())
 }
 
-fn connected(pd: &Pd, cq: &Cq, depth: QpDepth) -> Qp<Rts> {
-    let qp = pd.create_qp(cq, cq, depth).unwrap();
+fn connected(pd: &Pd, cq: &Cq, depth: QpCap) -> Qp<Rc, Rts> {
+    let qp = pd.create_rc(cq, cq, depth).unwrap();
     let qp = qp.init(PortNum::FIRST).unwrap();
     let qp = qp.rtr(&RtrAttr::new(peer(), Mtu::B1024)).unwrap();
     qp.rts(&RtsAttr::new(Psn::new(2).unwrap())).unwrap()

@@ -25,9 +25,9 @@ fn what_is_sent_and_received_comes_back_with_its_token_and_bytes() {
 
     let done = rig.complete_all(&mut qp).unwrap();
     assert_eq!(tokens(&done, Queue::Send), [8]);
-    assert_eq!(&*done[0].buf, b"abc");
+    assert_eq!(done[0].message(), b"abc");
     assert_eq!(tokens(&done, Queue::Recv), [7]);
-    assert_eq!(&*done[1].buf, [0x5a; 100]);
+    assert_eq!(done[1].message(), [0x5a; 100]);
     assert_eq!(
         (qp.in_flight(Queue::Send), qp.in_flight(Queue::Recv)),
         (0, 0)
@@ -40,7 +40,7 @@ fn a_full_queue_gives_the_buffer_back_and_the_device_never_hears_of_it() {
     let rig = Rig::new();
     let mut qp = rig.qp();
     for queue in [Queue::Send, Queue::Recv] {
-        let post = |qp: &mut Qp<Rts>| match queue {
+        let post = |qp: &mut Qp<Rc, Rts>| match queue {
             Queue::Send => qp.post_send(rig.buf(), 0),
             Queue::Recv => qp.post_recv(rig.buf(), 0),
         };
@@ -52,7 +52,7 @@ fn a_full_queue_gives_the_buffer_back_and_the_device_never_hears_of_it() {
             matches!(rejected.error, Error::QueueFull { depth: 4, .. }),
             "{rejected}"
         );
-        assert!(rejected.buf.is_some());
+        assert!(rejected.bufs.is_some());
         assert_eq!(rig.fake.posted(queue).len(), 4);
     }
     assert!(!qp.has_failed());
@@ -70,7 +70,7 @@ fn a_buffer_of_another_domain_is_not_posted() {
         .unwrap();
     let rejected = qp.post_send(elsewhere.take().unwrap(), 0).unwrap_err();
     assert!(matches!(rejected.error, Error::OtherPd { .. }));
-    let rejected = qp.post_recv(rejected.buf.unwrap(), 0).unwrap_err();
+    let rejected = qp.post_recv(rejected.into_buf().unwrap(), 0).unwrap_err();
     assert!(matches!(rejected.error, Error::OtherPd { .. }));
     assert!(rig.fake.state().posted.is_empty());
 }
@@ -88,7 +88,7 @@ fn a_post_that_the_library_names_as_failed_gives_the_buffer_back(#[case] result:
             Queue::Recv => qp.post_recv(rig.buf(), 1),
         }
         .unwrap_err();
-        assert!(rejected.buf.is_some());
+        assert!(rejected.bufs.is_some());
         let Error::Verb { source, .. } = &rejected.error else {
             panic!("{rejected}")
         };
@@ -121,7 +121,7 @@ fn a_post_that_may_have_been_queued_keeps_the_buffer_until_the_device_is_done(
         matches!(rejected.error, Error::PostUncertain { .. }),
         "{rejected}"
     );
-    assert!(rejected.buf.is_none());
+    assert!(rejected.bufs.is_none());
     assert_eq!(rig.free_slots(), before - 1);
     assert_eq!(
         qp.query().unwrap().state,
@@ -129,7 +129,7 @@ fn a_post_that_may_have_been_queued_keeps_the_buffer_until_the_device_is_done(
         "the device is told to flush"
     );
     let refused = qp.post_recv(rig.buf(), 10).unwrap_err();
-    assert!(matches!(refused.error, Error::QpFailed { .. }) && refused.buf.is_some());
+    assert!(matches!(refused.error, Error::QpFailed { .. }) && refused.bufs.is_some());
 
     // The device had it after all, and flushes it.
     rig.fake.state().flush();
@@ -144,7 +144,7 @@ fn a_buffer_in_doubt_that_the_device_did_not_have_comes_back_when_the_queue_pair
     let mut qp = rig.qp();
     let before = rig.free_slots();
     rig.fail_next_post(libc::EINVAL, BadWr::Null, false);
-    assert!(qp.post_send(rig.buf(), 0).unwrap_err().buf.is_none());
+    assert!(qp.post_send(rig.buf(), 0).unwrap_err().bufs.is_none());
     assert_eq!(rig.free_slots(), before - 1);
     drop(qp);
     assert_eq!(rig.free_slots(), before);
@@ -154,8 +154,8 @@ fn a_buffer_in_doubt_that_the_device_did_not_have_comes_back_when_the_queue_pair
 fn an_unsignalled_send_comes_back_with_the_next_signalled_one() {
     let mut rig = Rig::new();
     let mut qp = rig.qp();
-    qp.post_send_unsignalled(rig.buf(), 1).unwrap();
-    qp.post_send_unsignalled(rig.buf(), 2).unwrap();
+    qp.post(Wr::send(rig.buf()).unsignalled(), 1).unwrap();
+    qp.post(Wr::send(rig.buf()).unsignalled(), 2).unwrap();
     qp.post_send(rig.buf(), 3).unwrap();
     for _ in 0..3 {
         rig.fake.complete(Queue::Send, 0, 0);
@@ -172,7 +172,7 @@ fn a_queue_full_of_unsignalled_sends_still_moves() {
     let mut qp = rig.qp();
     for round in 0..5 {
         for token in 0..4 {
-            qp.post_send_unsignalled(rig.buf(), round * 4 + token)
+            qp.post(Wr::send(rig.buf()).unsignalled(), round * 4 + token)
                 .unwrap();
         }
         for _ in 0..4 {
@@ -187,8 +187,8 @@ fn a_queue_full_of_unsignalled_sends_still_moves() {
 fn a_failed_unsignalled_send_says_so_and_those_before_it_succeeded() {
     let mut rig = Rig::new();
     let mut qp = rig.qp();
-    qp.post_send_unsignalled(rig.buf(), 1).unwrap();
-    qp.post_send_unsignalled(rig.buf(), 2).unwrap();
+    qp.post(Wr::send(rig.buf()).unsignalled(), 1).unwrap();
+    qp.post(Wr::send(rig.buf()).unsignalled(), 2).unwrap();
     rig.fake.complete(Queue::Send, 0, 0);
     let failing = rig.fake.posted(Queue::Send)[0];
     rig.fake.state().report(failing, 12);
@@ -215,7 +215,8 @@ fn stopping_flushes_every_buffer_once() {
     let mut qp = rig.qp();
     for token in 0..3 {
         qp.post_recv(rig.buf(), token).unwrap();
-        qp.post_send_unsignalled(rig.buf(), 10 + token).unwrap();
+        qp.post(Wr::send(rig.buf()).unsignalled(), 10 + token)
+            .unwrap();
     }
     let mut qp = qp.stop().unwrap();
     rig.fake.state().flush();

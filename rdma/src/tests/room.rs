@@ -8,9 +8,9 @@ use crate::sys::{tag_in_use, tags_taken};
 #[test]
 fn a_cq_cannot_be_promised_twice_nor_while_old_completions_may_be_in_it() {
     let mut rig = Rig::new();
-    let depth = QpDepth::new(16, 16);
+    let depth = QpCap::new(16, 16);
     let first = connected(&rig.pd, &rig.cq, depth);
-    let error = rig.pd.create_qp(&rig.cq, &rig.cq, DEPTH).unwrap_err();
+    let error = rig.pd.create_rc(&rig.cq, &rig.cq, DEPTH).unwrap_err();
     assert!(
         matches!(
             error,
@@ -24,7 +24,7 @@ fn a_cq_cannot_be_promised_twice_nor_while_old_completions_may_be_in_it() {
         "{error}"
     );
     drop(first);
-    let error = rig.pd.create_qp(&rig.cq, &rig.cq, DEPTH).unwrap_err();
+    let error = rig.pd.create_rc(&rig.cq, &rig.cq, DEPTH).unwrap_err();
     assert!(
         matches!(error, Error::CqFull { .. }),
         "completions may still be in there"
@@ -59,7 +59,7 @@ fn a_poll_that_finds_some_frees_nothing() {
     // Some drivers return what one look found, and there may be more.
     let mut rig = Rig::new();
     let memory = rig.pd.register_local(32, 8).unwrap();
-    let mut qp = connected(&rig.pd, &rig.cq, QpDepth::new(0, 32));
+    let mut qp = connected(&rig.pd, &rig.cq, QpCap::new(0, 32));
     let tag = qp.handle().tag();
     for token in 0..20 {
         qp.post_recv(memory.take().unwrap(), token).unwrap();
@@ -171,7 +171,7 @@ fn a_receive_whose_completion_was_dropped_blocks_the_queue_and_the_error_says_so
         ),
         "{rejected}"
     );
-    assert!(rejected.buf.is_some());
+    assert!(rejected.bufs.is_some());
 }
 
 #[test]
@@ -179,20 +179,20 @@ fn a_queue_pair_that_could_not_be_created_keeps_no_room_and_uses_up_no_tag() {
     let rig = Rig::new();
     let elsewhere = Rig::new();
     let before = tags_taken();
-    let error = rig.pd.create_qp(&rig.cq, &elsewhere.cq, DEPTH).unwrap_err();
+    let error = rig.pd.create_rc(&rig.cq, &elsewhere.cq, DEPTH).unwrap_err();
     assert!(matches!(error, Error::OtherContext { queue: Queue::Recv }));
-    let too_deep = QpDepth::new(33, 1);
-    assert!(rig.pd.create_qp(&rig.cq, &rig.cq, too_deep).is_err());
-    let absurd = QpDepth::new(u32::MAX, u32::MAX);
+    let too_deep = QpCap::new(33, 1);
+    assert!(rig.pd.create_rc(&rig.cq, &rig.cq, too_deep).is_err());
+    let absurd = QpCap::new(u32::MAX, u32::MAX);
     assert!(matches!(
-        rig.pd.create_qp(&rig.cq, &rig.cq, absurd),
+        rig.pd.create_rc(&rig.cq, &rig.cq, absurd),
         Err(Error::OutOfRange {
             what: "queue depth",
             ..
         })
     ));
     rig.fake.state().refuse_create_qp = true;
-    let error = rig.pd.create_qp(&rig.cq, &rig.cq, DEPTH).unwrap_err();
+    let error = rig.pd.create_rc(&rig.cq, &rig.cq, DEPTH).unwrap_err();
     assert!(matches!(error, Error::Verb { .. }), "{error}");
     assert_eq!(rig.cq.handle().reserved(), 0);
     assert_eq!(tags_taken(), before);
@@ -206,10 +206,7 @@ fn a_queue_of_depth_zero_holds_no_tag() {
     // Sends complete on a CQ that nobody polls: nothing is ever posted there.
     let mut rig = Rig::new();
     let idle = rig.context.create_cq(1).unwrap();
-    let qp = rig
-        .pd
-        .create_qp(&idle, &rig.cq, QpDepth::new(0, 4))
-        .unwrap();
+    let qp = rig.pd.create_rc(&idle, &rig.cq, QpCap::new(0, 4)).unwrap();
     let tag = qp.handle().tag();
     drop(qp);
     assert_eq!(rig.cq.poll().unwrap().len(), 0);
@@ -228,7 +225,7 @@ fn no_more_room_is_promised_than_was_asked_for_and_granted(
     rig.fake.state().grant = grant;
     let cq = rig.context.create_cq(10).unwrap();
     assert_eq!(cq.capacity(), capacity);
-    let error = rig.pd.create_qp(&cq, &cq, QpDepth::new(0, 11)).unwrap_err();
+    let error = rig.pd.create_rc(&cq, &cq, QpCap::new(0, 11)).unwrap_err();
     assert!(
         matches!(error, Error::CqFull { capacity: named, .. } if named == capacity),
         "{error}"
@@ -253,7 +250,7 @@ fn a_poll_with_an_impossible_result_ends_the_queue(#[case] result: i32) {
     rig.fake.state().poll_result = None;
     assert!(failed(rig.cq.poll().unwrap_err()));
     assert!(failed(
-        rig.pd.create_qp(&rig.cq, &rig.cq, DEPTH).unwrap_err()
+        rig.pd.create_rc(&rig.cq, &rig.cq, DEPTH).unwrap_err()
     ));
     drop(qp);
     assert_eq!(rig.free_slots(), free);

@@ -10,17 +10,17 @@ fn a_refused_post_does_not_leave_a_queue_that_nothing_would_move() {
     let mut rig = Rig::new();
     let mut qp = rig.qp();
     for token in 0..3 {
-        qp.post_send_unsignalled(rig.buf(), token).unwrap();
+        qp.post(Wr::send(rig.buf()).unsignalled(), token).unwrap();
     }
     // The fourth would be signalled, and is refused.
     rig.fail_next_post(libc::ENOMEM, BadWr::Own, false);
     assert!(
-        qp.post_send_unsignalled(rig.buf(), 3)
+        qp.post(Wr::send(rig.buf()).unsignalled(), 3)
             .unwrap_err()
-            .buf
+            .bufs
             .is_some()
     );
-    qp.post_send_unsignalled(rig.buf(), 4).unwrap();
+    qp.post(Wr::send(rig.buf()).unsignalled(), 4).unwrap();
     let posted = rig.fake.posted(Queue::Send);
     assert_eq!(posted.len(), 4);
     assert!(posted[3].signalled, "nothing would ever make room");
@@ -41,10 +41,10 @@ fn refused_posts_leave_the_accounts_as_they_were(#[case] signalled: bool) {
             let refused = if signalled {
                 qp.post_send(rig.buf(), 99)
             } else {
-                qp.post_send_unsignalled(rig.buf(), 99)
+                qp.post(Wr::send(rig.buf()).unsignalled(), 99)
             };
-            assert!(refused.unwrap_err().buf.is_some());
-            qp.post_send_unsignalled(rig.buf(), token).unwrap();
+            assert!(refused.unwrap_err().bufs.is_some());
+            qp.post(Wr::send(rig.buf()).unsignalled(), token).unwrap();
         }
         rig.fake.complete(Queue::Send, 3, 0);
         let done = rig.complete_all(&mut qp).unwrap();
@@ -82,7 +82,7 @@ fn a_completion_that_the_driver_lost_is_not_made_up() {
     let mut rig = Rig::new();
     let mut qp = rig.qp();
     for token in 0..2 {
-        qp.post_send_unsignalled(rig.buf(), token).unwrap();
+        qp.post(Wr::send(rig.buf()).unsignalled(), token).unwrap();
         qp.post_send(rig.buf(), 10 + token).unwrap();
     }
     rig.fake.complete(Queue::Send, 1, 0);
@@ -97,7 +97,7 @@ fn completions_handed_over_in_the_wrong_order_can_be_handed_over_again() {
     let mut rig = Rig::new();
     let mut qp = rig.qp();
     for token in 0..2 {
-        qp.post_send_unsignalled(rig.buf(), token).unwrap();
+        qp.post(Wr::send(rig.buf()).unsignalled(), token).unwrap();
         qp.post_send(rig.buf(), 10 + token).unwrap();
     }
     rig.fake.complete(Queue::Send, 1, 0);
@@ -118,7 +118,7 @@ fn completions_handed_over_in_the_wrong_order_can_be_handed_over_again() {
 fn a_failure_is_known_with_the_first_buffer_that_its_completion_gives_back() {
     let mut rig = Rig::new();
     let mut qp = rig.qp();
-    qp.post_send_unsignalled(rig.buf(), 0).unwrap();
+    qp.post(Wr::send(rig.buf()).unsignalled(), 0).unwrap();
     qp.post_send(rig.buf(), 1).unwrap();
     let second = rig.fake.posted(Queue::Send)[1];
     rig.fake.state().report(second, 12);
@@ -127,7 +127,7 @@ fn a_failure_is_known_with_the_first_buffer_that_its_completion_gives_back() {
     let first = qp.complete(&mut completion).unwrap().unwrap();
     assert_eq!((first.token, first.status), (0, WcStatus::Success));
     assert!(qp.has_failed());
-    let rejected = qp.post_send(first.buf, 2).unwrap_err();
+    let rejected = qp.post_send(first.into_buf().unwrap(), 2).unwrap_err();
     assert!(matches!(rejected.error, Error::QpFailed { .. }));
     let second = qp.complete(&mut completion).unwrap().unwrap();
     assert_eq!(second.status, WcStatus::RetryExceeded);
@@ -137,7 +137,7 @@ fn a_failure_is_known_with_the_first_buffer_that_its_completion_gives_back() {
 fn what_is_done_says_what_it_was() {
     let mut rig = Rig::new();
     let mut qp = rig.qp();
-    qp.post_send_unsignalled(rig.buf(), 0).unwrap();
+    qp.post(Wr::send(rig.buf()).unsignalled(), 0).unwrap();
     qp.post_send(rig.buf(), 1).unwrap();
     qp.post_recv(rig.buf(), 2).unwrap();
     rig.fake.complete(Queue::Send, 1, 0);
@@ -164,7 +164,7 @@ fn a_message_longer_than_the_port_can_send_is_not_posted() {
         ),
         "{rejected}"
     );
-    let mut buf = rejected.buf.unwrap();
+    let mut buf = rejected.into_buf().unwrap();
     buf.set_len(64);
     qp.post_send(buf, 0).unwrap();
     assert_eq!(rig.fake.state().posted.len(), 1);
@@ -175,7 +175,7 @@ fn numbers_that_would_be_cut_off_are_refused_before_the_kernel_sees_them() {
     let rig = Rig::new();
     let new = || {
         rig.pd
-            .create_qp(&rig.cq, &rig.cq, QpDepth::new(1, 1))
+            .create_rc(&rig.cq, &rig.cq, QpCap::new(1, 1))
             .unwrap()
     };
     let mut init = new().init(PortNum::FIRST).unwrap();

@@ -301,6 +301,28 @@ unsafe impl Verbs for Fake {
         Ok(())
     }
 
+    unsafe fn create_ah(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        _: &mut ffi::AhAttr,
+    ) -> Result<NonNull<ffi::Ah>, Errno> {
+        let handle = self.made("create_ah");
+        // SAFETY: the domain is allocated.
+        let context = unsafe { (*pd.as_ptr()).context };
+        Ok(leak(ffi::Ah {
+            context,
+            pd: pd.as_ptr(),
+            handle,
+        }))
+    }
+
+    unsafe fn destroy_ah(&self, ah: NonNull<ffi::Ah>) -> Result<(), Errno> {
+        self.made("destroy_ah");
+        // SAFETY: made by `create_ah` as a box.
+        drop(unsafe { Box::from_raw(ah.as_ptr()) });
+        Ok(())
+    }
+
     unsafe fn destroy_qp(&self, qp: NonNull<ffi::Qp>) -> Result<(), Errno> {
         self.made("destroy_qp");
         if self.state().refuse_destroy_qp {

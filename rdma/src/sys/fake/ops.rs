@@ -6,42 +6,53 @@ use std::ffi::c_int;
 use super::super::ffi;
 use super::super::wr_id::Queue;
 use super::objects::fake_of;
-use super::state::{BadWr, Posted, State};
+use super::state::{BadWr, Pieces, Posted, State};
 
 /// # Safety
 /// As `ibv_post_send`.
 pub(super) unsafe extern "C" fn post_send(
     qp: *mut ffi::Qp,
-    wr: *mut ffi::SendWr,
+    first: *mut ffi::SendWr,
     bad: *mut *mut ffi::SendWr,
 ) -> c_int {
     // SAFETY: the caller's promise.
     let qp = unsafe { &*qp };
-    // SAFETY: the caller's promise.
-    let request = unsafe { &*wr };
-    assert!(request.next.is_null() && request.num_sge == 1);
-    // SAFETY: one element, as the caller says.
-    let sge = unsafe { *request.sg_list };
-    let posted = Posted {
-        wr_id: request.wr_id,
-        queue: Queue::Send,
-        qp_num: qp.qp_num,
-        cq: qp.send_cq.addr(),
-        signalled: request.send_flags & ffi::SEND_SIGNALED != 0,
-        address: sge.addr,
-        length: sge.length,
-        lkey: sge.lkey,
-    };
     // SAFETY: the context of an existing QP is open.
-    let (result, bad_wr) = accept(&mut unsafe { fake_of(qp.context) }.state(), posted);
-    match bad_wr {
-        // SAFETY: `bad` is an out-pointer.
-        Some(BadWr::Own) => unsafe { *bad = wr },
+    let mut state = unsafe { fake_of(qp.context) }.state();
+    state.doorbells += 1;
+    let mut next = first;
+    while !next.is_null() {
+        // SAFETY: the caller's promise, for each request of the list.
+        let request = unsafe { &*next };
         // SAFETY: as above.
-        Some(BadWr::Foreign) => unsafe { *bad = std::ptr::dangling_mut() },
-        Some(BadWr::Null) | None => {}
+        let elements = unsafe { elements(request.sg_list, request.num_sge) };
+        let is_inline = request.send_flags & ffi::send_flag::INLINE != 0;
+        let posted = Posted {
+            wr_id: request.wr_id,
+            queue: Queue::Send,
+            qp_num: qp.qp_num,
+            cq: qp.send_cq.addr(),
+            signalled: request.send_flags & ffi::send_flag::SIGNALED != 0,
+            opcode: request.opcode,
+            flags: request.send_flags,
+            imm_or_rkey: request.imm_or_rkey,
+            length: elements.iter().map(|element| element.length).sum(),
+            pieces: Pieces::new(if is_inline { &[] } else { elements }),
+        };
+        let (result, bad_wr) = accept(&mut state, posted);
+        match bad_wr {
+            // SAFETY: `bad` is an out-pointer.
+            Some(BadWr::Own) => unsafe { *bad = next },
+            // SAFETY: as above.
+            Some(BadWr::Foreign) => unsafe { *bad = std::ptr::dangling_mut() },
+            Some(BadWr::Null) | None => {}
+        }
+        if result != 0 {
+            return result;
+        }
+        next = request.next;
     }
-    result
+    0
 }
 
 /// # Safety
@@ -55,18 +66,20 @@ pub(super) unsafe extern "C" fn post_recv(
     let qp = unsafe { &*qp };
     // SAFETY: the caller's promise.
     let request = unsafe { &*wr };
-    assert!(request.next.is_null() && request.num_sge == 1);
-    // SAFETY: one element, as the caller says.
-    let sge = unsafe { *request.sg_list };
+    assert!(request.next.is_null());
+    // SAFETY: as above.
+    let elements = unsafe { elements(request.sg_list, request.num_sge) };
     let posted = Posted {
         wr_id: request.wr_id,
         queue: Queue::Recv,
         qp_num: qp.qp_num,
         cq: qp.recv_cq.addr(),
         signalled: true,
-        address: sge.addr,
-        length: sge.length,
-        lkey: sge.lkey,
+        opcode: 0,
+        flags: 0,
+        imm_or_rkey: 0,
+        length: elements.iter().map(|element| element.length).sum(),
+        pieces: Pieces::new(elements),
     };
     // SAFETY: the context of an existing QP is open.
     let (result, bad_wr) = accept(&mut unsafe { fake_of(qp.context) }.state(), posted);
@@ -80,15 +93,29 @@ pub(super) unsafe extern "C" fn post_recv(
     result
 }
 
+/// # Safety
+/// `count` elements are at `list`, for as long as the result is used.
+unsafe fn elements<'a>(list: *const ffi::Sge, count: c_int) -> &'a [ffi::Sge] {
+    match usize::try_from(count).unwrap() {
+        0 => &[],
+        // SAFETY: the caller's promise.
+        count => unsafe { std::slice::from_raw_parts(list, count) },
+    }
+}
+
 fn accept(state: &mut State, posted: Posted) -> (c_int, Option<BadWr>) {
-    match state.fail_next_post.take() {
-        Some(failure) => {
+    match state.fail_next_post {
+        Some(failure) if failure.after == 0 => {
+            state.fail_next_post = None;
             if failure.queued {
                 state.posted.push_back(posted);
             }
             (failure.result, Some(failure.bad_wr))
         }
-        None => {
+        _ => {
+            if let Some(failure) = &mut state.fail_next_post {
+                failure.after -= 1;
+            }
             state.posted.push_back(posted);
             (0, None)
         }

@@ -15,9 +15,35 @@ pub(crate) struct Posted {
     /// Where its completion goes: the address of the CQ.
     pub(crate) cq: usize,
     pub(crate) signalled: bool,
-    pub(crate) address: u64,
+    pub(crate) opcode: u32,
+    pub(crate) flags: u32,
+    pub(crate) imm_or_rkey: u32,
+    /// All its bytes.
     pub(crate) length: u32,
-    pub(crate) lkey: u32,
+    /// Where they are, but for those of an inline request.
+    pub(crate) pieces: Pieces,
+}
+
+/// The elements of a work request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pieces {
+    elements: [ffi::Sge; 8],
+    count: usize,
+}
+
+impl Pieces {
+    pub(super) fn new(elements: &[ffi::Sge]) -> Self {
+        let mut pieces = Pieces {
+            elements: [ffi::Sge::NOTHING; 8],
+            count: elements.len(),
+        };
+        pieces.elements[..elements.len()].copy_from_slice(elements);
+        pieces
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ffi::Sge> {
+        self.elements[..self.count].iter()
+    }
 }
 
 /// What a failing post leaves in `bad_wr`.
@@ -38,6 +64,8 @@ pub(crate) struct PostFailure {
     pub(crate) bad_wr: BadWr,
     /// Whether the device has it nevertheless.
     pub(crate) queued: bool,
+    /// How many requests of a list go through before it.
+    pub(crate) after: usize,
 }
 
 /// A region of memory that the device may use.
@@ -65,6 +93,8 @@ pub(crate) struct State {
     pub(crate) regions: Vec<Registered>,
     /// Accesses that the device refused, for want of a region.
     pub(crate) refused_dma: u32,
+    /// Calls of `post_send`.
+    pub(crate) doorbells: u32,
     pub(crate) fail_next_post: Option<PostFailure>,
     pub(crate) refuse_create_qp: bool,
     pub(crate) refuse_destroy_qp: bool,
@@ -96,6 +126,7 @@ impl State {
             cqs: Vec::new(),
             regions: Vec::new(),
             refused_dma: 0,
+            doorbells: 0,
             fail_next_post: None,
             refuse_create_qp: false,
             refuse_destroy_qp: false,
@@ -175,19 +206,25 @@ impl State {
 
     /// Writes to memory, if a region allows it.
     pub(crate) fn dma(&mut self, posted: Posted, fill: u8) {
-        let end = posted.address + u64::from(posted.length);
+        for piece in posted.pieces.iter() {
+            self.dma_piece(*piece, fill);
+        }
+    }
+
+    fn dma_piece(&mut self, piece: ffi::Sge, fill: u8) {
+        let end = piece.addr + u64::from(piece.length);
         let covered = self.regions.iter().any(|region| {
-            region.lkey == posted.lkey
-                && region.address <= posted.address
+            region.lkey == piece.lkey
+                && region.address <= piece.addr
                 && end <= region.address + region.length
         });
         if !covered {
             self.refused_dma += 1;
             return;
         }
-        let address = usize::try_from(posted.address).unwrap();
+        let address = usize::try_from(piece.addr).unwrap();
         let start = ptr::with_exposed_provenance_mut::<u8>(address);
-        let length = usize::try_from(posted.length).unwrap();
+        let length = usize::try_from(piece.length).unwrap();
         // SAFETY: the range lies in a registered region, which stays mapped until it is
         // deregistered. That no Rust code uses these bytes is what the tests are about; they look
         // at them through another mapping.

@@ -6,6 +6,10 @@ use super::{Context, Gid, Pd};
 
 /// `IBV_QPT_RC`.
 pub(crate) const QPT_RC: u32 = 2;
+/// `IBV_QPT_UC`.
+pub(crate) const QPT_UC: u32 = 3;
+/// `IBV_QPT_UD`.
+pub(crate) const QPT_UD: u32 = 4;
 
 /// Bits of `enum ibv_qp_attr_mask`.
 pub(crate) mod mask {
@@ -15,6 +19,7 @@ pub(crate) mod mask {
     pub(crate) const ACCESS_FLAGS: c_int = 1 << 3;
     pub(crate) const PKEY_INDEX: c_int = 1 << 4;
     pub(crate) const PORT: c_int = 1 << 5;
+    pub(crate) const QKEY: c_int = 1 << 6;
     pub(crate) const AV: c_int = 1 << 7;
     pub(crate) const PATH_MTU: c_int = 1 << 8;
     pub(crate) const TIMEOUT: c_int = 1 << 9;
@@ -31,6 +36,7 @@ pub(crate) mod mask {
 
 /// Values of `enum ibv_qp_state` that the crate asks for.
 pub(crate) mod state {
+    pub(crate) const RESET: u32 = 0;
     pub(crate) const INIT: u32 = 1;
     pub(crate) const RTR: u32 = 2;
     pub(crate) const RTS: u32 = 3;
@@ -114,6 +120,14 @@ pub(crate) struct AhAttr {
     pub(crate) static_rate: u8,
     pub(crate) is_global: u8,
     pub(crate) port_num: u8,
+}
+
+/// `struct ibv_ah`.
+#[repr(C)]
+pub(crate) struct Ah {
+    pub(crate) context: *mut Context,
+    pub(crate) pd: *mut Pd,
+    pub(crate) handle: u32,
 }
 
 /// `struct ibv_qp_attr`.

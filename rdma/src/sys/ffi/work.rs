@@ -5,14 +5,40 @@ use std::ptr;
 
 use super::{Cq, Qp};
 
-/// `IBV_WR_SEND`.
-pub(crate) const WR_SEND: u32 = 2;
-/// `IBV_SEND_SIGNALED`.
-pub(crate) const SEND_SIGNALED: u32 = 1 << 1;
+/// `enum ibv_wr_opcode`.
+pub(crate) mod opcode {
+    pub(crate) const WRITE: u32 = 0;
+    pub(crate) const WRITE_WITH_IMM: u32 = 1;
+    pub(crate) const SEND: u32 = 2;
+    pub(crate) const SEND_WITH_IMM: u32 = 3;
+    pub(crate) const READ: u32 = 4;
+    pub(crate) const COMPARE_SWAP: u32 = 5;
+    pub(crate) const FETCH_ADD: u32 = 6;
+    pub(crate) const LOCAL_INVALIDATE: u32 = 7;
+    pub(crate) const SEND_WITH_INVALIDATE: u32 = 9;
+}
+
+/// `enum ibv_send_flags`.
+pub(crate) mod send_flag {
+    pub(crate) const FENCE: u32 = 1 << 0;
+    pub(crate) const SIGNALED: u32 = 1 << 1;
+    pub(crate) const SOLICITED: u32 = 1 << 2;
+    pub(crate) const INLINE: u32 = 1 << 3;
+}
+
+/// `enum ibv_wc_flags`.
+pub(crate) mod wc_flag {
+    pub(crate) const GRH: u32 = 1 << 0;
+    pub(crate) const WITH_IMM: u32 = 1 << 1;
+    pub(crate) const WITH_INV: u32 = 1 << 3;
+}
+
 /// `IBV_WC_SUCCESS`.
 pub(crate) const WC_SUCCESS: u32 = 0;
 /// `IBV_WC_SEND`.
 pub(crate) const WC_SEND: u32 = 0;
+/// `IBV_WC_RECV_RDMA_WITH_IMM`.
+pub(crate) const WC_RECV_RDMA_WITH_IMM: u32 = 129;
 
 /// `ops.post_send` of a context.
 pub(crate) type PostSend = unsafe extern "C" fn(*mut Qp, *mut SendWr, *mut *mut SendWr) -> c_int;
@@ -23,15 +49,25 @@ pub(crate) type PollCq = unsafe extern "C" fn(*mut Cq, c_int, *mut Wc) -> c_int;
 
 /// `struct ibv_sge`.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Sge {
     pub(crate) addr: u64,
     pub(crate) length: u32,
     pub(crate) lkey: u32,
 }
 
+impl Sge {
+    /// No bytes.
+    pub(crate) const NOTHING: Sge = Sge {
+        addr: 0,
+        length: 0,
+        lkey: 0,
+    };
+}
+
 /// `struct ibv_send_wr`; its unions are kept as words of the same size and alignment.
 #[repr(C)]
+#[derive(Debug)]
 pub(crate) struct SendWr {
     pub(crate) wr_id: u64,
     pub(crate) next: *mut SendWr,
@@ -45,25 +81,6 @@ pub(crate) struct SendWr {
     pub(crate) bind_or_tso: [*mut c_void; 6],
 }
 
-impl SendWr {
-    /// One SEND of one gather element.
-    #[inline]
-    pub(crate) fn send(wr_id: u64, sge: &mut Sge, send_flags: u32) -> Self {
-        SendWr {
-            wr_id,
-            next: ptr::null_mut(),
-            sg_list: sge,
-            num_sge: 1,
-            opcode: WR_SEND,
-            send_flags,
-            imm_or_rkey: 0,
-            wr: [0; 4],
-            remote_srqn: 0,
-            bind_or_tso: [ptr::null_mut(); 6],
-        }
-    }
-}
-
 /// `struct ibv_recv_wr`.
 #[repr(C)]
 pub(crate) struct RecvWr {
@@ -74,14 +91,14 @@ pub(crate) struct RecvWr {
 }
 
 impl RecvWr {
-    /// One receive of one scatter element.
+    /// One receive into these elements.
     #[inline]
-    pub(crate) fn new(wr_id: u64, sge: &mut Sge) -> Self {
+    pub(crate) fn new(wr_id: u64, sg_list: *mut Sge, num_sge: c_int) -> Self {
         RecvWr {
             wr_id,
             next: ptr::null_mut(),
-            sg_list: sge,
-            num_sge: 1,
+            sg_list,
+            num_sge,
         }
     }
 }
@@ -103,4 +120,23 @@ pub(crate) struct Wc {
     pub(crate) slid: u16,
     pub(crate) sl: u8,
     pub(crate) dlid_path_bits: u8,
+}
+
+impl Wc {
+    /// All zeros.
+    pub(crate) const NOTHING: Wc = Wc {
+        wr_id: 0,
+        status: 0,
+        opcode: 0,
+        vendor_err: 0,
+        byte_len: 0,
+        imm_or_rkey: 0,
+        qp_num: 0,
+        src_qp: 0,
+        wc_flags: 0,
+        pkey_index: 0,
+        slid: 0,
+        sl: 0,
+        dlid_path_bits: 0,
+    };
 }

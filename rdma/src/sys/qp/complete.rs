@@ -1,6 +1,6 @@
 //! Taking completions.
 
-use super::super::buf::Buf;
+use super::super::bufs::Bufs;
 use super::super::cq::Completion;
 use super::super::ffi;
 use super::super::flight::{NotInFlight, NotNext};
@@ -10,13 +10,19 @@ use super::{Health, Posted, QpHandle};
 /// Work that is over.
 #[derive(Debug)]
 pub(crate) struct Retired {
-    pub(crate) buf: Buf,
+    pub(crate) bufs: Bufs,
     pub(crate) token: u64,
     pub(crate) queue: Queue,
-    pub(crate) opcode: u32,
-    pub(crate) status: u32,
-    pub(crate) vendor_error: u32,
+    /// What the driver says of it.
+    pub(crate) wc: ffi::Wc,
 }
+
+/// What stands for a driver's word on an unsignalled send that was done.
+const DONE: ffi::Wc = ffi::Wc {
+    status: ffi::WC_SUCCESS,
+    opcode: ffi::WC_SEND,
+    ..ffi::Wc::NOTHING
+};
 
 /// A completion that this queue pair does not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,22 +88,20 @@ impl QpHandle {
         seq: u32,
         completion: &mut Completion<'_>,
     ) -> Result<Retired, NotNext> {
-        let (Posted { buf, token }, own) = self.flight.sends.retire_towards(seq)?;
-        let wc = completion.wc();
+        let (Posted { bufs, token }, own) = self.flight.sends.retire_towards(seq)?;
         // Unsignalled sends before it were done: had one failed, it would have a completion of its
         // own.
-        let (mut status, mut vendor_error, mut opcode) = (ffi::WC_SUCCESS, 0, ffi::WC_SEND);
-        if own {
-            (status, vendor_error, opcode) = (wc.status, wc.vendor_err, wc.opcode);
+        let wc = if own {
             completion.use_up();
-        }
+            *completion.wc()
+        } else {
+            DONE
+        };
         Ok(Retired {
-            buf,
+            bufs,
             token,
             queue: Queue::Send,
-            opcode,
-            status,
-            vendor_error,
+            wc,
         })
     }
 
@@ -107,21 +111,22 @@ impl QpHandle {
         seq: u32,
         completion: &mut Completion<'_>,
     ) -> Result<Retired, NotInFlight> {
-        let wc = completion.wc();
-        // More bytes than the buffer has: whatever this completion is, it is not of this buffer.
-        let fits = |posted: &mut Posted| {
-            wc.status != ffi::WC_SUCCESS || posted.buf.try_set_len(wc.byte_len)
+        let wc = *completion.wc();
+        // A remote write with immediate data fills no buffer, however long it is. Otherwise, more
+        // bytes than the buffers have: whatever this completion is, it is not of these.
+        let len = match wc.opcode {
+            ffi::WC_RECV_RDMA_WITH_IMM => 0,
+            _ => wc.byte_len,
         };
-        let Posted { buf, token } = self.flight.recvs.retire(seq, fits)?;
-        let (status, vendor_error, opcode) = (wc.status, wc.vendor_err, wc.opcode);
+        let fits =
+            |posted: &mut Posted| wc.status != ffi::WC_SUCCESS || posted.bufs.try_set_len(len);
+        let Posted { bufs, token } = self.flight.recvs.retire(seq, fits)?;
         completion.use_up();
         Ok(Retired {
-            buf,
+            bufs,
             token,
             queue: Queue::Recv,
-            opcode,
-            status,
-            vendor_error,
+            wc,
         })
     }
 }

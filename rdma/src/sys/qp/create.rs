@@ -14,20 +14,32 @@ use super::super::pd::PdHandle;
 use super::super::room::NoRoom;
 use super::super::tag::TagLease;
 use super::super::wr_id::Queue;
-use super::{Flight, Health, QpHandle};
+use super::batch::Stage;
+use super::{Flight, Health, QpHandle, Transport};
 
-/// How many work requests each queue may have in flight.
+/// What a queue pair is to have room for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Depths {
+pub(crate) struct Caps {
+    /// How many work requests each queue may have in flight.
     pub(crate) send: u32,
     pub(crate) recv: u32,
+    /// How many buffers one request may name.
+    pub(crate) send_pieces: u32,
+    pub(crate) recv_pieces: u32,
+    /// How many bytes a send may carry in itself.
+    pub(crate) inline: u32,
 }
+
+/// More buffers for one request than any device takes.
+const MOST_PIECES: u32 = 1024;
 
 /// Why there is no queue pair.
 #[derive(Debug)]
 pub(crate) enum CreateError {
     /// A queue deeper than the crate supports.
     TooDeep(Queue),
+    /// No buffer, or too many, for one request.
+    Pieces(Queue),
     /// The CQ for this queue belongs to another open device.
     OtherContext(Queue),
     /// The CQ for this queue has not enough entries left.
@@ -45,15 +57,19 @@ impl QpHandle {
         pd: &Arc<PdHandle>,
         send_cq: &Arc<CqHandle>,
         recv_cq: &Arc<CqHandle>,
-        depths: Depths,
+        transport: Transport,
+        caps: Caps,
     ) -> Result<Self, CreateError> {
         let context = pd.context();
-        for (queue, cq, depth) in [
-            (Queue::Send, send_cq, depths.send),
-            (Queue::Recv, recv_cq, depths.recv),
+        for (queue, cq, depth, pieces) in [
+            (Queue::Send, send_cq, caps.send, caps.send_pieces),
+            (Queue::Recv, recv_cq, caps.recv, caps.recv_pieces),
         ] {
             if depth > MAX_DEPTH {
                 return Err(CreateError::TooDeep(queue));
+            }
+            if !(1..=MOST_PIECES).contains(&pieces) {
+                return Err(CreateError::Pieces(queue));
             }
             if !Arc::ptr_eq(cq.context(), context) {
                 return Err(CreateError::OtherContext(queue));
@@ -70,8 +86,8 @@ impl QpHandle {
                 .map_err(|no_room| CreateError::NoRoom(queue, no_room))
         };
         let rooms = [
-            room(send_cq, Queue::Send, depths.send)?,
-            room(recv_cq, Queue::Recv, depths.recv)?,
+            room(send_cq, Queue::Send, caps.send)?,
+            room(recv_cq, Queue::Recv, caps.recv)?,
         ];
         let mut attr = ffi::QpInitAttr {
             qp_context: ptr::null_mut(),
@@ -81,13 +97,13 @@ impl QpHandle {
             cap: ffi::QpCap {
                 // Some providers refuse a queue of depth 0; the table of depth 0 refuses every
                 // post.
-                max_send_wr: depths.send.max(1),
-                max_recv_wr: depths.recv.max(1),
-                max_send_sge: 1,
-                max_recv_sge: 1,
-                max_inline_data: 0,
+                max_send_wr: caps.send.max(1),
+                max_recv_wr: caps.recv.max(1),
+                max_send_sge: caps.send_pieces,
+                max_recv_sge: caps.recv_pieces,
+                max_inline_data: caps.inline,
             },
-            qp_type: ffi::QPT_RC,
+            qp_type: transport.number(),
             sq_sig_all: 0,
         };
         // SAFETY: a `PdHandle` is allocated; the CQs exist, and in the same context (checked
@@ -107,6 +123,11 @@ impl QpHandle {
         let lease = super::super::defect::reused_tag().map_or(lease, TagLease::again);
         // SAFETY: just created, so its fields may be read.
         let number = unsafe { (*raw.as_ptr()).qp_num };
+        let pieces = usize::try_from(caps.send_pieces.max(caps.recv_pieces)).unwrap_or(0);
+        let destinations = match transport {
+            Transport::Ud => usize::try_from(caps.send.next_power_of_two()).unwrap_or(0),
+            Transport::Rc | Transport::Uc => 0,
+        };
         Ok(QpHandle {
             raw,
             post_send,
@@ -114,10 +135,18 @@ impl QpHandle {
             tag: lease.tag(),
             health: Health::Good,
             number,
+            transport,
+            max_send_pieces: caps.send_pieces,
+            max_recv_pieces: caps.recv_pieces,
+            // The driver has written how many it grants: what was asked for or more.
+            max_inline: attr.cap.max_inline_data,
+            pieces: vec![ffi::Sge::NOTHING; pieces].into_boxed_slice(),
+            destinations: (0..destinations).map(|_| None).collect(),
+            stage: Stage::default(),
             max_message: u32::MAX,
             flight: ManuallyDrop::new(Flight {
-                sends: SendFlight::new(depths.send),
-                recvs: RecvFlight::new(depths.recv),
+                sends: SendFlight::new(caps.send),
+                recvs: RecvFlight::new(caps.recv),
             }),
             pd: Arc::clone(pd),
             lease,

@@ -1,5 +1,6 @@
 //! Queue pairs, and the buffers they own.
 
+mod batch;
 mod complete;
 mod create;
 mod post;
@@ -8,7 +9,8 @@ use std::mem::{self, ManuallyDrop};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::buf::Buf;
+use super::ah::AhHandle;
+use super::bufs::Bufs;
 use super::cq::Room;
 use super::errno::Errno;
 use super::ffi::{self, mask};
@@ -19,11 +21,12 @@ use super::pd::PdHandle;
 use super::tag::TagLease;
 use super::wr_id::{Queue, Tag};
 
+pub(crate) use batch::{BatchRefused, Staging};
 pub(crate) use complete::{Retired, Unclaimed};
-pub(crate) use create::{CreateError, Depths};
+pub(crate) use create::{Caps, CreateError};
 pub(crate) use post::{Refused, Why};
 
-/// A reliable-connected queue pair.
+/// A queue pair.
 ///
 /// # Invariants
 ///
@@ -32,6 +35,9 @@ pub(crate) use post::{Refused, Why};
 /// - Every buffer named by a work request whose completion was not taken is in `flight`. `flight`
 ///   is dropped only after `destroy_qp` returned `Ok`, and not at all when the queue pair is
 ///   poisoned.
+/// - `destinations` has what the datagrams in flight are addressed by, under their sequence numbers
+///   modulo its length, which is a power of two and no less than the send queue is deep.
+/// - `pieces` has room for the elements of one request.
 /// - `tag` is no other queue pair's while a completion of this one may be anywhere.
 #[derive(Debug)]
 pub(crate) struct QpHandle {
@@ -41,8 +47,16 @@ pub(crate) struct QpHandle {
     tag: Tag,
     health: Health,
     number: u32,
+    transport: Transport,
     /// The longest message that its port can carry, in bytes.
     max_message: u32,
+    max_send_pieces: u32,
+    max_recv_pieces: u32,
+    max_inline: u32,
+    pieces: Box<[ffi::Sge]>,
+    /// Empty unless it sends datagrams.
+    destinations: Box<[Option<Arc<AhHandle>>]>,
+    stage: batch::Stage,
     flight: ManuallyDrop<Flight>,
     pd: Arc<PdHandle>,
     lease: Arc<TagLease>,
@@ -74,6 +88,11 @@ impl QpHandle {
             Queue::Send => (self.flight.sends.len(), self.flight.sends.depth()),
             Queue::Recv => (self.flight.recvs.len(), self.flight.recvs.depth()),
         }
+    }
+
+    /// How many bytes a request can carry in itself.
+    pub(crate) fn max_inline(&self) -> u32 {
+        self.max_inline
     }
 
     /// Sets how long a message may be.
@@ -164,6 +183,27 @@ impl Drop for QpHandle {
     }
 }
 
+/// How a queue pair talks to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// Reliable connected.
+    Rc,
+    /// Unreliable connected.
+    Uc,
+    /// Unreliable datagram.
+    Ud,
+}
+
+impl Transport {
+    fn number(self) -> u32 {
+        match self {
+            Transport::Rc => ffi::QPT_RC,
+            Transport::Uc => ffi::QPT_UC,
+            Transport::Ud => ffi::QPT_UD,
+        }
+    }
+}
+
 /// Whether more may be posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
@@ -199,13 +239,13 @@ impl Flight {
     /// How much memory that is.
     fn bytes(&self) -> usize {
         let posted = self.sends.iter().chain(self.recvs.iter());
-        posted.map(|posted| posted.buf.capacity()).sum()
+        posted.map(|posted| posted.bufs.capacity()).sum()
     }
 }
 
-/// A buffer in flight and the caller's number for it.
+/// The buffers of a request in flight and the caller's number for it.
 #[derive(Debug)]
 struct Posted {
-    buf: Buf,
+    bufs: Bufs,
     token: u64,
 }

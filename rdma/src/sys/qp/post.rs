@@ -1,13 +1,16 @@
 //! Posting work.
 
+use std::ffi::c_int;
 use std::ptr;
 use std::sync::Arc;
 
 use super::super::buf::Buf;
+use super::super::bufs::{Bufs, Payload};
 #[cfg(test)]
 use super::super::defect::{Defect, seeded};
 use super::super::errno::Errno;
-use super::super::ffi;
+use super::super::ffi::{self, send_flag};
+use super::super::work::Work;
 use super::super::wr_id::{Queue, WrId};
 use super::{Flight, Health, Posted, QpHandle};
 
@@ -22,8 +25,24 @@ pub(crate) enum Why {
     Blocked {
         in_flight: u32,
     },
-    /// A send of more bytes than the port can carry.
+    /// A message of more bytes than the port can carry.
     TooLong {
+        len: usize,
+        max: u32,
+    },
+    /// Not the number of bytes that the peer's memory, or the kind of work, asks for.
+    OtherLength {
+        len: usize,
+        least: u32,
+        most: u32,
+    },
+    /// More buffers than one request of this queue pair may name.
+    TooManyBufs {
+        count: usize,
+        max: u32,
+    },
+    /// More bytes than a request of this queue pair can carry in itself.
+    TooLongInline {
         len: usize,
         max: u32,
     },
@@ -39,42 +58,73 @@ pub(crate) enum Why {
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) why: Why,
-    /// `None`: the device may have it. It comes back by a completion, or when the queue pair ends.
-    pub(crate) buf: Option<Buf>,
+    /// `None`: the device may have them. They come back by a completion, or when the queue pair
+    /// ends.
+    pub(crate) bufs: Option<Bufs>,
 }
 
 impl QpHandle {
-    /// Posts one SEND of the bytes that `buf` shows.
+    /// Posts one request to the send queue.
     #[inline]
     pub(crate) fn post_send(
         &mut self,
-        buf: Buf,
+        work: &Work<'_>,
+        payload: Payload<'_>,
         token: u64,
-        signalled: bool,
     ) -> Result<(), Refused> {
-        let (buf, seq) = self.admit(buf, Queue::Send)?;
-        if buf.shown_len() > self.max_message {
-            let (len, max) = (buf.len(), self.max_message);
-            let (why, buf) = (Why::TooLong { len, max }, Some(buf));
-            return Err(Refused { why, buf });
+        let mut one = ffi::Sge::NOTHING;
+        match payload {
+            Payload::Bufs(bufs) => {
+                let (bufs, seq) = self.admit_send(work, bufs, 0)?;
+                let pieces = bufs.elements(Buf::shown, &mut one, &mut self.pieces);
+                // SAFETY: the elements name bytes of `bufs` alone, and live in this frame or in
+                // `self.pieces`.
+                unsafe { self.send(work, bufs, token, seq, pieces, 0) }
+            }
+            Payload::Inline(bytes) => {
+                if let Some(why) = self.refuses_inline(bytes) {
+                    let bufs = Some(Bufs::None);
+                    return Err(Refused { why, bufs });
+                }
+                let (bufs, seq) = self.admit_send(work, Bufs::None, bytes.len())?;
+                one = inline_element(bytes);
+                let pieces: (*mut ffi::Sge, c_int) = (&mut one, 1);
+                // SAFETY: the element names `bytes`, which are read during the call only: the
+                // request is inline.
+                unsafe { self.send(work, bufs, token, seq, pieces, send_flag::INLINE) }
+            }
         }
-        let signalled = signalled || self.flight.sends.must_signal();
-        let mut sge = buf.shown();
-        let flags = if signalled { ffi::SEND_SIGNALED } else { 0 };
-        let id = WrId {
-            tag: self.tag,
-            queue: Queue::Send,
-            seq,
-        };
-        let mut wr = ffi::SendWr::send(id.encode(), &mut sge, flags);
+    }
+
+    /// # Safety
+    ///
+    /// `pieces` are elements that exist during the call. They name bytes that belong to `bufs`, or,
+    /// if `extra_flags` has INLINE, any that exist during the call. `seq` is the next of the send
+    /// queue, which has room.
+    #[inline]
+    unsafe fn send(
+        &mut self,
+        work: &Work<'_>,
+        bufs: Bufs,
+        token: u64,
+        seq: u32,
+        pieces: (*mut ffi::Sge, c_int),
+        extra_flags: u32,
+    ) -> Result<(), Refused> {
+        let signalled = work.is_signalled() || self.flight.sends.must_signal();
+        let signal = if signalled { send_flag::SIGNALED } else { 0 };
+        let id = self.send_id(seq).encode();
+        let mut wr = work.request(id, pieces, extra_flags | signal);
         let mut bad = ptr::null_mut();
-        // Before the call: from its first instruction on, the device may use the buffer.
-        if let Err(posted) = self.flight.sends.push(Posted { buf, token }, signalled) {
-            return Err(self.full(Queue::Send, posted.buf));
+        self.keep_destination(seq, work);
+        // Before the call: from its first instruction on, the device may use the buffers.
+        if let Err(posted) = self.flight.sends.push(Posted { bufs, token }, signalled) {
+            return Err(self.full(Queue::Send, posted.bufs));
         }
-        // SAFETY: the QP exists; `wr` and the `sge` it points to outlive the call, which does not
-        // keep them (promise 3 of `Verbs`); the bytes that `sge` names belong to the buffer just
-        // put in `flight`, where it stays until the device is done with it.
+        // SAFETY: the QP exists; `wr` and the elements it points to outlive the call, which does not
+        // keep them (promise 3 of `Verbs`); the bytes they name belong to the buffers just put in
+        // `flight`, where they stay until the device is done with them, or are read during the call
+        // only (the caller's promise). The objects that `work` names exist.
         let result = unsafe { (self.post_send)(self.raw.as_ptr(), &mut wr, &mut bad) };
         if result == 0 {
             return Ok(());
@@ -84,27 +134,40 @@ impl QpHandle {
         Err(self.failed_post(Errno::from_return(result), ours, undo))
     }
 
-    /// Posts the whole of `buf` to receive into.
     #[inline]
-    pub(crate) fn post_recv(&mut self, buf: Buf, token: u64) -> Result<(), Refused> {
-        let (buf, seq) = self.admit(buf, Queue::Recv)?;
-        let mut sge = buf.whole();
+    pub(super) fn send_id(&self, seq: u32) -> WrId {
+        WrId {
+            tag: self.tag,
+            queue: Queue::Send,
+            seq,
+        }
+    }
+
+    /// Posts the whole of `bufs` to receive into.
+    #[inline]
+    pub(crate) fn post_recv(&mut self, bufs: Bufs, token: u64) -> Result<(), Refused> {
+        let bufs = self.admit(bufs, self.max_recv_pieces)?;
+        let Some(seq) = self.flight.recvs.next_seq() else {
+            return Err(self.full(Queue::Recv, bufs));
+        };
+        let mut one = ffi::Sge::NOTHING;
+        let (list, count) = bufs.elements(Buf::whole, &mut one, &mut self.pieces);
         let id = WrId {
             tag: self.tag,
             queue: Queue::Recv,
             seq,
         };
-        let mut wr = ffi::RecvWr::new(id.encode(), &mut sge);
+        let mut wr = ffi::RecvWr::new(id.encode(), list, count);
         let mut bad = ptr::null_mut();
         #[cfg(test)]
-        if seeded(Defect::FreeAtPost) {
+        if let (Bufs::One(buf), true) = (&bufs, seeded(Defect::FreeAtPost)) {
             // SAFETY: the bug under test; the copy is dropped at once and no bytes are looked at.
             drop(unsafe { buf.alias() });
         }
-        if let Err(posted) = self.flight.recvs.push(Posted { buf, token }) {
-            return Err(self.full(Queue::Recv, posted.buf));
+        if let Err(posted) = self.flight.recvs.push(Posted { bufs, token }) {
+            return Err(self.full(Queue::Recv, posted.bufs));
         }
-        // SAFETY: as in `post_send`.
+        // SAFETY: as in `send`; the elements name the whole of the buffers just put in `flight`.
         let result = unsafe { (self.post_recv)(self.raw.as_ptr(), &mut wr, &mut bad) };
         if result == 0 {
             return Ok(());
@@ -114,44 +177,87 @@ impl QpHandle {
         Err(self.failed_post(Errno::from_return(result), ours, undo))
     }
 
-    /// What must hold before anything is queued, and the sequence number it will have.
+    /// What must hold before a send is queued, and the sequence number it will have. `inline` is how
+    /// many bytes it carries besides those of `bufs`.
     #[inline]
-    fn admit(&mut self, buf: Buf, queue: Queue) -> Result<(Buf, u32), Refused> {
+    pub(super) fn admit_send(
+        &mut self,
+        work: &Work<'_>,
+        bufs: Bufs,
+        inline: usize,
+    ) -> Result<(Bufs, u32), Refused> {
+        let bufs = self.admit(bufs, self.max_send_pieces)?;
+        let len = match &bufs {
+            Bufs::None => inline,
+            Bufs::One(buf) => buf.len(),
+            Bufs::List(_) => bufs.shown_len(),
+        };
+        let short = u32::try_from(len).unwrap_or(u32::MAX);
+        if short > self.max_message {
+            let max = self.max_message;
+            return Err(refused(Why::TooLong { len, max }, bufs));
+        }
+        if !work.may_move(short) {
+            let (least, most) = work.bytes();
+            return Err(refused(Why::OtherLength { len, least, most }, bufs));
+        }
+        if work.ah().is_some_and(|ah| !Arc::ptr_eq(ah.pd(), &self.pd)) {
+            return Err(refused(Why::OtherPd, bufs));
+        }
+        match self.flight.sends.next_seq() {
+            Some(seq) => Ok((bufs, seq)),
+            None => Err(self.full(Queue::Send, bufs)),
+        }
+    }
+
+    /// What must hold for every request.
+    #[inline]
+    fn admit(&self, bufs: Bufs, max: u32) -> Result<Bufs, Refused> {
         if self.health != Health::Good {
-            return Err(Refused {
-                why: Why::Unhealthy(self.health),
-                buf: Some(buf),
-            });
+            return Err(refused(Why::Unhealthy(self.health), bufs));
         }
         // Keys are per device: with another domain's, the NIC would reach other memory.
-        if !Arc::ptr_eq(buf.pd(), &self.pd) {
-            return Err(Refused {
-                why: Why::OtherPd,
-                buf: Some(buf),
-            });
+        if !bufs.are_of(&self.pd) {
+            return Err(refused(Why::OtherPd, bufs));
         }
-        let seq = match queue {
-            Queue::Send => self.flight.sends.next_seq(),
-            Queue::Recv => self.flight.recvs.next_seq(),
+        let count = bufs.count();
+        if u32::try_from(count).map_or(true, |count| count > max) {
+            return Err(refused(Why::TooManyBufs { count, max }, bufs));
+        }
+        Ok(bufs)
+    }
+
+    /// Why these bytes cannot be carried in a request.
+    pub(super) fn refuses_inline(&self, bytes: &[u8]) -> Option<Why> {
+        let (len, max) = (bytes.len(), self.max_inline);
+        let fits = u32::try_from(len).is_ok_and(|len| len <= max);
+        (!fits).then_some(Why::TooLongInline { len, max })
+    }
+
+    /// Keeps the destination of a datagram until the slot that it has is used again.
+    #[inline]
+    pub(super) fn keep_destination(&mut self, seq: u32, work: &Work<'_>) {
+        let Some(ah) = work.ah() else {
+            return;
         };
-        match seq {
-            Some(seq) => Ok((buf, seq)),
-            None => Err(self.full(queue, buf)),
+        let size = self.destinations.len();
+        let slot = usize::try_from(seq).unwrap_or(0) & size.wrapping_sub(1);
+        if let Some(kept) = self.destinations.get_mut(slot) {
+            if !kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, ah)) {
+                *kept = Some(Arc::clone(ah));
+            }
         }
     }
 
     #[cold]
-    fn full(&self, queue: Queue, buf: Buf) -> Refused {
+    pub(super) fn full(&self, queue: Queue, bufs: Bufs) -> Refused {
         let (in_flight, depth) = self.in_flight(queue);
         let why = if in_flight < depth {
             Why::Blocked { in_flight }
         } else {
             Why::Full { depth }
         };
-        Refused {
-            why,
-            buf: Some(buf),
-        }
+        refused(why, bufs)
     }
 
     /// Decides about a post that returned an error. Only a request that the library pointed at was
@@ -166,16 +272,33 @@ impl QpHandle {
         #[cfg(test)]
         let ours = ours || seeded(Defect::HandBackAfterFailedPost);
         if ours {
-            let buf = undo(&mut self.flight).map(|posted| posted.buf);
+            let bufs = undo(&mut self.flight).map(|posted| posted.bufs);
             return Refused {
                 why: Why::Refused(errno),
-                buf,
+                bufs,
             };
         }
         self.fail();
         Refused {
             why: Why::Uncertain(errno),
-            buf: None,
+            bufs: None,
         }
+    }
+}
+
+#[cold]
+fn refused(why: Why, bufs: Bufs) -> Refused {
+    Refused {
+        why,
+        bufs: Some(bufs),
+    }
+}
+
+/// Bytes that are copied when the request is posted; no key is looked at.
+pub(super) fn inline_element(bytes: &[u8]) -> ffi::Sge {
+    ffi::Sge {
+        addr: bytes.as_ptr().expose_provenance() as u64,
+        length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        lkey: 0,
     }
 }

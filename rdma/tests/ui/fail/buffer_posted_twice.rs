@@ -3,7 +3,7 @@
 
 use netprims_rdma::{Buf, Qp, Rts};
 
-fn receive(qp: &mut Qp<Rts>, buf: Buf) {
+fn receive(qp: &mut Qp<Rc, Rts>, buf: Buf) {
     let _ = qp.post_recv(buf, 0);
     let _ = qp.post_recv(buf, 1);
 }

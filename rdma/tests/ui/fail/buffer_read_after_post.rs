@@ -3,7 +3,7 @@
 
 use netprims_rdma::{Buf, Qp, Rts};
 
-fn peek(qp: &mut Qp<Rts>, buf: Buf) -> Option<u8> {
+fn peek(qp: &mut Qp<Rc, Rts>, buf: Buf) -> Option<u8> {
     let _ = qp.post_recv(buf, 0);
     buf.first().copied()
 }

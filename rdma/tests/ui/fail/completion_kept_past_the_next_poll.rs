@@ -3,7 +3,7 @@
 
 use netprims_rdma::{Cq, Error, Qp, Rts};
 
-fn late(cq: &mut Cq, qp: &mut Qp<Rts>) -> Result<(), Error> {
+fn late(cq: &mut Cq, qp: &mut Qp<Rc, Rts>) -> Result<(), Error> {
     let mut kept: Vec<_> = cq.poll()?.collect();
     kept.extend(cq.poll()?);
     for completion in &mut kept {

@@ -3,7 +3,7 @@
 
 use netprims_rdma::{Init, Qp, RtrAttr};
 
-fn connect(qp: Qp<Init>, attr: &RtrAttr) {
+fn connect(qp: Qp<Rc, Init>, attr: &RtrAttr) {
     let _ = qp.rtr(attr);
     let _ = qp.rtr(attr);
 }

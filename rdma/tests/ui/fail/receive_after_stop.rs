@@ -3,7 +3,7 @@
 
 use netprims_rdma::{Buf, Qp, Stopped};
 
-fn receive(qp: &mut Qp<Stopped>, buf: Buf) {
+fn receive(qp: &mut Qp<Rc, Stopped>, buf: Buf) {
     let _ = qp.post_recv(buf, 0);
 }
 

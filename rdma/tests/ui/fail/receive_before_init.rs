@@ -3,7 +3,7 @@
 
 use netprims_rdma::{Buf, Qp, Reset};
 
-fn receive(qp: &mut Qp<Reset>, buf: Buf) {
+fn receive(qp: &mut Qp<Rc, Reset>, buf: Buf) {
     let _ = qp.post_recv(buf, 0);
 }
 

@@ -3,7 +3,7 @@
 
 use netprims_rdma::{Buf, Qp, Rtr};
 
-fn send(qp: &mut Qp<Rtr>, buf: Buf) {
+fn send(qp: &mut Qp<Rc, Rtr>, buf: Buf) {
     let _ = qp.post_send(buf, 0);
 }
 

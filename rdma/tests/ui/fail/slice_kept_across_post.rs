@@ -3,7 +3,7 @@
 
 use netprims_rdma::{Buf, Qp, Rts};
 
-fn send(qp: &mut Qp<Rts>, mut buf: Buf) {
+fn send(qp: &mut Qp<Rc, Rts>, mut buf: Buf) {
     let bytes: &mut [u8] = &mut buf;
     let _ = qp.post_send(buf, 0);
     bytes.fill(0);

@@ -2,7 +2,7 @@
 
 use netprims_rdma::{Buf, Qp, Rts};
 
-fn receive(qp: &mut Qp<Rts>, buf: Buf, other: Buf) {
+fn receive(qp: &mut Qp<Rc, Rts>, buf: Buf, other: Buf) {
     let _ = qp.post_recv(buf, 0);
     let _ = qp.post_recv(other, 1);
 }

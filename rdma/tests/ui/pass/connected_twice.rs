@@ -2,7 +2,7 @@
 
 use netprims_rdma::{Init, Qp, RtrAttr};
 
-fn connect(qp: Qp<Init>, attr: &RtrAttr) {
+fn connect(qp: Qp<Rc, Init>, attr: &RtrAttr) {
     if let Err(failed) = qp.rtr(attr) {
         let _ = failed.qp.rtr(attr);
     }

@@ -3,7 +3,7 @@
 use netprims_rdma::{Buf, Context, Cq, Mr, Pd, Qp, Rts};
 
 // Children keep their parents: there is no wrong order to get wrong.
-fn drop_in_any_order(context: Context, pd: Pd, memory: Mr, cq: Cq, qp: Qp<Rts>, buf: Buf) {
+fn drop_in_any_order(context: Context, pd: Pd, memory: Mr, cq: Cq, qp: Qp<Rc, Rts>, buf: Buf) {
     drop(context);
     drop(pd);
     drop(memory);
@@ -16,6 +16,6 @@ fn drop_in_any_order(context: Context, pd: Pd, memory: Mr, cq: Cq, qp: Qp<Rts>, 
 fn sent<T: Send + Sync + 'static>() {}
 
 fn main() {
-    sent::<(Context, Pd, Mr, Cq, Qp<Rts>, Buf)>();
+    sent::<(Context, Pd, Mr, Cq, Qp<Rc, Rts>, Buf)>();
     let _ = drop_in_any_order;
 }

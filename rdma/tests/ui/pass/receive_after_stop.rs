@@ -2,7 +2,7 @@
 
 use netprims_rdma::{Buf, Qp, Rts};
 
-fn receive(qp: &mut Qp<Rts>, buf: Buf) {
+fn receive(qp: &mut Qp<Rc, Rts>, buf: Buf) {
     let _ = qp.post_recv(buf, 0);
 }
 

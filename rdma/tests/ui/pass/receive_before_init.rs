@@ -2,7 +2,7 @@
 
 use netprims_rdma::{Buf, Qp, Init};
 
-fn receive(qp: &mut Qp<Init>, buf: Buf) {
+fn receive(qp: &mut Qp<Rc, Init>, buf: Buf) {
     let _ = qp.post_recv(buf, 0);
 }
 

@@ -2,7 +2,7 @@
 
 use netprims_rdma::{Buf, Qp, Rts};
 
-fn send(qp: &mut Qp<Rts>, buf: Buf) {
+fn send(qp: &mut Qp<Rc, Rts>, buf: Buf) {
     let _ = qp.post_send(buf, 0);
 }
 

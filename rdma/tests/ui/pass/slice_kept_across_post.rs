@@ -2,7 +2,7 @@
 
 use netprims_rdma::{Buf, Qp, Rts};
 
-fn send(qp: &mut Qp<Rts>, mut buf: Buf) {
+fn send(qp: &mut Qp<Rc, Rts>, mut buf: Buf) {
     let bytes: &mut [u8] = &mut buf;
     bytes.fill(0);
     let _ = qp.post_send(buf, 0);

@@ -1,0 +1,238 @@
+//! Several sends with one doorbell.
+
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::mem;
+use std::ptr;
+
+use super::super::buf::Buf;
+use super::super::bufs::{Bufs, Payload};
+use super::super::errno::Errno;
+use super::super::ffi::{self, send_flag};
+use super::super::work::Work;
+use super::post::inline_element;
+use super::{Posted, QpHandle, Refused, Why};
+
+/// What a queue pair gathers batches in; made by the first one, with room for the whole queue.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    entries: Vec<Staged>,
+    /// The same requests, for C. Their elements are linked to when the batch is posted.
+    requests: Vec<ffi::SendWr>,
+    pieces: Vec<ffi::Sge>,
+}
+
+/// A request that is not posted yet.
+#[derive(Debug)]
+struct Staged {
+    bufs: Bufs,
+    token: u64,
+    signalled: bool,
+    /// How many of `pieces` are its own.
+    pieces: usize,
+}
+
+// SAFETY: the pointers in `requests` are looked at only between a batch's beginning and its end,
+// which borrows what they point to.
+unsafe impl Send for Stage {}
+// SAFETY: through `&self` nothing is done with them.
+unsafe impl Sync for Stage {}
+
+impl Stage {
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.requests.clear();
+        self.pieces.clear();
+    }
+}
+
+/// Sends that are posted together. Dropping it posts nothing, and returns the buffers to their
+/// regions.
+///
+/// # Invariants
+///
+/// `requests` in the stage are those that were staged by this batch: what they name exists for
+/// `'a`, or is owned by `entries`. Each has an entry, in the same order.
+#[derive(Debug)]
+pub(crate) struct Staging<'q, 'a> {
+    qp: &'q mut QpHandle,
+    borrowed: PhantomData<&'a [u8]>,
+}
+
+/// What became of a batch that did not go through as a whole.
+#[derive(Debug)]
+pub(crate) struct BatchRefused {
+    pub(crate) why: Why,
+    /// How many, from the first one on, were posted, or may have been.
+    pub(crate) posted: usize,
+    /// The buffers of the others, in their order, with their tokens.
+    pub(crate) rest: Vec<(Bufs, u64)>,
+}
+
+impl QpHandle {
+    /// Begins a batch.
+    pub(crate) fn stage<'a>(&mut self) -> Staging<'_, 'a> {
+        // What a forgotten batch left behind was never posted.
+        self.stage.clear();
+        let depth = usize::try_from(self.flight.sends.depth()).unwrap_or(0);
+        self.stage.entries.reserve(depth);
+        self.stage.requests.reserve(depth);
+        self.stage.pieces.reserve(depth);
+        Staging {
+            qp: self,
+            borrowed: PhantomData,
+        }
+    }
+}
+
+impl<'a> Staging<'_, 'a> {
+    /// Adds a request.
+    pub(crate) fn push(
+        &mut self,
+        work: &Work<'a>,
+        payload: Payload<'a>,
+        token: u64,
+    ) -> Result<(), Refused> {
+        let staged = self.qp.stage.entries.len();
+        let (bufs, inline) = match payload {
+            Payload::Bufs(bufs) => (bufs, None),
+            Payload::Inline(bytes) => (Bufs::None, Some(bytes)),
+        };
+        if let Some(why) = inline.and_then(|bytes| self.qp.refuses_inline(bytes)) {
+            let bufs = Some(bufs);
+            return Err(Refused { why, bufs });
+        }
+        let inline_len = inline.map_or(0, <[u8]>::len);
+        let (bufs, head) = self.qp.admit_send(work, bufs, inline_len)?;
+        let room = self.qp.flight.sends.depth() - self.qp.flight.sends.len();
+        let ahead = u32::try_from(staged).unwrap_or(u32::MAX);
+        if ahead >= room {
+            return Err(self.qp.full(super::Queue::Send, bufs));
+        }
+        let seq = head.wrapping_add(ahead);
+        self.qp.keep_destination(seq, work);
+        let stage = &mut self.qp.stage;
+        let before = stage.pieces.len();
+        let flags = match inline {
+            Some(bytes) => {
+                stage.pieces.push(inline_element(bytes));
+                send_flag::INLINE
+            }
+            None => {
+                stage.pieces.extend(bufs.as_slice().iter().map(Buf::shown));
+                0
+            }
+        };
+        let pieces = stage.pieces.len() - before;
+        let count = c_int::try_from(pieces).unwrap_or(0);
+        stage
+            .requests
+            .push(work.request(0, (ptr::null_mut(), count), flags));
+        stage.entries.push(Staged {
+            bufs,
+            token,
+            signalled: work.is_signalled(),
+            pieces,
+        });
+        Ok(())
+    }
+
+    /// How many requests it has.
+    pub(crate) fn len(&self) -> usize {
+        self.qp.stage.entries.len()
+    }
+
+    /// Posts them all, with one call.
+    pub(crate) fn post(self) -> Result<(), BatchRefused> {
+        let qp = &mut *self.qp;
+        let mut stage = mem::take(&mut qp.stage);
+        let mut element = stage.pieces.as_mut_ptr();
+        let mut pushed = 0;
+        for (staged, request) in stage.entries.drain(..).zip(&mut stage.requests) {
+            // There is room: `push` has counted.
+            let Some(seq) = qp.flight.sends.next_seq() else {
+                break;
+            };
+            let signalled = staged.signalled || qp.flight.sends.must_signal();
+            if signalled {
+                request.send_flags |= send_flag::SIGNALED;
+            }
+            request.wr_id = qp.send_id(seq).encode();
+            if staged.pieces > 0 {
+                request.sg_list = element;
+                // SAFETY: the elements of all entries lie one behind the other in `pieces`.
+                element = unsafe { element.add(staged.pieces) };
+            }
+            let (bufs, token) = (staged.bufs, staged.token);
+            // Before the call: from its first instruction on, the device may use the buffers.
+            if qp
+                .flight
+                .sends
+                .push(Posted { bufs, token }, signalled)
+                .is_err()
+            {
+                break;
+            }
+            pushed += 1;
+        }
+        // Only those that are in flight.
+        stage.requests.truncate(pushed);
+        link(&mut stage.requests);
+        let result = qp.ring(&mut stage.requests);
+        stage.clear();
+        qp.stage = stage;
+        result
+    }
+}
+
+impl Drop for Staging<'_, '_> {
+    fn drop(&mut self) {
+        self.qp.stage.clear();
+    }
+}
+
+/// Makes each request point to the next one.
+fn link(requests: &mut [ffi::SendWr]) {
+    let mut next = ptr::null_mut();
+    for request in requests.iter_mut().rev() {
+        request.next = next;
+        next = ptr::from_mut(request);
+    }
+}
+
+impl QpHandle {
+    /// Posts requests whose buffers are in flight, the last ones there, in this order.
+    fn ring(&mut self, requests: &mut [ffi::SendWr]) -> Result<(), BatchRefused> {
+        let count = requests.len();
+        let Some(first) = requests.first_mut() else {
+            return Ok(());
+        };
+        let mut bad = ptr::null_mut();
+        // SAFETY: as in `post_send`, for each request of the list, which ends with the last one.
+        let result = unsafe { (self.post_send)(self.raw.as_ptr(), first, &mut bad) };
+        if result == 0 {
+            return Ok(());
+        }
+        let errno = Errno::from_return(result);
+        let named = requests.iter().position(|request| ptr::eq(request, bad));
+        let Some(posted) = named else {
+            self.fail();
+            return Err(BatchRefused {
+                why: Why::Uncertain(errno),
+                posted: count,
+                rest: Vec::new(),
+            });
+        };
+        // From the one it points at on, nothing was queued.
+        let mut rest: Vec<_> = (posted..count)
+            .filter_map(|_| self.flight.sends.undo_push())
+            .map(|Posted { bufs, token }| (bufs, token))
+            .collect();
+        rest.reverse();
+        Err(BatchRefused {
+            why: Why::Refused(errno),
+            posted,
+            rest,
+        })
+    }
+}
