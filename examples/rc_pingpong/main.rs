@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use netprims_rdma::{
     Buf, Context, Cq, Device, Done, Endpoint, Gid, GidIndex, Init, Lid, LinkLayer, Mr, Mtu,
-    PortNum, Psn, Qp, QpCap, Qpn, Queue, RtrAttr, Rts, RtsAttr,
+    PortNum, Psn, Qp, QpCap, Rc, Qpn, Queue, RtrAttr, Rts, RtsAttr,
 };
 use payload::Check;
 
@@ -162,7 +162,7 @@ struct Path {
 fn prepare(context: &Context, options: &Options) -> Result<(Cq, Mr, Qp<Rc, Init>)> {
     let depth = QpCap::new(1, options.rx_depth);
     let pd = context.alloc_pd()?;
-    let cq = context.create_cq(depth.send + depth.recv)?;
+    let cq = context.create_cq(depth.sends() + depth.recvs())?;
     let memory = pd.register_local(options.rx_depth + 1, options.size)?;
     let mut qp = pd.create_rc(&cq, &cq, depth)?.init(options.ib_port)?;
     for _ in 0..options.rx_depth {

@@ -95,7 +95,9 @@ pub use device::{Device, NodeType, Transport};
 pub use error::{Error, Result};
 pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
 pub use limits::DeviceLimits;
-pub use mr::{Buf, BufList, Bufs, Mr, RemoteKey, RemoteSlice, RemoteWord};
+pub use mr::{
+    Buf, BufList, Bufs, Exposed, ExposedMr, Local, Mr, RemoteKey, RemoteSlice, RemoteWord,
+};
 pub use pd::Pd;
 pub use port::{Lid, LinkLayer, Mtu, PortInfo, PortNum, PortState};
 pub use qp::{

@@ -44,7 +44,10 @@ impl Pd {
         };
         Region::register(&self.handle, shape)
             .map(Mr::new)
-            .map_err(|errno| self.not_registered(count, size, shape, errno))
+            .map_err(|errno| {
+                let object = format!("of {count} × {size} bytes");
+                self.not_registered(object, shape.bytes(), errno)
+            })
     }
 
     /// Creates a reliable-connected queue pair. Its sends complete on `send_cq`, its receives on
@@ -87,15 +90,12 @@ impl Pd {
         &self.handle
     }
 
-    fn not_registered(&self, count: u32, size: u32, shape: Shape, errno: Errno) -> Error {
-        let object = format!(
-            "of {count} × {size} bytes on {}",
-            self.handle.context().device()
-        );
+    pub(crate) fn not_registered(&self, object: String, bytes: usize, errno: Errno) -> Error {
+        let object = format!("{object} on {}", self.handle.context().device());
         let mut error = verb_error("ibv_reg_mr", object, errno);
         if let (Error::Verb { hint, .. }, libc::ENOMEM) = (&mut error, errno.number()) {
             if let Ok((soft, _)) = getrlimit(Resource::RLIMIT_MEMLOCK) {
-                *hint = memlock_hint(shape.bytes(), soft);
+                *hint = memlock_hint(bytes, soft);
             }
         }
         error

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lab_tests::gate;
 use netprims_rdma::{
     Buf, Device, Done, Endpoint, Error, GidIndex, GidReason, GidType, Leaks, Mtu, NodeType,
-    PortNum, PortState, Psn, QpCap, QpState, Queue, RtrAttr, RtsAttr, Transport, WcOpcode,
+    PortNum, PortState, Psn, QpCap, QpState, Queue, RtrAttr, RtsAttr, Transport, WcOpcode, Wr,
     WcStatus, leaks,
 };
 use pair::{Pair, drain, index, open};
@@ -99,7 +99,7 @@ fn messages_arrive_both_ways_byte_for_byte(#[case] size: u32) {
                     if done.queue == Queue::Recv {
                         assert_eq!((done.token, done.message().len()), (token, size as usize));
                         let right = done
-                            .buf
+                            .message()
                             .iter()
                             .enumerate()
                             .all(|(at, b)| *b == byte(from, at));

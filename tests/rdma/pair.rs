@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use lab_tests::Rxe;
 use netprims_rdma::{
     AckTimeout, Buf, Context, Cq, Device, Done, Endpoint, GidIndex, Init, Mr, Mtu, Pd, Psn, Qp,
-    Queue, RtrAttr, Rts, RtsAttr, State,
+    QpType, Queue, Rc, RtrAttr, Rts, RtsAttr, State,
 };
 
 use super::{DEPTH, PORT};
@@ -95,7 +95,7 @@ pub(crate) fn index(rxe: &Rxe) -> GidIndex {
 }
 
 /// Polls for the completions of one queue pair until the queue pair has nothing in flight.
-pub(crate) fn drain<S: State>(cq: &mut Cq, qp: &mut Qp<S>) -> Vec<Done> {
+pub(crate) fn drain<T: QpType, S: State>(cq: &mut Cq, qp: &mut Qp<T, S>) -> Vec<Done> {
     let mut all = Vec::new();
     let start = Instant::now();
     while qp.in_flight(Queue::Send) + qp.in_flight(Queue::Recv) > 0 {

@@ -1,5 +1,7 @@
 //! Registered memory.
 
+mod exposed;
+mod local;
 mod remote;
 
 use std::sync::Arc;
@@ -7,6 +9,8 @@ use std::sync::Arc;
 use crate::sys::Region;
 
 pub use crate::sys::{Buf, BufList, Bufs};
+pub use exposed::{Exposed, ExposedMr};
+pub use local::Local;
 pub use remote::{RemoteKey, RemoteSlice, RemoteWord};
 
 /// Registered memory for this host's own use, cut into [`Buf`]s of one size.

@@ -36,6 +36,18 @@ impl QpCap {
         }
     }
 
+    /// How many sends may be in flight.
+    #[must_use]
+    pub const fn sends(&self) -> u32 {
+        self.send
+    }
+
+    /// How many receives may be in flight.
+    #[must_use]
+    pub const fn recvs(&self) -> u32 {
+        self.recv
+    }
+
     /// How many buffers one send, and one receive, may have: 1 to what the device allows
     /// ([`DeviceLimits::max_sge`](crate::DeviceLimits::max_sge)). Default: 1 and 1.
     #[doc(alias = "max_send_sge")]

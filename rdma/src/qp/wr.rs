@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::{Connected, QpType, Rc, Ud};
 use crate::ah::Datagram;
-use crate::mr::{Bufs, RemoteKey, RemoteSlice, RemoteWord};
+use crate::mr::{Local, RemoteKey, RemoteSlice, RemoteWord};
 use crate::sys::{Payload, Work};
 
 /// One work request for the send queue of a queue pair of type `T`: what to do, with which
@@ -70,19 +70,19 @@ impl<'a, T: QpType> Wr<'a, T> {
 }
 
 impl<'a, T: Connected> Wr<'a, T> {
-    /// Sends the bytes that the buffers show, into a receive of the peer's. `Bufs::None` sends an
-    /// empty message.
+    /// Sends the bytes that the buffers show, into a receive of the peer's.
+    /// [`Bufs::None`](crate::Bufs::None) sends an empty message.
     #[doc(alias = "IBV_WR_SEND")]
     #[inline]
-    pub fn send(bufs: impl Into<Bufs>) -> Self {
-        Wr::new(Work::send(), Payload::Bufs(bufs.into()))
+    pub fn send(local: impl Into<Local<'a>>) -> Self {
+        Wr::new(Work::send(), local.into().into_payload())
     }
 
     /// As [`send`](Self::send), with 32 bits for the peer's completion.
     #[doc(alias = "IBV_WR_SEND_WITH_IMM")]
     #[inline]
-    pub fn send_imm(bufs: impl Into<Bufs>, imm: u32) -> Self {
-        Wr::new(Work::send_imm(imm), Payload::Bufs(bufs.into()))
+    pub fn send_imm(local: impl Into<Local<'a>>, imm: u32) -> Self {
+        Wr::new(Work::send_imm(imm), local.into().into_payload())
     }
 
     /// Sends `bytes`, copied while the request is posted: at most
@@ -103,17 +103,17 @@ impl<'a, T: Connected> Wr<'a, T> {
     /// told.
     #[doc(alias = "IBV_WR_RDMA_WRITE")]
     #[inline]
-    pub fn write(bufs: impl Into<Bufs>, to: RemoteSlice) -> Self {
+    pub fn write(local: impl Into<Local<'a>>, to: RemoteSlice) -> Self {
         let work = Work::write(to.address()).moving(0, to.len());
-        Wr::new(work, Payload::Bufs(bufs.into()))
+        Wr::new(work, local.into().into_payload())
     }
 
     /// As [`write`](Self::write), and then completes a receive of the peer's with 32 bits.
     #[doc(alias = "IBV_WR_RDMA_WRITE_WITH_IMM")]
     #[inline]
-    pub fn write_imm(bufs: impl Into<Bufs>, to: RemoteSlice, imm: u32) -> Self {
+    pub fn write_imm(local: impl Into<Local<'a>>, to: RemoteSlice, imm: u32) -> Self {
         let work = Work::write_imm(to.address(), imm).moving(0, to.len());
-        Wr::new(work, Payload::Bufs(bufs.into()))
+        Wr::new(work, local.into().into_payload())
     }
 
     /// Writes `bytes`, copied while the request is posted: at most
@@ -130,37 +130,42 @@ impl<'a> Wr<'a, Rc> {
     /// receive completes.
     #[doc(alias = "IBV_WR_SEND_WITH_INV")]
     #[inline]
-    pub fn send_invalidate(bufs: impl Into<Bufs>, key: RemoteKey) -> Self {
+    pub fn send_invalidate(local: impl Into<Local<'a>>, key: RemoteKey) -> Self {
         Wr::new(
             Work::send_invalidate(key.number()),
-            Payload::Bufs(bufs.into()),
+            local.into().into_payload(),
         )
     }
 
     /// Reads from the beginning of the peer's memory into the buffers, as many bytes as they show.
     #[doc(alias = "IBV_WR_RDMA_READ")]
     #[inline]
-    pub fn read(bufs: impl Into<Bufs>, from: RemoteSlice) -> Self {
+    pub fn read(local: impl Into<Local<'a>>, from: RemoteSlice) -> Self {
         let work = Work::read(from.address()).moving(0, from.len());
-        Wr::new(work, Payload::Bufs(bufs.into()))
+        Wr::new(work, local.into().into_payload())
     }
 
     /// Replaces eight bytes of the peer's memory by `swap` if they are `compare`, in the peer's byte
     /// order, and puts what they were into the buffer, which must show eight bytes.
     #[doc(alias = "IBV_WR_ATOMIC_CMP_AND_SWP")]
     #[inline]
-    pub fn compare_swap(old: impl Into<Bufs>, at: RemoteWord, compare: u64, swap: u64) -> Self {
+    pub fn compare_swap(
+        old: impl Into<Local<'a>>,
+        at: RemoteWord,
+        compare: u64,
+        swap: u64,
+    ) -> Self {
         let work = Work::compare_swap(at.address(), compare, swap).moving(8, 8);
-        Wr::new(work, Payload::Bufs(old.into()))
+        Wr::new(work, old.into().into_payload())
     }
 
     /// Adds to eight bytes of the peer's memory, in the peer's byte order, and puts what they were
     /// into the buffer, which must show eight bytes.
     #[doc(alias = "IBV_WR_ATOMIC_FETCH_AND_ADD")]
     #[inline]
-    pub fn fetch_add(old: impl Into<Bufs>, at: RemoteWord, add: u64) -> Self {
+    pub fn fetch_add(old: impl Into<Local<'a>>, at: RemoteWord, add: u64) -> Self {
         let work = Work::fetch_add(at.address(), add).moving(8, 8);
-        Wr::new(work, Payload::Bufs(old.into()))
+        Wr::new(work, old.into().into_payload())
     }
 }
 
@@ -168,21 +173,21 @@ impl<'a> Wr<'a, Ud> {
     /// Sends the bytes that the buffers show, as one packet, to one queue pair or a group of them.
     #[doc(alias = "IBV_WR_SEND")]
     #[inline]
-    pub fn send_to(bufs: impl Into<Bufs>, to: &'a Datagram) -> Self {
+    pub fn send_to(local: impl Into<Local<'a>>, to: &'a Datagram) -> Self {
         let (qpn, qkey) = (to.qpn.number(), to.qkey.number());
         Wr::new(
             Work::send().to(to.ah.handle(), qpn, qkey),
-            Payload::Bufs(bufs.into()),
+            local.into().into_payload(),
         )
     }
 
     /// As [`send_to`](Self::send_to), with 32 bits for the receiver's completion.
     #[doc(alias = "IBV_WR_SEND_WITH_IMM")]
     #[inline]
-    pub fn send_imm_to(bufs: impl Into<Bufs>, imm: u32, to: &'a Datagram) -> Self {
+    pub fn send_imm_to(local: impl Into<Local<'a>>, imm: u32, to: &'a Datagram) -> Self {
         let (qpn, qkey) = (to.qpn.number(), to.qkey.number());
         let work = Work::send_imm(imm).to(to.ah.handle(), qpn, qkey);
-        Wr::new(work, Payload::Bufs(bufs.into()))
+        Wr::new(work, local.into().into_payload())
     }
 
     /// Sends `bytes`, copied while the request is posted: at most

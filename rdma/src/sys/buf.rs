@@ -83,12 +83,6 @@ impl Buf {
         fits
     }
 
-    /// How many bytes it shows, as C counts them.
-    #[inline]
-    pub(super) fn shown_len(&self) -> u32 {
-        self.len
-    }
-
     /// Address, length and key of the shown bytes, as a scatter/gather element has them.
     #[inline]
     pub(super) fn shown(&self) -> super::ffi::Sge {

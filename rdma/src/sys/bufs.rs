@@ -4,6 +4,7 @@ use std::ffi::c_int;
 use std::sync::Arc;
 
 use super::buf::Buf;
+use super::exposed::ExposedPart;
 use super::ffi;
 use super::pd::PdHandle;
 
@@ -197,6 +198,8 @@ impl From<BufList> for Bufs {
 #[derive(Debug)]
 pub(crate) enum Payload<'a> {
     Bufs(Bufs),
+    /// Memory that stays where it is.
+    Exposed(ExposedPart<'a>),
     /// Bytes that the driver copies while the request is posted.
     Inline(&'a [u8]),
 }

@@ -10,7 +10,7 @@ use super::super::bufs::{Bufs, Payload};
 use super::super::errno::Errno;
 use super::super::ffi::{self, send_flag};
 use super::super::work::Work;
-use super::post::inline_element;
+use super::post::{inline_element, refused};
 use super::{Posted, QpHandle, Refused, Why};
 
 /// What a queue pair gathers batches in; made by the first one, with room for the whole queue.
@@ -25,8 +25,7 @@ pub(super) struct Stage {
 /// A request that is not posted yet.
 #[derive(Debug)]
 struct Staged {
-    bufs: Bufs,
-    token: u64,
+    posted: Posted,
     signalled: bool,
     /// How many of `pieces` are its own.
     pieces: usize,
@@ -94,16 +93,25 @@ impl<'a> Staging<'_, 'a> {
         token: u64,
     ) -> Result<(), Refused> {
         let staged = self.qp.stage.entries.len();
-        let (bufs, inline) = match payload {
-            Payload::Bufs(bufs) => (bufs, None),
-            Payload::Inline(bytes) => (Bufs::None, Some(bytes)),
+        let mut region = None;
+        let (bufs, other, refusal, flags) = match payload {
+            Payload::Bufs(bufs) => (bufs, None, None, 0),
+            Payload::Exposed(part) => {
+                region = Some(part.region());
+                let refusal = self.qp.refuses_part(&part);
+                (Bufs::None, Some(part.element()), refusal, 0)
+            }
+            Payload::Inline(bytes) => {
+                let refusal = self.qp.refuses_inline(bytes);
+                let element = inline_element(bytes);
+                (Bufs::None, Some(element), refusal, send_flag::INLINE)
+            }
         };
-        if let Some(why) = inline.and_then(|bytes| self.qp.refuses_inline(bytes)) {
-            let bufs = Some(bufs);
-            return Err(Refused { why, bufs });
+        if let Some(why) = refusal {
+            return Err(refused(why, bufs));
         }
-        let inline_len = inline.map_or(0, <[u8]>::len);
-        let (bufs, head) = self.qp.admit_send(work, bufs, inline_len)?;
+        let other_len = other.map_or(0, |element| element.length as usize);
+        let (bufs, head) = self.qp.admit_send(work, bufs, other_len)?;
         let room = self.qp.flight.sends.depth() - self.qp.flight.sends.len();
         let ahead = u32::try_from(staged).unwrap_or(u32::MAX);
         if ahead >= room {
@@ -113,24 +121,18 @@ impl<'a> Staging<'_, 'a> {
         self.qp.keep_destination(seq, work);
         let stage = &mut self.qp.stage;
         let before = stage.pieces.len();
-        let flags = match inline {
-            Some(bytes) => {
-                stage.pieces.push(inline_element(bytes));
-                send_flag::INLINE
-            }
-            None => {
-                stage.pieces.extend(bufs.as_slice().iter().map(Buf::shown));
-                0
-            }
-        };
+        stage.pieces.extend(bufs.as_slice().iter().map(Buf::shown));
+        stage.pieces.extend(other);
         let pieces = stage.pieces.len() - before;
         let count = c_int::try_from(pieces).unwrap_or(0);
         stage
             .requests
             .push(work.request(0, (ptr::null_mut(), count), flags));
         stage.entries.push(Staged {
-            bufs,
-            token,
+            posted: Posted {
+                region,
+                ..Posted::new(bufs, token)
+            },
             signalled: work.is_signalled(),
             pieces,
         });
@@ -163,14 +165,8 @@ impl<'a> Staging<'_, 'a> {
                 // SAFETY: the elements of all entries lie one behind the other in `pieces`.
                 element = unsafe { element.add(staged.pieces) };
             }
-            let (bufs, token) = (staged.bufs, staged.token);
             // Before the call: from its first instruction on, the device may use the buffers.
-            if qp
-                .flight
-                .sends
-                .push(Posted { bufs, token }, signalled)
-                .is_err()
-            {
+            if qp.flight.sends.push(staged.posted, signalled).is_err() {
                 break;
             }
             pushed += 1;
@@ -226,7 +222,7 @@ impl QpHandle {
         // From the one it points at on, nothing was queued.
         let mut rest: Vec<_> = (posted..count)
             .filter_map(|_| self.flight.sends.undo_push())
-            .map(|Posted { bufs, token }| (bufs, token))
+            .map(|Posted { bufs, token, .. }| (bufs, token))
             .collect();
         rest.reverse();
         Err(BatchRefused {

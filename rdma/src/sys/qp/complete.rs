@@ -88,7 +88,7 @@ impl QpHandle {
         seq: u32,
         completion: &mut Completion<'_>,
     ) -> Result<Retired, NotNext> {
-        let (Posted { bufs, token }, own) = self.flight.sends.retire_towards(seq)?;
+        let (Posted { bufs, token, .. }, own) = self.flight.sends.retire_towards(seq)?;
         // Unsignalled sends before it were done: had one failed, it would have a completion of its
         // own.
         let wc = if own {
@@ -120,7 +120,7 @@ impl QpHandle {
         };
         let fits =
             |posted: &mut Posted| wc.status != ffi::WC_SUCCESS || posted.bufs.try_set_len(len);
-        let Posted { bufs, token } = self.flight.recvs.retire(seq, fits)?;
+        let Posted { bufs, token, .. } = self.flight.recvs.retire(seq, fits)?;
         completion.use_up();
         Ok(Retired {
             bufs,

@@ -13,6 +13,7 @@ use super::ah::AhHandle;
 use super::bufs::Bufs;
 use super::cq::Room;
 use super::errno::Errno;
+use super::exposed::ExposedRegion;
 use super::ffi::{self, mask};
 use super::flight::{RecvFlight, SendFlight};
 use super::leaks::{Leak, leaked};
@@ -243,9 +244,12 @@ impl Flight {
     }
 }
 
-/// The buffers of a request in flight and the caller's number for it.
+/// The memory of a request in flight, and the caller's number for it.
 #[derive(Debug)]
 struct Posted {
     bufs: Bufs,
+    /// Exposed memory that it names. Kept so that its keys cannot become another region's before the
+    /// device is done.
+    region: Option<Arc<ExposedRegion>>,
     token: u64,
 }

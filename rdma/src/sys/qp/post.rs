@@ -9,6 +9,7 @@ use super::super::bufs::{Bufs, Payload};
 #[cfg(test)]
 use super::super::defect::{Defect, seeded};
 use super::super::errno::Errno;
+use super::super::exposed::ExposedPart;
 use super::super::ffi::{self, send_flag};
 use super::super::work::Work;
 use super::super::wr_id::{Queue, WrId};
@@ -77,9 +78,24 @@ impl QpHandle {
             Payload::Bufs(bufs) => {
                 let (bufs, seq) = self.admit_send(work, bufs, 0)?;
                 let pieces = bufs.elements(Buf::shown, &mut one, &mut self.pieces);
-                // SAFETY: the elements name bytes of `bufs` alone, and live in this frame or in
+                let posted = Posted::new(bufs, token);
+                // SAFETY: the elements name bytes of `posted` alone, and live in this frame or in
                 // `self.pieces`.
-                unsafe { self.send(work, bufs, token, seq, pieces, 0) }
+                unsafe { self.send(work, posted, seq, pieces, 0) }
+            }
+            Payload::Exposed(part) => {
+                if let Some(why) = self.refuses_part(&part) {
+                    return Err(refused(why, Bufs::None));
+                }
+                let (bufs, seq) = self.admit_send(work, Bufs::None, part.len())?;
+                one = part.element();
+                let pieces: (*mut ffi::Sge, c_int) = (&mut one, 1);
+                let posted = Posted {
+                    region: Some(part.region()),
+                    ..Posted::new(bufs, token)
+                };
+                // SAFETY: the element names bytes of the region in `posted`, and lives in this frame.
+                unsafe { self.send(work, posted, seq, pieces, 0) }
             }
             Payload::Inline(bytes) => {
                 if let Some(why) = self.refuses_inline(bytes) {
@@ -89,24 +105,24 @@ impl QpHandle {
                 let (bufs, seq) = self.admit_send(work, Bufs::None, bytes.len())?;
                 one = inline_element(bytes);
                 let pieces: (*mut ffi::Sge, c_int) = (&mut one, 1);
+                let posted = Posted::new(bufs, token);
                 // SAFETY: the element names `bytes`, which are read during the call only: the
                 // request is inline.
-                unsafe { self.send(work, bufs, token, seq, pieces, send_flag::INLINE) }
+                unsafe { self.send(work, posted, seq, pieces, send_flag::INLINE) }
             }
         }
     }
 
     /// # Safety
     ///
-    /// `pieces` are elements that exist during the call. They name bytes that belong to `bufs`, or,
-    /// if `extra_flags` has INLINE, any that exist during the call. `seq` is the next of the send
+    /// `pieces` are elements that exist during the call. They name bytes that belong to
+    /// `posted`, or, if `extra_flags` has INLINE, any that exist during the call. `seq` is the next of the send
     /// queue, which has room.
     #[inline]
     unsafe fn send(
         &mut self,
         work: &Work<'_>,
-        bufs: Bufs,
-        token: u64,
+        posted: Posted,
         seq: u32,
         pieces: (*mut ffi::Sge, c_int),
         extra_flags: u32,
@@ -118,12 +134,12 @@ impl QpHandle {
         let mut bad = ptr::null_mut();
         self.keep_destination(seq, work);
         // Before the call: from its first instruction on, the device may use the buffers.
-        if let Err(posted) = self.flight.sends.push(Posted { bufs, token }, signalled) {
+        if let Err(posted) = self.flight.sends.push(posted, signalled) {
             return Err(self.full(Queue::Send, posted.bufs));
         }
         // SAFETY: the QP exists; `wr` and the elements it points to outlive the call, which does not
-        // keep them (promise 3 of `Verbs`); the bytes they name belong to the buffers just put in
-        // `flight`, where they stay until the device is done with them, or are read during the call
+        // keep them (promise 3 of `Verbs`); the bytes they name belong to what was just put in
+        // `flight`, where it stays until the device is done with it, or are read during the call
         // only (the caller's promise). The objects that `work` names exist.
         let result = unsafe { (self.post_send)(self.raw.as_ptr(), &mut wr, &mut bad) };
         if result == 0 {
@@ -164,7 +180,7 @@ impl QpHandle {
             // SAFETY: the bug under test; the copy is dropped at once and no bytes are looked at.
             drop(unsafe { buf.alias() });
         }
-        if let Err(posted) = self.flight.recvs.push(Posted { bufs, token }) {
+        if let Err(posted) = self.flight.recvs.push(Posted::new(bufs, token)) {
             return Err(self.full(Queue::Recv, posted.bufs));
         }
         // SAFETY: as in `send`; the elements name the whole of the buffers just put in `flight`.
@@ -177,18 +193,18 @@ impl QpHandle {
         Err(self.failed_post(Errno::from_return(result), ours, undo))
     }
 
-    /// What must hold before a send is queued, and the sequence number it will have. `inline` is how
-    /// many bytes it carries besides those of `bufs`.
+    /// What must hold before a send is queued, and the sequence number it will have. `other` is how
+    /// many bytes it moves that are not in `bufs`.
     #[inline]
     pub(super) fn admit_send(
         &mut self,
         work: &Work<'_>,
         bufs: Bufs,
-        inline: usize,
+        other: usize,
     ) -> Result<(Bufs, u32), Refused> {
         let bufs = self.admit(bufs, self.max_send_pieces)?;
         let len = match &bufs {
-            Bufs::None => inline,
+            Bufs::None => other,
             Bufs::One(buf) => buf.len(),
             Bufs::List(_) => bufs.shown_len(),
         };
@@ -232,6 +248,11 @@ impl QpHandle {
         let (len, max) = (bytes.len(), self.max_inline);
         let fits = u32::try_from(len).is_ok_and(|len| len <= max);
         (!fits).then_some(Why::TooLongInline { len, max })
+    }
+
+    /// Why this memory cannot be this side of a request.
+    pub(super) fn refuses_part(&self, part: &ExposedPart<'_>) -> Option<Why> {
+        (!part.is_of(&self.pd)).then_some(Why::OtherPd)
     }
 
     /// Keeps the destination of a datagram until the slot that it has is used again.
@@ -286,8 +307,19 @@ impl QpHandle {
     }
 }
 
+impl Posted {
+    #[inline]
+    pub(super) fn new(bufs: Bufs, token: u64) -> Self {
+        Posted {
+            bufs,
+            region: None,
+            token,
+        }
+    }
+}
+
 #[cold]
-fn refused(why: Why, bufs: Bufs) -> Refused {
+pub(super) fn refused(why: Why, bufs: Bufs) -> Refused {
     Refused {
         why,
         bufs: Some(bufs),
