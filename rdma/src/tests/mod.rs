@@ -1,6 +1,7 @@
 //! The whole crate against a device that misbehaves.
 
 mod allocations;
+mod batches;
 mod completions;
 mod leaks;
 mod lifetime;
@@ -9,11 +10,12 @@ mod oracle;
 mod posting;
 mod room;
 mod sends;
+mod work;
 
 use crate::sys::fake::{BadWr, Fake, PostFailure};
 use crate::{
-    Buf, Context, Cq, Done, Endpoint, Error, Mr, Mtu, Pd, PortNum, Psn, Qp, QpCap, Qpn, Queue, Rc,
-    RtrAttr, Rts, RtsAttr, Wr,
+    Buf, Context, Cq, Done, Endpoint, Error, Mr, Mtu, Pd, PortNum, Psn, Qp, QpCap, QpType, Qpn,
+    Queue, Rc, RtrAttr, Rts, RtsAttr, Wr,
 };
 
 /// One device with one of everything.
@@ -53,7 +55,7 @@ impl Rig {
     }
 
     /// Polls once, and hands everything to one queue pair.
-    fn complete_all(&mut self, qp: &mut Qp<Rc, Rts>) -> Result<Vec<Done>, Error> {
+    fn complete_all<T: QpType>(&mut self, qp: &mut Qp<T, Rts>) -> Result<Vec<Done>, Error> {
         let mut all = Vec::new();
         for mut completion in self.cq.poll()? {
             while let Some(done) = qp.complete(&mut completion)? {
@@ -66,6 +68,14 @@ impl Rig {
     fn free_slots(&self) -> usize {
         let taken: Vec<Buf> = std::iter::from_fn(|| self.memory.take()).collect();
         taken.len()
+    }
+
+    /// Of the next requests, so many go through, and then one does not.
+    fn fail_post_after(&self, after: usize, result: i32, bad_wr: BadWr) {
+        self.fail_next_post(result, bad_wr, false);
+        if let Some(failure) = &mut self.fake.state().fail_next_post {
+            failure.after = after;
+        }
     }
 
     fn fail_next_post(&self, result: i32, bad_wr: BadWr, queued: bool) {

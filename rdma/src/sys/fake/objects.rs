@@ -186,10 +186,10 @@ unsafe impl Verbs for Fake {
         length: usize,
         access: c_int,
     ) -> Result<NonNull<ffi::Mr>, Errno> {
-        assert_eq!(access, ffi::ACCESS_LOCAL_WRITE, "no remote rights");
         let lkey = self.made("reg_mr");
         let address = addr.as_ptr().expose_provenance() as u64;
         let region = Registered {
+            access,
             lkey,
             address,
             length: length as u64,

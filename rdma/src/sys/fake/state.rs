@@ -71,6 +71,8 @@ pub(crate) struct PostFailure {
 /// A region of memory that the device may use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registered {
+    /// Bits of `enum ibv_access_flags`.
+    pub(crate) access: i32,
     pub(crate) lkey: u32,
     pub(crate) address: u64,
     pub(crate) length: u64,

@@ -115,7 +115,8 @@ impl<'a> Staging<'_, 'a> {
         let room = self.qp.flight.sends.depth() - self.qp.flight.sends.len();
         let ahead = u32::try_from(staged).unwrap_or(u32::MAX);
         if ahead >= room {
-            return Err(self.qp.full(super::Queue::Send, bufs));
+            let depth = self.qp.flight.sends.depth();
+            return Err(refused(Why::Full { depth }, bufs));
         }
         let seq = head.wrapping_add(ahead);
         self.qp.keep_destination(seq, work);
