@@ -102,8 +102,8 @@ pub use pd::Pd;
 pub use port::{Lid, LinkLayer, Mtu, PortInfo, PortNum, PortState};
 pub use qp::{
     Batch, BatchRejected, Connected, Done, Endpoint, Failed, Init, InitAttr, Psn, Qp, QpCap,
-    QpInfo, QpState, QpType, Qpn, Queue, Rc, Receives, Rejected, RemoteAccess, Reset, Rtr, RtrAttr,
-    Rts, RtsAttr, State, Stopped, Uc, Ud, Wr,
+    QpInfo, QpState, QpType, Qpn, Queue, Rc, Receives, Rejected, RemoteAccess, Reset, Returned,
+    Rtr, RtrAttr, Rts, RtsAttr, State, Stopped, Uc, Ud, Wr,
 };
 pub use sys::{Leaks, leaks};
 pub use timer::{AckTimeout, RnrTimer};

@@ -6,7 +6,7 @@ use super::{Qp, QpType, Queue, Reset};
 use crate::cq::Cq;
 use crate::device::verb_error;
 use crate::error::{Error, Result};
-use crate::sys::{Caps, CreateError, PdHandle, QpHandle};
+use crate::sys::{Caps, CreateError, NoRoom, PdHandle, QpHandle};
 
 /// What a queue pair is to have room for.
 ///
@@ -85,6 +85,16 @@ pub(crate) fn create<T: QpType>(
         .map_err(|error| create_error(error, pd.context().device(), cap))
 }
 
+/// There is no room left in the CQ for a queue.
+pub(super) fn no_room(queue: Queue, room: NoRoom) -> Error {
+    Error::CqFull {
+        queue,
+        wanted: room.wanted,
+        free: room.free,
+        capacity: room.capacity,
+    }
+}
+
 fn create_error(error: CreateError, device: &str, cap: QpCap) -> Error {
     match error {
         CreateError::TooDeep(queue) => {
@@ -107,12 +117,7 @@ fn create_error(error: CreateError, device: &str, cap: QpCap) -> Error {
             rule: "1 to 1024",
         },
         CreateError::OtherContext(queue) => Error::OtherContext { queue },
-        CreateError::NoRoom(queue, room) => Error::CqFull {
-            queue,
-            wanted: room.wanted,
-            free: room.free,
-            capacity: room.capacity,
-        },
+        CreateError::NoRoom(queue, room) => no_room(queue, room),
         CreateError::CqFailed(result) => Error::CqFailed { result },
         CreateError::NoTag => Error::TooManyQps,
         CreateError::Errno(errno) => {

@@ -125,6 +125,11 @@ pub(super) struct Room {
 }
 
 impl Room {
+    /// As many entries of the same CQ once more.
+    pub(super) fn again(&self) -> Result<Room, NoRoom> {
+        self.cq.reserve(self.entries)
+    }
+
     /// Ends the promise of a queue pair that is destroyed: the entries and the tag become free when
     /// later polls have shown that none of its completions is left.
     pub(super) fn retire(mut self, tag: &Arc<TagLease>) {

@@ -169,6 +169,19 @@ impl<T> SendFlight<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.ring.slots.iter().flatten().map(|sent| &sent.item)
     }
+
+    /// Takes everything out, oldest first, as if nothing had ever been pushed.
+    pub(crate) fn clear(&mut self) -> Vec<T> {
+        let items = (0..self.len()).map(|back| self.tail.wrapping_add(back));
+        let items = items.collect::<Vec<_>>();
+        let taken = items
+            .into_iter()
+            .filter_map(|seq| self.ring.slot(seq).take());
+        let taken = taken.map(|sent| sent.item).collect();
+        (self.tail, self.run) = (self.head, 0);
+        self.retired = self.signalled;
+        taken
+    }
 }
 
 /// Receives in flight.
@@ -272,6 +285,16 @@ impl<T> RecvFlight<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.ring.slots.iter().flatten()
     }
+
+    /// Takes everything out, oldest first, as if nothing had ever been pushed.
+    pub(crate) fn clear(&mut self) -> Vec<T> {
+        let oldest = self.head.wrapping_sub(self.ring.mask).wrapping_sub(1);
+        let seqs = (0..=self.ring.mask).map(|ahead| oldest.wrapping_add(ahead));
+        let taken = seqs.filter_map(|seq| self.ring.slot(seq).take());
+        let taken = taken.collect();
+        self.len = 0;
+        taken
+    }
 }
 
 #[cfg(test)]
@@ -286,6 +309,7 @@ mod tests {
         Push(bool),
         Undo,
         Complete(u32),
+        Clear,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -295,6 +319,7 @@ mod tests {
             // Mostly near the window, sometimes anywhere.
             4 => (0..40u32).prop_map(Step::Complete),
             1 => any::<u32>().prop_map(Step::Complete),
+            1 => Just(Step::Clear),
         ];
         prop::collection::vec(step, 0..200)
     }
@@ -324,6 +349,10 @@ mod tests {
                         let newest = model.pop_last();
                         prop_assert_eq!(flight.undo_push(), newest.map(|(_, (item, _))| item));
                         posted -= u32::from(newest.is_some());
+                    }
+                    Step::Clear => {
+                        let all: Vec<_> = std::mem::take(&mut model).into_values().map(|(item, _)| item).collect();
+                        prop_assert_eq!(flight.clear(), all);
                     }
                     Step::Complete(offset) => {
                         let seq = flight.tail.wrapping_add(offset);
@@ -378,6 +407,15 @@ mod tests {
                     Step::Undo => {
                         let newest = flight.head.wrapping_sub(1);
                         prop_assert_eq!(flight.undo_push(), model.remove(&newest));
+                    }
+                    Step::Clear => {
+                        let mut all: Vec<_> = std::mem::take(&mut model).into_values().collect();
+                        let mut cleared = flight.clear();
+                        all.sort_unstable();
+                        // In the order they were pushed, which the numbers are.
+                        prop_assert!(cleared.is_sorted());
+                        cleared.sort_unstable();
+                        prop_assert_eq!(cleared, all);
                     }
                     Step::Complete(back) => {
                         let seq = flight.head.wrapping_sub(back);

@@ -60,10 +60,11 @@ pub(crate) use modify::{
 pub(crate) use netdev::netdev_name;
 pub(crate) use pd::PdHandle;
 pub(crate) use qp::{
-    BatchRefused, Caps, CreateError, Health, QpHandle, QpSnapshot, Refused, Retired, Staging,
-    Transport, Unclaimed, Why,
+    BatchRefused, Caps, CreateError, Health, QpHandle, QpSnapshot, Refused, ResetError, Retired,
+    Staging, Transport, Unclaimed, Why,
 };
 pub(crate) use region::{Region, Shape};
+pub(crate) use room::NoRoom;
 #[cfg(test)]
 pub(crate) use tag::{in_use as tag_in_use, taken as tags_taken};
 pub(crate) use verbs::Verbs;

@@ -21,10 +21,11 @@ use super::ffi;
 ///    only during the call;
 /// 4. memory is accessed only through a region registered over it, within the range and the rights
 ///    of the region, and not any more once `dereg_mr` returned `Ok`;
-/// 5. memory named by a work request is not accessed any more once `destroy_qp` of its QP returned
-///    `Ok`, or once its completion was polled. The completion of a send stands for the unsignalled
+/// 5. memory named by a work request is not accessed any more once `destroy_qp` of its QP, or
+///    `modify_qp` to RESET, returned `Ok`, or once its completion was polled. The completion of a send stands for the unsignalled
 ///    sends before it, back to the last signalled one;
-/// 6. after `destroy_qp` returned `Ok`, no completion of its QP enters a CQ. Those that are in a CQ
+/// 6. after `destroy_qp`, or `modify_qp` to RESET, returned `Ok`, no completion of what was posted
+///    to its QP before enters a CQ. Those that are in a CQ
 ///    by then come out of it before `poll_cq` returns 0, and before it has returned more than the
 ///    CQ has entries.
 ///

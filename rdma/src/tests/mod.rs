@@ -8,6 +8,7 @@ mod lifetime;
 mod misbehaviour;
 mod oracle;
 mod posting;
+mod resets;
 mod room;
 mod sends;
 mod work;

@@ -4,6 +4,7 @@ mod batch;
 mod complete;
 mod create;
 mod post;
+mod reset;
 
 use std::mem::{self, ManuallyDrop};
 use std::ptr::NonNull;
@@ -26,6 +27,7 @@ pub(crate) use batch::{BatchRefused, Staging};
 pub(crate) use complete::{Retired, Unclaimed};
 pub(crate) use create::{Caps, CreateError};
 pub(crate) use post::{Refused, Why};
+pub(crate) use reset::ResetError;
 
 /// A queue pair.
 ///
