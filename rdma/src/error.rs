@@ -189,6 +189,9 @@ pub enum Error {
         /// The queue pair.
         qpn: u32,
     },
+    /// The shared receive queue was made in another protection domain than the queue pair.
+    #[error("the shared receive queue belongs to another protection domain than the queue pair")]
+    OtherDomain,
     /// Something failed on this queue pair before; no more can be posted to it.
     #[error("QP {qpn} is in the error state after an earlier failure; connect a new one")]
     QpFailed {
@@ -230,6 +233,16 @@ pub enum Error {
         /// The queue pair.
         qpn: u32,
     },
+    /// A completion was offered to a shared receive queue that did not post its work.
+    #[error("the completion is not of this shared receive queue")]
+    OtherSrq,
+    /// A post to this shared receive queue failed without a word about what was queued, or the device
+    /// reported a receive that was never posted to it, or twice.
+    #[error(
+        "the shared receive queue failed earlier: a post that may have been queued, or a \
+         completion that fits nothing; make a new one"
+    )]
+    SrqFailed,
     /// A completion was offered to a queue pair that did not post its work.
     #[error("the completion is not of QP {qpn}")]
     OtherQp {

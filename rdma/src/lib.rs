@@ -79,6 +79,7 @@ mod pd;
 mod port;
 mod qp;
 mod raw;
+mod srq;
 #[expect(
     unsafe_code,
     reason = "the C library, and memory that a device reaches by address"
@@ -105,5 +106,6 @@ pub use qp::{
     QpInfo, QpState, QpType, Qpn, Queue, Rc, Receives, Rejected, RemoteAccess, Reset, Returned,
     Rtr, RtrAttr, Rts, RtsAttr, State, Stopped, Uc, Ud, Wr,
 };
+pub use srq::Srq;
 pub use sys::{Leaks, leaks};
 pub use timer::{AckTimeout, RnrTimer};

@@ -9,6 +9,7 @@ use crate::device::verb_error;
 use crate::error::{Error, Result};
 use crate::mr::Mr;
 use crate::qp::{self, Qp, QpCap, Rc, Reset, Uc, Ud};
+use crate::srq::Srq;
 use crate::sys::{Errno, PdHandle, Region, Shape};
 
 /// A protection domain: queue pairs in it can use memory registered in it, and no other.
@@ -63,7 +64,24 @@ impl Pd {
     #[doc(alias = "ibv_create_qp")]
     #[doc(alias = "IBV_QPT_RC")]
     pub fn create_rc(&self, send_cq: &Cq, recv_cq: &Cq, cap: QpCap) -> Result<Qp<Rc, Reset>> {
-        qp::create(&self.handle, send_cq, recv_cq, cap)
+        qp::create(&self.handle, send_cq, recv_cq, None, cap)
+    }
+
+    /// As [`create_rc`](Self::create_rc), with receives from a shared receive queue. They complete on
+    /// `recv_cq`; `cap`'s receives do not count.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_rc`](Self::create_rc), and [`Error::OtherDomain`]. The first queue pair that
+    /// receives by a completion queue reserves room there for the whole shared queue.
+    pub fn create_rc_with_srq(
+        &self,
+        send_cq: &Cq,
+        recv_cq: &Cq,
+        srq: &Srq,
+        cap: QpCap,
+    ) -> Result<Qp<Rc, Reset>> {
+        qp::create(&self.handle, send_cq, recv_cq, Some(srq), cap)
     }
 
     /// Creates an unreliable-connected queue pair.
@@ -73,7 +91,24 @@ impl Pd {
     /// As [`create_rc`](Self::create_rc).
     #[doc(alias = "IBV_QPT_UC")]
     pub fn create_uc(&self, send_cq: &Cq, recv_cq: &Cq, cap: QpCap) -> Result<Qp<Uc, Reset>> {
-        qp::create(&self.handle, send_cq, recv_cq, cap)
+        qp::create(&self.handle, send_cq, recv_cq, None, cap)
+    }
+
+    /// As [`create_uc`](Self::create_uc), with receives from a shared receive queue. They complete on
+    /// `recv_cq`; `cap`'s receives do not count.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_rc`](Self::create_rc), and [`Error::OtherDomain`]. The first queue pair that
+    /// receives by a completion queue reserves room there for the whole shared queue.
+    pub fn create_uc_with_srq(
+        &self,
+        send_cq: &Cq,
+        recv_cq: &Cq,
+        srq: &Srq,
+        cap: QpCap,
+    ) -> Result<Qp<Uc, Reset>> {
+        qp::create(&self.handle, send_cq, recv_cq, Some(srq), cap)
     }
 
     /// Creates a datagram queue pair.
@@ -83,7 +118,24 @@ impl Pd {
     /// As [`create_rc`](Self::create_rc).
     #[doc(alias = "IBV_QPT_UD")]
     pub fn create_ud(&self, send_cq: &Cq, recv_cq: &Cq, cap: QpCap) -> Result<Qp<Ud, Reset>> {
-        qp::create(&self.handle, send_cq, recv_cq, cap)
+        qp::create(&self.handle, send_cq, recv_cq, None, cap)
+    }
+
+    /// As [`create_ud`](Self::create_ud), with receives from a shared receive queue. They complete on
+    /// `recv_cq`; `cap`'s receives do not count.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_rc`](Self::create_rc), and [`Error::OtherDomain`]. The first queue pair that
+    /// receives by a completion queue reserves room there for the whole shared queue.
+    pub fn create_ud_with_srq(
+        &self,
+        send_cq: &Cq,
+        recv_cq: &Cq,
+        srq: &Srq,
+        cap: QpCap,
+    ) -> Result<Qp<Ud, Reset>> {
+        qp::create(&self.handle, send_cq, recv_cq, Some(srq), cap)
     }
 
     pub(crate) fn handle(&self) -> &Arc<PdHandle> {

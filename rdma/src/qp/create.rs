@@ -6,6 +6,7 @@ use super::{Qp, QpType, Queue, Reset};
 use crate::cq::Cq;
 use crate::device::verb_error;
 use crate::error::{Error, Result};
+use crate::srq::Srq;
 use crate::sys::{Caps, CreateError, NoRoom, PdHandle, QpHandle};
 
 /// What a queue pair is to have room for.
@@ -71,6 +72,7 @@ pub(crate) fn create<T: QpType>(
     pd: &Arc<PdHandle>,
     send_cq: &Cq,
     recv_cq: &Cq,
+    srq: Option<&Srq>,
     cap: QpCap,
 ) -> Result<Qp<T, Reset>> {
     let caps = Caps {
@@ -80,9 +82,15 @@ pub(crate) fn create<T: QpType>(
         recv_pieces: cap.recv_pieces,
         inline: cap.inline,
     };
-    QpHandle::create(pd, send_cq.handle(), recv_cq.handle(), T::KIND.0, caps)
+    let srq = srq.map(Srq::shared);
+    QpHandle::create(pd, send_cq.handle(), recv_cq.handle(), srq, T::KIND.0, caps)
         .map(Qp::new)
-        .map_err(|error| create_error(error, pd.context().device(), cap))
+        .map_err(|error| {
+            let device = pd.context().device();
+            let (depths, pieces) = ((cap.send, cap.recv), (cap.send_pieces, cap.recv_pieces));
+            let object = format!("({}) for {cap:?}", T::NAME);
+            creation_error(error, "ibv_create_qp", &object, device, depths, pieces)
+        })
 }
 
 /// There is no room left in the CQ for a queue.
@@ -95,34 +103,36 @@ pub(super) fn no_room(queue: Queue, room: NoRoom) -> Error {
     }
 }
 
-fn create_error(error: CreateError, device: &str, cap: QpCap) -> Error {
+/// Why there is no queue pair, or shared receive queue. `depths` and `pieces` are what was asked for,
+/// of sends and receives.
+pub(crate) fn creation_error(
+    error: CreateError,
+    operation: &'static str,
+    object: &str,
+    device: &str,
+    depths: (u32, u32),
+    pieces: (u32, u32),
+) -> Error {
+    let of = |queue, (send, recv)| match queue {
+        Queue::Send => u64::from(send),
+        Queue::Recv => u64::from(recv),
+    };
     match error {
-        CreateError::TooDeep(queue) => {
-            let value = match queue {
-                Queue::Send => cap.send,
-                Queue::Recv => cap.recv,
-            };
-            Error::OutOfRange {
-                what: "queue depth",
-                value: u64::from(value),
-                rule: "at most 2^24",
-            }
-        }
+        CreateError::TooDeep(queue) => Error::OutOfRange {
+            what: "queue depth",
+            value: of(queue, depths),
+            rule: "at most 2^24",
+        },
         CreateError::Pieces(queue) => Error::OutOfRange {
             what: "number of buffers in one request",
-            value: u64::from(match queue {
-                Queue::Send => cap.send_pieces,
-                Queue::Recv => cap.recv_pieces,
-            }),
+            value: of(queue, pieces),
             rule: "1 to 1024",
         },
         CreateError::OtherContext(queue) => Error::OtherContext { queue },
         CreateError::NoRoom(queue, room) => no_room(queue, room),
         CreateError::CqFailed(result) => Error::CqFailed { result },
+        CreateError::OtherPd => Error::OtherDomain,
         CreateError::NoTag => Error::TooManyQps,
-        CreateError::Errno(errno) => {
-            let object = format!("of {device} for {cap:?}");
-            verb_error("ibv_create_qp", object, errno)
-        }
+        CreateError::Errno(errno) => verb_error(operation, format!("of {device} {object}"), errno),
     }
 }

@@ -48,7 +48,7 @@ pub(crate) const HEADER_LEN: usize = 40;
 
 impl Done {
     #[inline]
-    pub(super) fn new(retired: Retired, kind: Kind) -> Self {
+    pub(crate) fn new(retired: Retired, kind: Kind) -> Self {
         let wc = retired.wc;
         Done {
             bufs: retired.bufs,
@@ -73,7 +73,8 @@ impl Done {
         self.bufs.into_one()
     }
 
-    /// The message that a single buffer received, without a datagram's header; what the buffer shows
+    /// The message that a single buffer received, without a datagram's header (but of a shared receive
+    /// queue with it: that does not know what it received); what the buffer shows
     /// after other work. Empty if there is no buffer, or a list.
     #[must_use]
     pub fn message(&self) -> &[u8] {
@@ -197,7 +198,7 @@ impl Rejected {
 }
 
 /// Why a post did not go through.
-pub(super) fn post_error(why: Why, queue: Queue, qpn: u32) -> Error {
+pub(crate) fn post_error(why: Why, queue: Queue, qpn: u32) -> Error {
     let operation = match queue {
         Queue::Send => "ibv_post_send",
         Queue::Recv => "ibv_post_recv",

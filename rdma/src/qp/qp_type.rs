@@ -54,6 +54,8 @@ impl Connected for Rc {}
 impl Connected for Uc {}
 
 impl Kind {
+    pub(crate) const RC: Kind = Rc::KIND;
+
     /// Whether the peer answers.
     pub(crate) const fn is_reliable(self) -> bool {
         matches!(self.0, sys::Transport::Rc)

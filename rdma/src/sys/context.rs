@@ -125,6 +125,11 @@ impl ContextHandle {
         unsafe { (*self.raw.as_ptr()).ops.post_recv }
     }
 
+    pub(super) fn post_srq_recv(&self) -> Option<ffi::PostSrqRecv> {
+        // SAFETY: the context is open (invariant) and `ops` does not change.
+        unsafe { (*self.raw.as_ptr()).ops.post_srq_recv }
+    }
+
     pub(crate) fn query_device(&self) -> Result<DeviceLimits, Errno> {
         // SAFETY: integers and arrays of them: zero is a valid value.
         let mut attr: ffi::DeviceAttr = unsafe { mem::zeroed() };

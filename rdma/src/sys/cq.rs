@@ -125,6 +125,10 @@ pub(super) struct Room {
 }
 
 impl Room {
+    pub(super) fn is_of(&self, cq: &Arc<CqHandle>) -> bool {
+        Arc::ptr_eq(&self.cq, cq)
+    }
+
     /// As many entries of the same CQ once more.
     pub(super) fn again(&self) -> Result<Room, NoRoom> {
         self.cq.reserve(self.entries)

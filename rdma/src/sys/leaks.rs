@@ -18,6 +18,8 @@ pub struct Leaks {
     pub pds: u64,
     /// Memory regions that the device refused to deregister.
     pub regions: u64,
+    /// Shared receive queues that the device refused to destroy.
+    pub srqs: u64,
     /// Address handles that the device refused to destroy.
     pub ahs: u64,
     /// Open devices that could not be closed.
@@ -34,6 +36,7 @@ pub(super) enum Leak {
     Cq,
     Pd,
     Region,
+    Srq,
     Ah,
     Context,
     Bytes(usize),
@@ -45,6 +48,7 @@ struct Counters {
     cqs: AtomicU64,
     pds: AtomicU64,
     regions: AtomicU64,
+    srqs: AtomicU64,
     ahs: AtomicU64,
     contexts: AtomicU64,
     bytes: AtomicU64,
@@ -57,6 +61,7 @@ impl Counters {
             cqs: AtomicU64::new(0),
             pds: AtomicU64::new(0),
             regions: AtomicU64::new(0),
+            srqs: AtomicU64::new(0),
             ahs: AtomicU64::new(0),
             contexts: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -89,6 +94,7 @@ pub(super) fn leaked(what: Leak) {
             Leak::Cq => (&counters.cqs, 1),
             Leak::Pd => (&counters.pds, 1),
             Leak::Region => (&counters.regions, 1),
+            Leak::Srq => (&counters.srqs, 1),
             Leak::Ah => (&counters.ahs, 1),
             Leak::Context => (&counters.contexts, 1),
             Leak::Bytes(bytes) => (&counters.bytes, u64::try_from(bytes).unwrap_or(u64::MAX)),
@@ -105,6 +111,7 @@ pub fn leaks() -> Leaks {
         cqs: counters.cqs.load(Ordering::Relaxed),
         pds: counters.pds.load(Ordering::Relaxed),
         regions: counters.regions.load(Ordering::Relaxed),
+        srqs: counters.srqs.load(Ordering::Relaxed),
         ahs: counters.ahs.load(Ordering::Relaxed),
         contexts: counters.contexts.load(Ordering::Relaxed),
         bytes: counters.bytes.load(Ordering::Relaxed),

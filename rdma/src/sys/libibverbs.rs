@@ -44,6 +44,8 @@ type CreateQpFn = unsafe extern "C" fn(*mut ffi::Pd, *mut ffi::QpInitAttr) -> *m
 type ModifyQpFn = unsafe extern "C" fn(*mut ffi::Qp, *mut ffi::QpAttr, c_int) -> c_int;
 type QueryQpFn =
     unsafe extern "C" fn(*mut ffi::Qp, *mut ffi::QpAttr, c_int, *mut ffi::QpInitAttr) -> c_int;
+type CreateSrqFn = unsafe extern "C" fn(*mut ffi::Pd, *mut ffi::SrqInitAttr) -> *mut ffi::Srq;
+type DestroySrqFn = unsafe extern "C" fn(*mut ffi::Srq) -> c_int;
 type CreateAhFn = unsafe extern "C" fn(*mut ffi::Pd, *mut ffi::AhAttr) -> *mut ffi::Ah;
 type DestroyAhFn = unsafe extern "C" fn(*mut ffi::Ah) -> c_int;
 type DestroyQpFn = unsafe extern "C" fn(*mut ffi::Qp) -> c_int;
@@ -71,6 +73,8 @@ pub(crate) struct Libibverbs {
     destroy_qp: DestroyQpFn,
     create_ah: CreateAhFn,
     destroy_ah: DestroyAhFn,
+    create_srq: CreateSrqFn,
+    destroy_srq: DestroySrqFn,
 }
 
 impl Libibverbs {
@@ -122,6 +126,8 @@ impl Libibverbs {
             destroy_qp: bind!(c"ibv_destroy_qp" @ c"IBVERBS_1.1" as DestroyQpFn),
             create_ah: bind!(c"ibv_create_ah" @ c"IBVERBS_1.1" as CreateAhFn),
             destroy_ah: bind!(c"ibv_destroy_ah" @ c"IBVERBS_1.1" as DestroyAhFn),
+            create_srq: bind!(c"ibv_create_srq" @ c"IBVERBS_1.1" as CreateSrqFn),
+            destroy_srq: bind!(c"ibv_destroy_srq" @ c"IBVERBS_1.1" as DestroySrqFn),
         })
     }
 }
@@ -386,5 +392,19 @@ unsafe impl Verbs for Libibverbs {
     unsafe fn destroy_ah(&self, ah: NonNull<ffi::Ah>) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
         check(unsafe { (self.destroy_ah)(ah.as_ptr()) })
+    }
+
+    unsafe fn create_srq(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        attr: &mut ffi::SrqInitAttr,
+    ) -> Result<NonNull<ffi::Srq>, Errno> {
+        // SAFETY: the caller's promise; `attr` is a live struct.
+        non_null(unsafe { (self.create_srq)(pd.as_ptr(), attr) })
+    }
+
+    unsafe fn destroy_srq(&self, srq: NonNull<ffi::Srq>) -> Result<(), Errno> {
+        // SAFETY: the caller's promise.
+        check(unsafe { (self.destroy_srq)(srq.as_ptr()) })
     }
 }

@@ -37,6 +37,8 @@ mod qp;
 mod region;
 mod registered;
 mod room;
+mod shelf;
+mod srq;
 mod tag;
 mod verbs;
 mod work;
@@ -65,6 +67,7 @@ pub(crate) use qp::{
 };
 pub(crate) use region::{Region, Shape};
 pub(crate) use room::NoRoom;
+pub(crate) use srq::{SharedQueue, SrqHandle};
 #[cfg(test)]
 pub(crate) use tag::{in_use as tag_in_use, taken as tags_taken};
 pub(crate) use verbs::Verbs;

@@ -16,13 +16,14 @@ use super::ffi;
 /// 1. the pointer is valid and its object stays in place until the matching free, close, dealloc,
 ///    dereg or destroy returned `Ok`; an `Err` from those leaves it valid;
 /// 2. all functions, and those in `ops`, may be called from any thread, and at once from several;
-/// 3. `poll_cq` in `ops` writes at most as many entries as it was asked for; `post_send` and
-///    `post_recv` read the work request, its scatter list, and the bytes of one that is inline,
+/// 3. `poll_cq` in `ops` writes at most as many entries as it was asked for; `post_send`,
+///    `post_recv` and `post_srq_recv` read the work request, its scatter list, and the bytes of one that is inline,
 ///    only during the call;
 /// 4. memory is accessed only through a region registered over it, within the range and the rights
 ///    of the region, and not any more once `dereg_mr` returned `Ok`;
 /// 5. memory named by a work request is not accessed any more once `destroy_qp` of its QP, or
-///    `modify_qp` to RESET, returned `Ok`, or once its completion was polled. The completion of a send stands for the unsignalled
+///    `modify_qp` to RESET, returned `Ok`, or once its completion was polled; that of a
+///    shared receive queue, once `destroy_srq` returned `Ok`. The completion of a send stands for the unsignalled
 ///    sends before it, back to the last signalled one;
 /// 6. after `destroy_qp`, or `modify_qp` to RESET, returned `Ok`, no completion of what was posted
 ///    to its QP before enters a CQ. Those that are in a CQ
@@ -164,4 +165,16 @@ pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
     /// # Safety
     /// `ah` exists, and no work in flight names it.
     unsafe fn destroy_ah(&self, ah: NonNull<ffi::Ah>) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `pd` is allocated.
+    unsafe fn create_srq(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        attr: &mut ffi::SrqInitAttr,
+    ) -> Result<NonNull<ffi::Srq>, Errno>;
+
+    /// # Safety
+    /// `srq` exists, no queue pair uses it, and no event of it is unacknowledged.
+    unsafe fn destroy_srq(&self, srq: NonNull<ffi::Srq>) -> Result<(), Errno>;
 }

@@ -15,6 +15,7 @@ fn leaked_by(body: impl FnOnce(&Fake, Rig)) -> Leaks {
         cqs: after.cqs - before.cqs,
         pds: after.pds - before.pds,
         regions: after.regions - before.regions,
+        srqs: after.srqs - before.srqs,
         ahs: after.ahs - before.ahs,
         contexts: after.contexts - before.contexts,
         bytes: after.bytes - before.bytes,

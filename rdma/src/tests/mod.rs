@@ -11,6 +11,7 @@ mod posting;
 mod resets;
 mod room;
 mod sends;
+mod shared;
 mod work;
 
 use crate::sys::fake::{BadWr, Fake, PostFailure};

@@ -75,6 +75,7 @@ unsafe impl Verbs for Fake {
         context.ops.poll_cq = Some(ops::poll_cq);
         context.ops.post_send = Some(ops::post_send);
         context.ops.post_recv = Some(ops::post_recv);
+        context.ops.post_srq_recv = Some(ops::post_srq_recv);
         Ok(leak(FakeContext {
             context,
             fake: self.clone(),
@@ -298,6 +299,30 @@ unsafe impl Verbs for Fake {
     ) -> Result<(), Errno> {
         attr.qp_state = self.state().qp_state;
         init.cap.max_send_wr = 31;
+        Ok(())
+    }
+
+    unsafe fn create_srq(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        _: &mut ffi::SrqInitAttr,
+    ) -> Result<NonNull<ffi::Srq>, Errno> {
+        let handle = self.made("create_srq");
+        // SAFETY: integers and pointers: zero is a valid value.
+        let mut srq: ffi::Srq = unsafe { mem::zeroed() };
+        // SAFETY: the domain is allocated.
+        srq.context = unsafe { (*pd.as_ptr()).context };
+        srq.handle = handle;
+        Ok(leak(srq))
+    }
+
+    unsafe fn destroy_srq(&self, srq: NonNull<ffi::Srq>) -> Result<(), Errno> {
+        self.made("destroy_srq");
+        if self.state().refuse_destroy_srq {
+            return Err(Errno::new(libc::EBUSY));
+        }
+        // SAFETY: made by `create_srq` as a box.
+        drop(unsafe { Box::from_raw(srq.as_ptr()) });
         Ok(())
     }
 

@@ -65,6 +65,32 @@ pub(super) unsafe extern "C" fn post_recv(
     // SAFETY: the caller's promise.
     let qp = unsafe { &*qp };
     // SAFETY: the caller's promise.
+    unsafe { receive(qp.context, (qp.qp_num, qp.recv_cq.addr()), wr, bad) }
+}
+
+/// # Safety
+/// As `ibv_post_srq_recv`.
+pub(super) unsafe extern "C" fn post_srq_recv(
+    srq: *mut ffi::Srq,
+    wr: *mut ffi::RecvWr,
+    bad: *mut *mut ffi::RecvWr,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    let context = unsafe { (*srq).context };
+    // Which queue pair takes it, and so where its completion goes, is the test's to say.
+    // SAFETY: the caller's promise.
+    unsafe { receive(context, (0, 0), wr, bad) }
+}
+
+/// # Safety
+/// As `ibv_post_recv`, in `context`.
+unsafe fn receive(
+    context: *mut ffi::Context,
+    (qp_num, cq): (u32, usize),
+    wr: *mut ffi::RecvWr,
+    bad: *mut *mut ffi::RecvWr,
+) -> c_int {
+    // SAFETY: the caller's promise.
     let request = unsafe { &*wr };
     assert!(request.next.is_null());
     // SAFETY: as above.
@@ -72,8 +98,8 @@ pub(super) unsafe extern "C" fn post_recv(
     let posted = Posted {
         wr_id: request.wr_id,
         queue: Queue::Recv,
-        qp_num: qp.qp_num,
-        cq: qp.recv_cq.addr(),
+        qp_num,
+        cq,
         signalled: true,
         opcode: 0,
         flags: 0,
@@ -81,8 +107,8 @@ pub(super) unsafe extern "C" fn post_recv(
         length: elements.iter().map(|element| element.length).sum(),
         pieces: Pieces::new(elements),
     };
-    // SAFETY: the context of an existing QP is open.
-    let (result, bad_wr) = accept(&mut unsafe { fake_of(qp.context) }.state(), posted);
+    // SAFETY: an open context.
+    let (result, bad_wr) = accept(&mut unsafe { fake_of(context) }.state(), posted);
     match bad_wr {
         // SAFETY: `bad` is an out-pointer.
         Some(BadWr::Own) => unsafe { *bad = wr },

@@ -101,6 +101,7 @@ pub(crate) struct State {
     pub(crate) refuse_create_qp: bool,
     pub(crate) refuse_destroy_qp: bool,
     pub(crate) refuse_destroy_cq: bool,
+    pub(crate) refuse_destroy_srq: bool,
     pub(crate) refuse_dereg_mr: bool,
     pub(crate) refuse_dealloc_pd: bool,
     pub(crate) refuse_close: bool,
@@ -133,6 +134,7 @@ impl State {
             refuse_create_qp: false,
             refuse_destroy_qp: false,
             refuse_destroy_cq: false,
+            refuse_destroy_srq: false,
             refuse_dereg_mr: false,
             refuse_dealloc_pd: false,
             refuse_close: false,
@@ -174,6 +176,12 @@ impl State {
     pub(super) fn entries(&mut self, cq: usize) -> Option<&mut VecDeque<ffi::Wc>> {
         let found = self.cqs.iter_mut().find(|entries| entries.cq == cq);
         found.map(|entries| &mut entries.entries)
+    }
+
+    /// The only CQ there is.
+    pub(crate) fn only_cq(&self) -> usize {
+        assert_eq!(self.cqs.len(), 1);
+        self.cqs[0].cq
     }
 
     /// How many completions were not polled.

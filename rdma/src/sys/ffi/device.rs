@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use super::{PollCq, PostRecv, PostSend};
+use super::{PollCq, PostRecv, PostSend, PostSrqRecv};
 
 /// `struct ibv_device`.
 #[repr(C)]
@@ -26,7 +26,7 @@ pub(crate) struct ContextOps {
     pub(crate) poll_cq: Option<PollCq>,
     pub(crate) req_notify_cq: *mut c_void,
     pub(crate) compat_13_to_19: [*mut c_void; 7],
-    pub(crate) post_srq_recv: *mut c_void,
+    pub(crate) post_srq_recv: Option<PostSrqRecv>,
     pub(crate) compat_21_to_24: [*mut c_void; 4],
     pub(crate) post_send: Option<PostSend>,
     pub(crate) post_recv: Option<PostRecv>,

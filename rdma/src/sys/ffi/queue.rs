@@ -57,6 +57,34 @@ pub(crate) struct Cq {
     pub(crate) async_events_completed: u32,
 }
 
+/// `struct ibv_srq`.
+#[repr(C)]
+pub(crate) struct Srq {
+    pub(crate) context: *mut Context,
+    pub(crate) srq_context: *mut c_void,
+    pub(crate) pd: *mut Pd,
+    pub(crate) handle: u32,
+    pub(crate) mutex: libc::pthread_mutex_t,
+    pub(crate) cond: libc::pthread_cond_t,
+    pub(crate) events_completed: u32,
+}
+
+/// `struct ibv_srq_attr`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SrqAttr {
+    pub(crate) max_wr: u32,
+    pub(crate) max_sge: u32,
+    pub(crate) srq_limit: u32,
+}
+
+/// `struct ibv_srq_init_attr`.
+#[repr(C)]
+pub(crate) struct SrqInitAttr {
+    pub(crate) srq_context: *mut c_void,
+    pub(crate) attr: SrqAttr,
+}
+
 /// `struct ibv_qp`.
 #[repr(C)]
 pub(crate) struct Qp {
@@ -65,7 +93,7 @@ pub(crate) struct Qp {
     pub(crate) pd: *mut Pd,
     pub(crate) send_cq: *mut Cq,
     pub(crate) recv_cq: *mut Cq,
-    pub(crate) srq: *mut c_void,
+    pub(crate) srq: *mut Srq,
     pub(crate) handle: u32,
     pub(crate) qp_num: u32,
     pub(crate) state: u32,
@@ -92,7 +120,7 @@ pub(crate) struct QpInitAttr {
     pub(crate) qp_context: *mut c_void,
     pub(crate) send_cq: *mut Cq,
     pub(crate) recv_cq: *mut Cq,
-    pub(crate) srq: *mut c_void,
+    pub(crate) srq: *mut Srq,
     pub(crate) cap: QpCap,
     pub(crate) qp_type: u32,
     pub(crate) sq_sig_all: c_int,

@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-use super::{Cq, Qp};
+use super::{Cq, Qp, Srq};
 
 /// `enum ibv_wr_opcode`.
 pub(crate) mod opcode {
@@ -44,6 +44,9 @@ pub(crate) const WC_RECV_RDMA_WITH_IMM: u32 = 129;
 pub(crate) type PostSend = unsafe extern "C" fn(*mut Qp, *mut SendWr, *mut *mut SendWr) -> c_int;
 /// `ops.post_recv` of a context.
 pub(crate) type PostRecv = unsafe extern "C" fn(*mut Qp, *mut RecvWr, *mut *mut RecvWr) -> c_int;
+/// `ops.post_srq_recv` of a context.
+pub(crate) type PostSrqRecv =
+    unsafe extern "C" fn(*mut Srq, *mut RecvWr, *mut *mut RecvWr) -> c_int;
 /// `ops.poll_cq` of a context.
 pub(crate) type PollCq = unsafe extern "C" fn(*mut Cq, c_int, *mut Wc) -> c_int;
 

@@ -112,14 +112,7 @@ impl QpHandle {
         completion: &mut Completion<'_>,
     ) -> Result<Retired, NotInFlight> {
         let wc = *completion.wc();
-        // A remote write with immediate data fills no buffer, however long it is. Otherwise, more
-        // bytes than the buffers have: whatever this completion is, it is not of these.
-        let len = match wc.opcode {
-            ffi::WC_RECV_RDMA_WITH_IMM => 0,
-            _ => wc.byte_len,
-        };
-        let fits =
-            |posted: &mut Posted| wc.status != ffi::WC_SUCCESS || posted.bufs.try_set_len(len);
+        let fits = |posted: &mut Posted| posted.receives(&wc);
         let Posted { bufs, token, .. } = self.flight.recvs.retire(seq, fits)?;
         completion.use_up();
         Ok(Retired {
@@ -128,5 +121,19 @@ impl QpHandle {
             queue: Queue::Recv,
             wc,
         })
+    }
+}
+
+impl Posted {
+    /// Shows what a receive brought; `false` when it cannot be what was posted.
+    #[inline]
+    pub(in crate::sys) fn receives(&mut self, wc: &ffi::Wc) -> bool {
+        // A remote write with immediate data fills no buffer, however long it is. Otherwise, more
+        // bytes than the buffers have: whatever this completion is, it is not of these.
+        let len = match wc.opcode {
+            ffi::WC_RECV_RDMA_WITH_IMM => 0,
+            _ => wc.byte_len,
+        };
+        wc.status != ffi::WC_SUCCESS || self.bufs.try_set_len(len)
     }
 }

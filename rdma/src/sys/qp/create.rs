@@ -12,6 +12,7 @@ use super::super::flight::{MAX_DEPTH, RecvFlight, SendFlight};
 use super::super::leaks::{Leak, leaked};
 use super::super::pd::PdHandle;
 use super::super::room::NoRoom;
+use super::super::srq::SharedQueue;
 use super::super::tag::TagLease;
 use super::super::wr_id::Queue;
 use super::batch::Stage;
@@ -31,7 +32,7 @@ pub(crate) struct Caps {
 }
 
 /// More buffers for one request than any device takes.
-const MOST_PIECES: u32 = 1024;
+pub(in crate::sys) const MOST_PIECES: u32 = 1024;
 
 /// Why there is no queue pair.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub(crate) enum CreateError {
     CqFailed(c_int),
     /// 2^31 - 1 queue pairs are alive or not yet forgotten.
     NoTag,
+    /// The shared receive queue belongs to another domain.
+    OtherPd,
     /// The library refused.
     Errno(Errno),
 }
@@ -57,6 +60,7 @@ impl QpHandle {
         pd: &Arc<PdHandle>,
         send_cq: &Arc<CqHandle>,
         recv_cq: &Arc<CqHandle>,
+        srq: Option<&Arc<SharedQueue>>,
         transport: Transport,
         caps: Caps,
     ) -> Result<Self, CreateError> {
@@ -78,6 +82,14 @@ impl QpHandle {
                 return Err(CreateError::CqFailed(result));
             }
         }
+        let depth = caps.recv * u32::from(srq.is_none());
+        let caps = Caps {
+            recv: depth,
+            ..caps
+        };
+        if srq.is_some_and(|srq| !Arc::ptr_eq(srq.pd(), pd)) {
+            return Err(CreateError::OtherPd);
+        }
         let missing = || CreateError::Errno(Errno::new(libc::EOPNOTSUPP));
         let post_send = context.post_send().ok_or_else(missing)?;
         let post_recv = context.post_recv().ok_or_else(missing)?;
@@ -89,11 +101,15 @@ impl QpHandle {
             room(send_cq, Queue::Send, caps.send)?,
             room(recv_cq, Queue::Recv, caps.recv)?,
         ];
+        if let Some(srq) = srq {
+            srq.attach(recv_cq)
+                .map_err(|no_room| CreateError::NoRoom(Queue::Recv, no_room))?;
+        }
         let mut attr = ffi::QpInitAttr {
             qp_context: ptr::null_mut(),
             send_cq: send_cq.raw().as_ptr(),
             recv_cq: recv_cq.raw().as_ptr(),
-            srq: ptr::null_mut(),
+            srq: srq.map_or(ptr::null_mut(), |srq| srq.raw().as_ptr()),
             cap: ffi::QpCap {
                 // Some providers refuse a queue of depth 0; the table of depth 0 refuses every
                 // post.
@@ -151,6 +167,7 @@ impl QpHandle {
             pd: Arc::clone(pd),
             lease,
             rooms: Some(rooms),
+            _srq: srq.map(Arc::clone),
         })
     }
 }

@@ -20,12 +20,15 @@ use super::flight::{RecvFlight, SendFlight};
 use super::leaks::{Leak, leaked};
 use super::modify::Modify;
 use super::pd::PdHandle;
+use super::srq::SharedQueue;
 use super::tag::TagLease;
 use super::wr_id::{Queue, Tag};
 
 pub(crate) use batch::{BatchRefused, Staging};
 pub(crate) use complete::{Retired, Unclaimed};
+pub(super) use create::MOST_PIECES;
 pub(crate) use create::{Caps, CreateError};
+pub(super) use post::refused;
 pub(crate) use post::{Refused, Why};
 pub(crate) use reset::ResetError;
 
@@ -64,6 +67,8 @@ pub(crate) struct QpHandle {
     pd: Arc<PdHandle>,
     lease: Arc<TagLease>,
     rooms: Option<[Room; 2]>,
+    /// What it receives by, if not by itself.
+    _srq: Option<Arc<SharedQueue>>,
 }
 
 // SAFETY: verbs and the post functions may be called from any thread (promise 2 of `Verbs`); the
@@ -248,10 +253,10 @@ impl Flight {
 
 /// The memory of a request in flight, and the caller's number for it.
 #[derive(Debug)]
-struct Posted {
-    bufs: Bufs,
+pub(super) struct Posted {
+    pub(super) bufs: Bufs,
     /// Exposed memory that it names. Kept so that its keys cannot become another region's before the
     /// device is done.
     region: Option<Arc<ExposedRegion>>,
-    token: u64,
+    pub(super) token: u64,
 }

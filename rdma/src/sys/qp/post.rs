@@ -309,7 +309,7 @@ impl QpHandle {
 
 impl Posted {
     #[inline]
-    pub(super) fn new(bufs: Bufs, token: u64) -> Self {
+    pub(in crate::sys) fn new(bufs: Bufs, token: u64) -> Self {
         Posted {
             bufs,
             region: None,
@@ -319,7 +319,7 @@ impl Posted {
 }
 
 #[cold]
-pub(super) fn refused(why: Why, bufs: Bufs) -> Refused {
+pub(in crate::sys) fn refused(why: Why, bufs: Bufs) -> Refused {
     Refused {
         why,
         bufs: Some(bufs),
