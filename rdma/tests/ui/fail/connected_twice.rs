@@ -1,7 +1,7 @@
 //! A queue pair is taken through its states once.
 #![allow(dead_code, unused_must_use, reason = "compiled, not run")]
 
-use netprims_rdma::{Init, Qp, RtrAttr};
+use netprims_rdma::{Init, Qp, Rc, RtrAttr};
 
 fn connect(qp: Qp<Rc, Init>, attr: &RtrAttr) {
     let _ = qp.rtr(attr);

@@ -1,7 +1,7 @@
 //! A reference into a buffer must end before the device gets it.
 #![allow(dead_code, unused_must_use, reason = "compiled, not run")]
 
-use netprims_rdma::{Buf, Qp, Rts};
+use netprims_rdma::{Buf, Qp, Rc, Rts};
 
 fn send(qp: &mut Qp<Rc, Rts>, mut buf: Buf) {
     let bytes: &mut [u8] = &mut buf;

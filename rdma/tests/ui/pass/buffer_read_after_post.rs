@@ -1,6 +1,6 @@
 #![allow(dead_code, unused_must_use, reason = "compiled, not run")]
 
-use netprims_rdma::{Buf, Qp, Rts};
+use netprims_rdma::{Buf, Qp, Rc, Rts};
 
 fn peek(qp: &mut Qp<Rc, Rts>, buf: Buf) -> Option<u8> {
     let first = buf.first().copied();

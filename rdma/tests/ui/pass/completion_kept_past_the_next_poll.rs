@@ -1,6 +1,6 @@
 #![allow(dead_code, unused_must_use, reason = "compiled, not run")]
 
-use netprims_rdma::{Cq, Error, Qp, Rts};
+use netprims_rdma::{Cq, Error, Qp, Rc, Rts};
 
 fn late(cq: &mut Cq, qp: &mut Qp<Rc, Rts>) -> Result<(), Error> {
     let mut kept: Vec<_> = cq.poll()?.collect();

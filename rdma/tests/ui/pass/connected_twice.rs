@@ -1,6 +1,6 @@
 #![allow(dead_code, unused_must_use, reason = "compiled, not run")]
 
-use netprims_rdma::{Init, Qp, RtrAttr};
+use netprims_rdma::{Init, Qp, Rc, RtrAttr};
 
 fn connect(qp: Qp<Rc, Init>, attr: &RtrAttr) {
     if let Err(failed) = qp.rtr(attr) {

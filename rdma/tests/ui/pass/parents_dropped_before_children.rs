@@ -1,6 +1,6 @@
 #![allow(dead_code, unused_must_use, reason = "compiled, not run")]
 
-use netprims_rdma::{Buf, Context, Cq, Mr, Pd, Qp, Rts};
+use netprims_rdma::{Buf, Context, Cq, Mr, Pd, Qp, Rc, Rts};
 
 // Children keep their parents: there is no wrong order to get wrong.
 fn drop_in_any_order(context: Context, pd: Pd, memory: Mr, cq: Cq, qp: Qp<Rc, Rts>, buf: Buf) {

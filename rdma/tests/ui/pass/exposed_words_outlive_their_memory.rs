@@ -1,0 +1,14 @@
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use netprims_rdma::ExposedMr;
+
+fn last(memory: ExposedMr) -> u64 {
+    let words: &[AtomicU64] = memory.words();
+    let last = words[0].load(Ordering::Acquire);
+    drop(memory);
+    last
+}
+
+fn main() {}

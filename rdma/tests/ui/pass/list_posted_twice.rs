@@ -1,0 +1,10 @@
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use netprims_rdma::{BufList, Qp, Rc, Rts, Wr};
+
+fn send(qp: &mut Qp<Rc, Rts>, list: BufList, other: BufList) {
+    let _ = qp.post(Wr::send(list), 0);
+    let _ = qp.post(Wr::send(other), 1);
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use netprims_rdma::{Buf, Qp, Rc, RemoteSlice, Rts, Wr};
+
+fn read(qp: &mut Qp<Rc, Rts>, buf: Buf, there: RemoteSlice) {
+    let _ = qp.post(Wr::read(buf, there), 0);
+}
+
+fn main() {}
