@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::cq::Cq;
+use crate::cq::{CompChannel, Cq};
 use crate::device::{Transport, verb_error};
 use crate::error::{Error, Result};
 use crate::gid::{GidChoice, GidEntry, GidIndex, select};
 use crate::limits::DeviceLimits;
 use crate::pd::Pd;
 use crate::port::{PortInfo, PortNum};
-use crate::sys::{ContextHandle, Errno, PdHandle, Poller};
+use crate::sys::{ChannelHandle, ContextHandle, Errno, PdHandle, Poller};
 
 /// No port has more GIDs than an address vector can name 256 times over; a driver that claims more
 /// gets no more read.
@@ -153,8 +153,50 @@ impl Context {
             let object = format!("of {} for {capacity} completions", self.device_name());
             verb_error("ibv_create_cq", object, errno)
         };
-        Poller::create(&self.handle, capacity)
+        Poller::create(&self.handle, capacity, None)
             .map(Cq::new)
+            .map_err(failed)
+    }
+
+    /// As [`create_cq`](Self::create_cq), for one that can be waited for, by a channel of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_cq`](Self::create_cq), and [`Error::Verb`] for the channel; EMFILE: no descriptor
+    /// is left.
+    pub fn create_cq_with_events(&self, capacity: u32) -> Result<Cq> {
+        self.create_cq_on(capacity, &self.create_comp_channel()?)
+    }
+
+    /// As [`create_cq`](Self::create_cq), for one that can be waited for by `channel`, which several
+    /// may share.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_cq`](Self::create_cq), and [`Error::OtherChannel`].
+    pub fn create_cq_on(&self, capacity: u32, channel: &CompChannel) -> Result<Cq> {
+        if !channel.is_of(&self.handle) {
+            return Err(Error::OtherChannel);
+        }
+        let failed = |errno| {
+            let object = format!("of {} for {capacity} completions", self.device_name());
+            verb_error("ibv_create_cq", object, errno)
+        };
+        Poller::create(&self.handle, capacity, Some(channel.handle()))
+            .map(Cq::new)
+            .map_err(failed)
+    }
+
+    /// Creates a completion channel.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Verb`]; EMFILE: no descriptor is left.
+    #[doc(alias = "ibv_create_comp_channel")]
+    pub fn create_comp_channel(&self) -> Result<CompChannel> {
+        let failed = |errno| self.failed("ibv_create_comp_channel", errno);
+        ChannelHandle::create(&self.handle)
+            .map(CompChannel::new)
             .map_err(failed)
     }
 

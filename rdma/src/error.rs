@@ -99,6 +99,12 @@ pub enum Error {
         /// Whose completions it should take.
         queue: Queue,
     },
+    /// The completion channel belongs to another open device.
+    #[error("the completion channel belongs to another open device than the completion queue")]
+    OtherChannel,
+    /// The completion queue was made without a channel, so nothing tells of its completions.
+    #[error("the completion queue has no channel; make it with create_cq_with_events")]
+    NoChannel,
     /// So many queue pairs are alive, or destroyed and possibly still in a completion queue, that
     /// they cannot be told apart any more.
     #[error(

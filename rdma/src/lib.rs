@@ -91,7 +91,7 @@ mod timer;
 
 pub use ah::{Ah, Datagram, Path, Qkey};
 pub use context::Context;
-pub use cq::{Completion, Completions, Cq, WcOpcode, WcStatus};
+pub use cq::{Arm, CompChannel, Completion, Completions, Cq, CqNumber, WcOpcode, WcStatus};
 pub use device::{Device, NodeType, Transport};
 pub use error::{Error, Result};
 pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};

@@ -1,5 +1,6 @@
 //! Completion queues.
 
+mod channel;
 mod opcode;
 mod status;
 
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::sys::{CqHandle, Poller};
 
-pub use crate::sys::{Completion, Completions};
+pub use crate::sys::{Completion, Completions, CqNumber};
+pub use channel::{Arm, CompChannel};
 pub use opcode::WcOpcode;
 pub use status::WcStatus;
 
@@ -29,6 +31,10 @@ impl Cq {
 
     pub(crate) fn handle(&self) -> &Arc<CqHandle> {
         self.poller.cq()
+    }
+
+    pub(crate) fn has_nothing_fetched(&self) -> bool {
+        self.poller.is_used_up()
     }
 
     /// How many completions it has room for: what was asked for, or what the device granted if that

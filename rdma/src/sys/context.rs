@@ -115,6 +115,11 @@ impl ContextHandle {
         unsafe { (*self.raw.as_ptr()).ops.poll_cq }
     }
 
+    pub(super) fn req_notify_cq(&self) -> Option<ffi::ReqNotifyCq> {
+        // SAFETY: the context is open (invariant) and `ops` does not change.
+        unsafe { (*self.raw.as_ptr()).ops.req_notify_cq }
+    }
+
     pub(super) fn post_send(&self) -> Option<ffi::PostSend> {
         // SAFETY: the context is open (invariant) and `ops` does not change.
         unsafe { (*self.raw.as_ptr()).ops.post_send }

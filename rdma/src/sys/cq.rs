@@ -9,8 +9,9 @@ use std::slice;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::channel::{ChannelHandle, CqNumber};
 use super::context::ContextHandle;
-use super::errno::Errno;
+use super::errno::{Errno, check};
 use super::ffi;
 use super::leaks::{Leak, leaked};
 use super::room::{Ledger, NoRoom};
@@ -33,6 +34,9 @@ pub(crate) struct CqHandle {
     context: Arc<ContextHandle>,
     raw: NonNull<ffi::Cq>,
     poll: ffi::PollCq,
+    notify: Option<ffi::ReqNotifyCq>,
+    number: CqNumber,
+    channel: Option<Arc<ChannelHandle>>,
     ledger: Mutex<Ledger>,
     /// The epoch of the newest retired queue pair.
     retired: AtomicU64,
@@ -48,11 +52,19 @@ unsafe impl Send for CqHandle {}
 unsafe impl Sync for CqHandle {}
 
 impl CqHandle {
-    fn create(context: &Arc<ContextHandle>, capacity: u32) -> Result<Arc<Self>, Errno> {
+    fn create(
+        context: &Arc<ContextHandle>,
+        capacity: u32,
+        channel: Option<&Arc<ChannelHandle>>,
+    ) -> Result<Arc<Self>, Errno> {
         let poll = context.poll_cq().ok_or(Errno::new(libc::EOPNOTSUPP))?;
         let entries = c_int::try_from(capacity).map_err(|_| Errno::new(libc::EINVAL))?;
-        // SAFETY: a `ContextHandle` is open.
-        let raw = unsafe { context.verbs().create_cq(context.raw(), entries) }?;
+        let number = CqNumber::next();
+        let channel = channel.filter(|channel| channel.is_of(context));
+        let raw_channel = channel.map(|channel| channel.raw());
+        let verbs = context.verbs();
+        // SAFETY: a `ContextHandle` is open; the channel exists in it, and the CQ keeps it.
+        let raw = unsafe { verbs.create_cq(context.raw(), entries, raw_channel, number.get()) }?;
         // SAFETY: just created, so its fields may be read.
         let granted = unsafe { (*raw.as_ptr()).cqe };
         let granted = u32::try_from(granted).unwrap_or(0);
@@ -60,6 +72,9 @@ impl CqHandle {
             context: Arc::clone(context),
             raw,
             poll,
+            notify: context.req_notify_cq(),
+            number,
+            channel: channel.map(Arc::clone),
             ledger: Mutex::new(Ledger::new(capacity.min(granted))),
             retired: AtomicU64::new(0),
             size: capacity.max(granted),
@@ -69,6 +84,21 @@ impl CqHandle {
 
     pub(crate) fn context(&self) -> &Arc<ContextHandle> {
         &self.context
+    }
+
+    pub(crate) fn number(&self) -> CqNumber {
+        self.number
+    }
+
+    pub(crate) fn channel(&self) -> Option<&Arc<ChannelHandle>> {
+        self.channel.as_ref()
+    }
+
+    /// Asks for one event when the next completion comes, or the next solicited one.
+    pub(crate) fn arm(&self, solicited_only: bool) -> Result<(), Errno> {
+        let notify = self.notify.ok_or(Errno::new(libc::EOPNOTSUPP))?;
+        // SAFETY: the CQ exists (invariant); `notify` is its context's.
+        check(unsafe { notify(self.raw.as_ptr(), c_int::from(solicited_only)) })
     }
 
     pub(super) fn raw(&self) -> NonNull<ffi::Cq> {
@@ -106,8 +136,8 @@ impl CqHandle {
 
 impl Drop for CqHandle {
     fn drop(&mut self) {
-        // SAFETY: exists until here (invariant). No completion channel is attached, and the crate
-        // fetches no async events, so none is unacknowledged.
+        // SAFETY: exists until here (invariant). Its completion events are acknowledged as they are
+        // fetched, and the crate fetches no async events, so none stays unacknowledged.
         let result = unsafe { self.context.verbs().destroy_cq(self.raw) };
         if result.is_err() {
             // The CQ is still there, so its context must not be closed.
@@ -189,8 +219,12 @@ struct Waiting {
 }
 
 impl Poller {
-    pub(crate) fn create(context: &Arc<ContextHandle>, capacity: u32) -> Result<Self, Errno> {
-        let cq = CqHandle::create(context, capacity)?;
+    pub(crate) fn create(
+        context: &Arc<ContextHandle>,
+        capacity: u32,
+        channel: Option<&Arc<ChannelHandle>>,
+    ) -> Result<Self, Errno> {
+        let cq = CqHandle::create(context, capacity, channel)?;
         Ok(Poller {
             cq,
             batch: Box::new([ffi::Wc::default(); BATCH]),
@@ -213,11 +247,22 @@ impl Poller {
         if self.taken == self.fetched {
             self.fetch()?;
         }
+        Ok(self.rest())
+    }
+
+    /// Whether nothing that was fetched is left.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.taken == self.fetched
+    }
+
+    /// What was fetched and not taken.
+    #[inline]
+    fn rest(&mut self) -> Completions<'_> {
         let rest = self.batch.get(self.taken..self.fetched).unwrap_or(&[]);
-        Ok(Completions {
+        Completions {
             rest: rest.iter(),
             taken: &mut self.taken,
-        })
+        }
     }
 
     #[inline]

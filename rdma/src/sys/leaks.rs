@@ -14,6 +14,8 @@ pub struct Leaks {
     pub qps: u64,
     /// Completion queues that the device refused to destroy.
     pub cqs: u64,
+    /// Completion channels that the device refused to destroy.
+    pub channels: u64,
     /// Protection domains that the device refused to free.
     pub pds: u64,
     /// Memory regions that the device refused to deregister.
@@ -34,6 +36,7 @@ pub struct Leaks {
 pub(super) enum Leak {
     Qp,
     Cq,
+    Channel,
     Pd,
     Region,
     Srq,
@@ -46,6 +49,7 @@ pub(super) enum Leak {
 struct Counters {
     qps: AtomicU64,
     cqs: AtomicU64,
+    channels: AtomicU64,
     pds: AtomicU64,
     regions: AtomicU64,
     srqs: AtomicU64,
@@ -59,6 +63,7 @@ impl Counters {
         Counters {
             qps: AtomicU64::new(0),
             cqs: AtomicU64::new(0),
+            channels: AtomicU64::new(0),
             pds: AtomicU64::new(0),
             regions: AtomicU64::new(0),
             srqs: AtomicU64::new(0),
@@ -92,6 +97,7 @@ pub(super) fn leaked(what: Leak) {
         let (counter, by) = match what {
             Leak::Qp => (&counters.qps, 1),
             Leak::Cq => (&counters.cqs, 1),
+            Leak::Channel => (&counters.channels, 1),
             Leak::Pd => (&counters.pds, 1),
             Leak::Region => (&counters.regions, 1),
             Leak::Srq => (&counters.srqs, 1),
@@ -109,6 +115,7 @@ pub fn leaks() -> Leaks {
     with(|counters| Leaks {
         qps: counters.qps.load(Ordering::Relaxed),
         cqs: counters.cqs.load(Ordering::Relaxed),
+        channels: counters.channels.load(Ordering::Relaxed),
         pds: counters.pds.load(Ordering::Relaxed),
         regions: counters.regions.load(Ordering::Relaxed),
         srqs: counters.srqs.load(Ordering::Relaxed),

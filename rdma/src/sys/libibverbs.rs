@@ -1,6 +1,6 @@
 //! The real library, bound at run time.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::mem::{offset_of, size_of};
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
@@ -37,8 +37,18 @@ type AllocPdFn = unsafe extern "C" fn(*mut ffi::Context) -> *mut ffi::Pd;
 type DeallocPdFn = unsafe extern "C" fn(*mut ffi::Pd) -> c_int;
 type RegMrFn = unsafe extern "C" fn(*mut ffi::Pd, *mut c_void, usize, c_int) -> *mut ffi::Mr;
 type DeregMrFn = unsafe extern "C" fn(*mut ffi::Mr) -> c_int;
-type CreateCqFn =
-    unsafe extern "C" fn(*mut ffi::Context, c_int, *mut c_void, *mut c_void, c_int) -> *mut ffi::Cq;
+type CreateChannelFn = unsafe extern "C" fn(*mut ffi::Context) -> *mut ffi::CompChannel;
+type DestroyChannelFn = unsafe extern "C" fn(*mut ffi::CompChannel) -> c_int;
+type GetCqEventFn =
+    unsafe extern "C" fn(*mut ffi::CompChannel, *mut *mut ffi::Cq, *mut *mut c_void) -> c_int;
+type AckCqEventsFn = unsafe extern "C" fn(*mut ffi::Cq, c_uint);
+type CreateCqFn = unsafe extern "C" fn(
+    *mut ffi::Context,
+    c_int,
+    *mut c_void,
+    *mut ffi::CompChannel,
+    c_int,
+) -> *mut ffi::Cq;
 type DestroyCqFn = unsafe extern "C" fn(*mut ffi::Cq) -> c_int;
 type CreateQpFn = unsafe extern "C" fn(*mut ffi::Pd, *mut ffi::QpInitAttr) -> *mut ffi::Qp;
 type ModifyQpFn = unsafe extern "C" fn(*mut ffi::Qp, *mut ffi::QpAttr, c_int) -> c_int;
@@ -65,6 +75,10 @@ pub(crate) struct Libibverbs {
     dealloc_pd: DeallocPdFn,
     reg_mr: RegMrFn,
     dereg_mr: DeregMrFn,
+    create_channel: CreateChannelFn,
+    destroy_channel: DestroyChannelFn,
+    get_cq_event: GetCqEventFn,
+    ack_cq_events: AckCqEventsFn,
     create_cq: CreateCqFn,
     destroy_cq: DestroyCqFn,
     create_qp: CreateQpFn,
@@ -118,6 +132,10 @@ impl Libibverbs {
             dealloc_pd: bind!(c"ibv_dealloc_pd" @ c"IBVERBS_1.1" as DeallocPdFn),
             reg_mr: bind!(c"ibv_reg_mr" @ c"IBVERBS_1.1" as RegMrFn),
             dereg_mr: bind!(c"ibv_dereg_mr" @ c"IBVERBS_1.1" as DeregMrFn),
+            create_channel: bind!(c"ibv_create_comp_channel" @ c"IBVERBS_1.0" as CreateChannelFn),
+            destroy_channel: bind!(c"ibv_destroy_comp_channel" @ c"IBVERBS_1.0" as DestroyChannelFn),
+            get_cq_event: bind!(c"ibv_get_cq_event" @ c"IBVERBS_1.1" as GetCqEventFn),
+            ack_cq_events: bind!(c"ibv_ack_cq_events" @ c"IBVERBS_1.1" as AckCqEventsFn),
             create_cq: bind!(c"ibv_create_cq" @ c"IBVERBS_1.1" as CreateCqFn),
             destroy_cq: bind!(c"ibv_destroy_cq" @ c"IBVERBS_1.1" as DestroyCqFn),
             create_qp: bind!(c"ibv_create_qp" @ c"IBVERBS_1.1" as CreateQpFn),
@@ -322,22 +340,44 @@ unsafe impl Verbs for Libibverbs {
         check(unsafe { (self.dereg_mr)(mr.as_ptr()) })
     }
 
+    unsafe fn create_channel(
+        &self,
+        context: NonNull<ffi::Context>,
+    ) -> Result<NonNull<ffi::CompChannel>, Errno> {
+        // SAFETY: the caller's promise.
+        non_null(unsafe { (self.create_channel)(context.as_ptr()) })
+    }
+
+    unsafe fn destroy_channel(&self, channel: NonNull<ffi::CompChannel>) -> Result<(), Errno> {
+        // SAFETY: the caller's promise.
+        check(unsafe { (self.destroy_channel)(channel.as_ptr()) })
+    }
+
+    unsafe fn next_event(&self, channel: NonNull<ffi::CompChannel>) -> Result<usize, Errno> {
+        let (mut cq, mut number) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the channel exists; both are out-pointers to live pointers.
+        let result = unsafe { (self.get_cq_event)(channel.as_ptr(), &mut cq, &mut number) };
+        if result != 0 {
+            return Err(Errno::last());
+        }
+        // SAFETY: the CQ of an event exists at least until the event is acknowledged, because
+        // `ibv_destroy_cq` waits for that.
+        unsafe { (self.ack_cq_events)(cq, 1) };
+        Ok(number.addr())
+    }
+
     unsafe fn create_cq(
         &self,
         context: NonNull<ffi::Context>,
         entries: c_int,
+        channel: Option<NonNull<ffi::CompChannel>>,
+        number: usize,
     ) -> Result<NonNull<ffi::Cq>, Errno> {
-        // SAFETY: the context is open; no completion channel and no user pointer are given, and
-        // vector 0 exists on every device.
-        non_null(unsafe {
-            (self.create_cq)(
-                context.as_ptr(),
-                entries,
-                ptr::null_mut(),
-                ptr::null_mut(),
-                0,
-            )
-        })
+        let channel = channel.map_or(ptr::null_mut(), NonNull::as_ptr);
+        let number = ptr::without_provenance_mut(number);
+        // SAFETY: the caller's promise; the user pointer is a number that nobody follows, and vector
+        // 0 exists on every device.
+        non_null(unsafe { (self.create_cq)(context.as_ptr(), entries, number, channel, 0) })
     }
 
     unsafe fn destroy_cq(&self, cq: NonNull<ffi::Cq>) -> Result<(), Errno> {

@@ -10,6 +10,7 @@
 mod ah;
 mod buf;
 mod bufs;
+mod channel;
 mod context;
 #[cfg(test)]
 pub(crate) mod counting;
@@ -48,6 +49,8 @@ pub(crate) use ah::AhHandle;
 pub use buf::Buf;
 pub(crate) use bufs::Payload;
 pub use bufs::{BufList, Bufs};
+pub(crate) use channel::ChannelHandle;
+pub use channel::CqNumber;
 pub(crate) use context::{ContextHandle, DeviceLimits, PortNumbers, RawGid};
 pub use cq::{Completion, Completions};
 pub(crate) use cq::{CqHandle, Poller};

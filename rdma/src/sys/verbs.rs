@@ -113,10 +113,32 @@ pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
 
     /// # Safety
     /// `context` is open.
+    unsafe fn create_channel(
+        &self,
+        context: NonNull<ffi::Context>,
+    ) -> Result<NonNull<ffi::CompChannel>, Errno>;
+
+    /// # Safety
+    /// `channel` exists, and no completion queue uses it.
+    unsafe fn destroy_channel(&self, channel: NonNull<ffi::CompChannel>) -> Result<(), Errno>;
+
+    /// Fetches an event and acknowledges it: the number of its completion queue. EAGAIN where there
+    /// is none and the channel's descriptor does not block.
+    ///
+    /// # Safety
+    /// `channel` exists.
+    unsafe fn next_event(&self, channel: NonNull<ffi::CompChannel>) -> Result<usize, Errno>;
+
+    /// With events by `channel`, which bear `number`.
+    ///
+    /// # Safety
+    /// `context` is open; `channel` exists in it, for as long as the completion queue.
     unsafe fn create_cq(
         &self,
         context: NonNull<ffi::Context>,
         entries: c_int,
+        channel: Option<NonNull<ffi::CompChannel>>,
+        number: usize,
     ) -> Result<NonNull<ffi::Cq>, Errno>;
 
     /// # Safety

@@ -13,6 +13,7 @@ fn leaked_by(body: impl FnOnce(&Fake, Rig)) -> Leaks {
     Leaks {
         qps: after.qps - before.qps,
         cqs: after.cqs - before.cqs,
+        channels: after.channels - before.channels,
         pds: after.pds - before.pds,
         regions: after.regions - before.regions,
         srqs: after.srqs - before.srqs,

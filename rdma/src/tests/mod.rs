@@ -3,6 +3,7 @@
 mod allocations;
 mod batches;
 mod completions;
+mod events;
 mod leaks;
 mod lifetime;
 mod misbehaviour;

@@ -73,6 +73,7 @@ unsafe impl Verbs for Fake {
         let mut context: ffi::Context = unsafe { mem::zeroed() };
         context.device = device.as_ptr();
         context.ops.poll_cq = Some(ops::poll_cq);
+        context.ops.req_notify_cq = Some(ops::req_notify_cq);
         context.ops.post_send = Some(ops::post_send);
         context.ops.post_recv = Some(ops::post_recv);
         context.ops.post_srq_recv = Some(ops::post_srq_recv);
@@ -218,10 +219,52 @@ unsafe impl Verbs for Fake {
         Ok(())
     }
 
+    unsafe fn create_channel(
+        &self,
+        context: NonNull<ffi::Context>,
+    ) -> Result<NonNull<ffi::CompChannel>, Errno> {
+        self.made("create_channel");
+        // Each byte in it is an event.
+        // SAFETY: two plain arguments.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_SEMAPHORE | libc::EFD_CLOEXEC) };
+        assert!(fd >= 0);
+        Ok(leak(ffi::CompChannel {
+            context: context.as_ptr(),
+            fd,
+            refcnt: 0,
+        }))
+    }
+
+    unsafe fn destroy_channel(&self, channel: NonNull<ffi::CompChannel>) -> Result<(), Errno> {
+        self.made("destroy_channel");
+        // SAFETY: made by `create_channel` as a box.
+        let channel = unsafe { Box::from_raw(channel.as_ptr()) };
+        // SAFETY: its own descriptor.
+        unsafe { libc::close(channel.fd) };
+        Ok(())
+    }
+
+    unsafe fn next_event(&self, channel: NonNull<ffi::CompChannel>) -> Result<usize, Errno> {
+        // SAFETY: an existing channel.
+        let fd = unsafe { (*channel.as_ptr()).fd };
+        let mut one = 0_u64;
+        // SAFETY: eight bytes to read into.
+        let read = unsafe { libc::read(fd, (&raw mut one).cast(), 8) };
+        if read != 8 {
+            return Err(Errno::last());
+        }
+        let mut state = self.state();
+        let index = state.events.iter().position(|(of, _)| *of == fd);
+        let (_, number) = state.events.remove(index.expect("an event"));
+        Ok(number)
+    }
+
     unsafe fn create_cq(
         &self,
         context: NonNull<ffi::Context>,
         entries: c_int,
+        channel: Option<NonNull<ffi::CompChannel>>,
+        number: usize,
     ) -> Result<NonNull<ffi::Cq>, Errno> {
         if entries == 0 {
             return Err(Errno::new(libc::EINVAL));
@@ -231,9 +274,14 @@ unsafe impl Verbs for Fake {
         let mut cq: ffi::Cq = unsafe { mem::zeroed() };
         cq.context = context.as_ptr();
         cq.cqe = self.state().grant.unwrap_or(entries);
+        // SAFETY: an existing channel.
+        let bell = channel.map(|channel| unsafe { (*channel.as_ptr()).fd });
         let cq = leak(cq);
         self.state().cqs.push(Entries {
             cq: cq.addr().get(),
+            number,
+            bell,
+            armed: false,
             // Room for what a test completes, so that completing allocates nothing.
             entries: VecDeque::with_capacity(256),
         });

@@ -179,3 +179,13 @@ pub(super) unsafe extern "C" fn poll_cq(
     }
     written
 }
+
+/// # Safety
+/// As `ibv_req_notify_cq`.
+pub(super) unsafe extern "C" fn req_notify_cq(cq: *mut ffi::Cq, _: c_int) -> c_int {
+    // SAFETY: the caller's promise.
+    let context = unsafe { (*cq).context };
+    // SAFETY: the context of an existing CQ is open.
+    unsafe { fake_of(context) }.state().arm(cq.addr());
+    0
+}

@@ -82,6 +82,10 @@ pub(crate) struct Registered {
 #[derive(Debug)]
 pub(super) struct Entries {
     pub(super) cq: usize,
+    /// The number its events bear, and the descriptor that is written to with each.
+    pub(super) number: usize,
+    pub(super) bell: Option<i32>,
+    pub(super) armed: bool,
     pub(super) entries: VecDeque<ffi::Wc>,
 }
 
@@ -90,6 +94,8 @@ pub(super) struct Entries {
 pub(crate) struct State {
     /// In posting order.
     pub(crate) posted: VecDeque<Posted>,
+    /// Events not fetched: of which descriptor, and their numbers.
+    pub(super) events: Vec<(i32, usize)>,
     /// Completions not polled.
     pub(super) cqs: Vec<Entries>,
     pub(crate) regions: Vec<Registered>,
@@ -126,6 +132,7 @@ impl State {
         State {
             // Room for what a test posts, so that posting allocates nothing.
             posted: VecDeque::with_capacity(256),
+            events: Vec::new(),
             cqs: Vec::new(),
             regions: Vec::new(),
             refused_dma: 0,
@@ -212,6 +219,26 @@ impl State {
             qp_num: posted.qp_num,
             ..ffi::Wc::default()
         });
+        self.ring(posted.cq);
+    }
+
+    /// Says that a CQ has something, if it is to.
+    fn ring(&mut self, cq: usize) {
+        let Some(entries) = self.cqs.iter_mut().find(|entries| entries.cq == cq) else {
+            return;
+        };
+        if let (true, Some(bell)) = (std::mem::take(&mut entries.armed), entries.bell) {
+            self.events.push((bell, entries.number));
+            let one = 1_u64;
+            // SAFETY: eight bytes to write.
+            let written = unsafe { libc::write(bell, (&raw const one).cast(), 8) };
+            assert_eq!(written, 8);
+        }
+    }
+
+    pub(super) fn arm(&mut self, cq: usize) {
+        let found = self.cqs.iter_mut().find(|entries| entries.cq == cq);
+        found.expect("an existing CQ").armed = true;
     }
 
     /// Writes to memory, if a region allows it.

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use super::{PollCq, PostRecv, PostSend, PostSrqRecv};
+use super::{PollCq, PostRecv, PostSend, PostSrqRecv, ReqNotifyCq};
 
 /// `struct ibv_device`.
 #[repr(C)]
@@ -24,7 +24,7 @@ pub(crate) struct ContextOps {
     pub(crate) memory_windows: [*mut c_void; 3],
     pub(crate) compat_create_cq: *mut c_void,
     pub(crate) poll_cq: Option<PollCq>,
-    pub(crate) req_notify_cq: *mut c_void,
+    pub(crate) req_notify_cq: Option<ReqNotifyCq>,
     pub(crate) compat_13_to_19: [*mut c_void; 7],
     pub(crate) post_srq_recv: Option<PostSrqRecv>,
     pub(crate) compat_21_to_24: [*mut c_void; 4],

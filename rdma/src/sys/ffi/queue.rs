@@ -43,11 +43,19 @@ pub(crate) mod state {
     pub(crate) const ERR: u32 = 6;
 }
 
+/// `struct ibv_comp_channel`.
+#[repr(C)]
+pub(crate) struct CompChannel {
+    pub(crate) context: *mut Context,
+    pub(crate) fd: c_int,
+    pub(crate) refcnt: c_int,
+}
+
 /// `struct ibv_cq`.
 #[repr(C)]
 pub(crate) struct Cq {
     pub(crate) context: *mut Context,
-    pub(crate) channel: *mut c_void,
+    pub(crate) channel: *mut CompChannel,
     pub(crate) cq_context: *mut c_void,
     pub(crate) handle: u32,
     pub(crate) cqe: c_int,

@@ -50,6 +50,9 @@ pub(crate) type PostSrqRecv =
 /// `ops.poll_cq` of a context.
 pub(crate) type PollCq = unsafe extern "C" fn(*mut Cq, c_int, *mut Wc) -> c_int;
 
+/// `ops.req_notify_cq` of a context.
+pub(crate) type ReqNotifyCq = unsafe extern "C" fn(*mut Cq, c_int) -> c_int;
+
 /// `struct ibv_sge`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
