@@ -4,6 +4,7 @@
 
 mod interop;
 mod pair;
+mod work;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -11,12 +12,14 @@ use std::time::{Duration, Instant};
 use lab_tests::gate;
 use netprims_rdma::{
     Buf, Device, Done, Endpoint, Error, GidIndex, GidReason, GidType, Leaks, Mtu, NodeType,
-    PortNum, PortState, Psn, QpCap, QpState, Queue, RtrAttr, RtsAttr, Transport, WcOpcode, Wr,
-    WcStatus, leaks,
+    PortNum, PortState, Psn, QpCap, QpState, Queue, RtrAttr, RtsAttr, Transport, WcOpcode,
+    WcStatus, Wr, leaks,
 };
 use pair::{Pair, drain, index, open};
 use rstest::rstest;
 
+/// How long to wait for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);
 const PORT: PortNum = PortNum::FIRST;
 const DEPTH: QpCap = QpCap::new(8, 8);
 

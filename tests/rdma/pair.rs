@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use lab_tests::Rxe;
 use netprims_rdma::{
-    AckTimeout, Buf, Context, Cq, Device, Done, Endpoint, GidIndex, Init, Mr, Mtu, Pd, Psn, Qp,
-    QpType, Queue, Rc, RtrAttr, Rts, RtsAttr, State,
+    AckTimeout, Buf, Connected, Context, Cq, Device, Done, Endpoint, GidIndex, Init, Mr, Mtu, Pd,
+    Psn, Qp, QpType, Queue, Rc, RtrAttr, Rts, RtsAttr, State,
 };
 
 use super::{DEPTH, PORT};
@@ -33,21 +33,7 @@ impl Pair {
         let new = || pd.create_rc(&cq, &cq, DEPTH).unwrap().init(PORT).unwrap();
         let (mut a, mut b) = (new(), new());
         prepare(&memory, &mut a, &mut b);
-        let index = index(rxe);
-        let gid = context.query_gid(PORT, index).unwrap().gid;
-        let (psn_a, psn_b) = (Psn::new(0xff_fffe).unwrap(), Psn::new(7).unwrap());
-        let lid = context.query_port(PORT).unwrap().lid;
-        let endpoint =
-            |qp: &Qp<Rc, Init>, psn| Endpoint::new(qp.number(), psn).at_lid(lid).at_gid(gid);
-        let (end_a, end_b) = (endpoint(&a, psn_a), endpoint(&b, psn_b));
-        let connect = |qp: Qp<Rc, Init>, remote, psn| {
-            let rtr = RtrAttr::new(remote, Mtu::B1024).via_gid(index);
-            // Soft-RoCE takes 7 retries for endless ones.
-            let patience = AckTimeout::at_least(Duration::from_millis(8));
-            let rts = RtsAttr::new(psn).ack_timeout(patience).retries(6);
-            qp.rtr(&rtr).unwrap().rts(&rts).unwrap()
-        };
-        let (a, b) = (connect(a, end_b, psn_a), connect(b, end_a, psn_b));
+        let (a, b) = connect(&context, index(rxe), a, b);
         Pair {
             context,
             pd,
@@ -84,6 +70,28 @@ impl Pair {
         }
         (of_a, of_b)
     }
+}
+
+/// Connects two queue pairs of one device.
+pub(crate) fn connect<T: Connected>(
+    context: &Context,
+    index: GidIndex,
+    a: Qp<T, Init>,
+    b: Qp<T, Init>,
+) -> (Qp<T, Rts>, Qp<T, Rts>) {
+    let gid = context.query_gid(PORT, index).unwrap().gid;
+    let (psn_a, psn_b) = (Psn::new(0xff_fffe).unwrap(), Psn::new(7).unwrap());
+    let lid = context.query_port(PORT).unwrap().lid;
+    let endpoint = |qp: &Qp<T, Init>, psn| Endpoint::new(qp.number(), psn).at_lid(lid).at_gid(gid);
+    let (end_a, end_b) = (endpoint(&a, psn_a), endpoint(&b, psn_b));
+    let connect = |qp: Qp<T, Init>, remote, psn| {
+        let rtr = RtrAttr::new(remote, Mtu::B1024).via_gid(index);
+        // Soft-RoCE takes 7 retries for endless ones.
+        let patience = AckTimeout::at_least(Duration::from_millis(8));
+        let rts = RtsAttr::new(psn).ack_timeout(patience).retries(6);
+        qp.rtr(&rtr).unwrap().rts(&rts).unwrap()
+    };
+    (connect(a, end_b, psn_a), connect(b, end_a, psn_b))
 }
 
 pub(crate) fn open(rxe: &Rxe) -> Context {

@@ -84,12 +84,6 @@ impl<'a> Work<'a> {
         Work::new(opcode::FETCH_ADD, 0, atomic(at, add, 0))
     }
 
-    /// Takes the validity from a key of this side.
-    #[inline]
-    pub(crate) const fn local_invalidate(rkey: u32) -> Self {
-        Work::new(opcode::LOCAL_INVALIDATE, rkey, [0; 4])
-    }
-
     /// As it was, but as a datagram for queue pair `qpn` at `ah`.
     #[inline]
     pub(crate) fn to(mut self, ah: &'a Arc<AhHandle>, qpn: u32, qkey: u32) -> Self {

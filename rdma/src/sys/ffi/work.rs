@@ -14,7 +14,6 @@ pub(crate) mod opcode {
     pub(crate) const READ: u32 = 4;
     pub(crate) const COMPARE_SWAP: u32 = 5;
     pub(crate) const FETCH_ADD: u32 = 6;
-    pub(crate) const LOCAL_INVALIDATE: u32 = 7;
     pub(crate) const SEND_WITH_INVALIDATE: u32 = 9;
 }
 

@@ -131,7 +131,7 @@ impl<'a> Staging<'_, 'a> {
             .push(work.request(0, (ptr::null_mut(), count), flags));
         stage.entries.push(Staged {
             posted: Posted {
-                region,
+                _region: region,
                 ..Posted::new(bufs, token)
             },
             signalled: work.is_signalled(),

@@ -151,7 +151,6 @@ impl QpHandle {
             tag: lease.tag(),
             health: Health::Good,
             number,
-            transport,
             max_send_pieces: caps.send_pieces,
             max_recv_pieces: caps.recv_pieces,
             // The driver has written how many it grants: what was asked for or more.

@@ -53,7 +53,6 @@ pub(crate) struct QpHandle {
     tag: Tag,
     health: Health,
     number: u32,
-    transport: Transport,
     /// The longest message that its port can carry, in bytes.
     max_message: u32,
     max_send_pieces: u32,
@@ -257,6 +256,6 @@ pub(super) struct Posted {
     pub(super) bufs: Bufs,
     /// Exposed memory that it names. Kept so that its keys cannot become another region's before the
     /// device is done.
-    region: Option<Arc<ExposedRegion>>,
+    _region: Option<Arc<ExposedRegion>>,
     pub(super) token: u64,
 }

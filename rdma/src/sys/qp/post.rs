@@ -91,7 +91,7 @@ impl QpHandle {
                 one = part.element();
                 let pieces: (*mut ffi::Sge, c_int) = (&mut one, 1);
                 let posted = Posted {
-                    region: Some(part.region()),
+                    _region: Some(part.region()),
                     ..Posted::new(bufs, token)
                 };
                 // SAFETY: the element names bytes of the region in `posted`, and lives in this frame.
@@ -312,7 +312,7 @@ impl Posted {
     pub(in crate::sys) fn new(bufs: Bufs, token: u64) -> Self {
         Posted {
             bufs,
-            region: None,
+            _region: None,
             token,
         }
     }
