@@ -97,14 +97,14 @@ pub use error::{Error, Result};
 pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
 pub use limits::DeviceLimits;
 pub use mr::{
-    Buf, BufList, Bufs, Exposed, ExposedMr, Local, Mr, RemoteKey, RemoteSlice, RemoteWord,
+    Buf, BufList, Bufs, Exposed, ExposedMr, Local, Mr, RemoteKey, RemoteSlice, RemoteWord, Window,
 };
 pub use pd::Pd;
 pub use port::{Lid, LinkLayer, Mtu, PortInfo, PortNum, PortState};
 pub use qp::{
-    Batch, BatchRejected, Connected, Done, Endpoint, Failed, Init, InitAttr, Psn, Qp, QpCap,
-    QpInfo, QpState, QpType, Qpn, Queue, Rc, Receives, Rejected, RemoteAccess, Reset, Returned,
-    Rtr, RtrAttr, Rts, RtsAttr, State, Stopped, Uc, Ud, Wr,
+    Batch, BatchRejected, BindWr, Connected, Done, Endpoint, Failed, Init, InitAttr, Psn, Qp,
+    QpCap, QpInfo, QpState, QpType, Qpn, Queue, Rc, Receives, Rejected, RemoteAccess, Reset,
+    Returned, Rtr, RtrAttr, Rts, RtsAttr, State, Stopped, Uc, Ud, Wr,
 };
 pub use srq::Srq;
 pub use sys::{Leaks, leaks};

@@ -53,6 +53,10 @@ impl Pd {
 }
 
 impl ExposedMr {
+    pub(super) fn region(&self) -> &Arc<ExposedRegion> {
+        &self.region
+    }
+
     /// How many bytes it has.
     #[must_use]
     pub fn len(&self) -> usize {

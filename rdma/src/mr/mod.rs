@@ -3,6 +3,7 @@
 mod exposed;
 mod local;
 mod remote;
+mod window;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ pub use crate::sys::{Buf, BufList, Bufs};
 pub use exposed::{Exposed, ExposedMr};
 pub use local::Local;
 pub use remote::{RemoteKey, RemoteSlice, RemoteWord};
+pub use window::Window;
 
 /// Registered memory for this host's own use, cut into [`Buf`]s of one size.
 ///

@@ -58,7 +58,10 @@ impl RemoteAccess {
     /// Compare-and-swap, fetch-and-add.
     #[doc(alias = "IBV_ACCESS_REMOTE_ATOMIC")]
     pub const ATOMIC: RemoteAccess = RemoteAccess(1 << 3);
-    /// All of these.
+    /// Of memory: windows may be bound to parts of it.
+    #[doc(alias = "IBV_ACCESS_MW_BIND")]
+    pub const WINDOWS: RemoteAccess = RemoteAccess(1 << 4);
+    /// Write, read and atomics.
     pub const ALL: RemoteAccess = RemoteAccess(0b1110);
 
     /// Whether all of `other` is allowed.

@@ -42,7 +42,7 @@ pub use rtr::RtrAttr;
 pub(crate) use rtr::in_range;
 pub use rts::RtsAttr;
 pub use state::{Failed, Init, Receives, Reset, Rtr, Rts, State, Stopped};
-pub use wr::Wr;
+pub use wr::{BindWr, Wr};
 
 /// A queue pair of type `T`, in the state `S`.
 ///
@@ -275,6 +275,18 @@ impl<T: QpType> Qp<T, Rts> {
     #[must_use]
     pub fn max_inline(&self) -> u32 {
         self.handle.max_inline()
+    }
+}
+
+impl Qp<Rc, Rts> {
+    /// Posts a request that binds a window.
+    ///
+    /// # Errors
+    ///
+    /// As [`post`](Self::post).
+    #[doc(alias = "ibv_bind_mw")]
+    pub fn post_bind(&mut self, wr: BindWr<'_>, token: u64) -> Result<(), Rejected> {
+        self.post(wr.0, token)
     }
 }
 

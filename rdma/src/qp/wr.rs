@@ -1,10 +1,12 @@
 //! Work requests for the send queue.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
-use super::{Connected, QpType, Rc, Ud};
+use super::{Connected, QpType, Rc, RemoteAccess, Ud};
 use crate::ah::Datagram;
-use crate::mr::{Local, RemoteKey, RemoteSlice, RemoteWord};
+use crate::error::Result;
+use crate::mr::{Bufs, Local, RemoteKey, RemoteSlice, RemoteWord, Window};
 use crate::sys::{Payload, Work};
 
 /// One work request for the send queue of a queue pair of type `T`: what to do, with which
@@ -168,6 +170,43 @@ impl<'a> Wr<'a, Rc> {
         Wr::new(work, old.into().into_payload())
     }
 }
+
+impl<'a> Wr<'a, Rc> {
+    /// Gives peers a key to `range` of a window's region, with the rights of `access`, and says what
+    /// they must know to use it. The key is valid once the request has completed, until it is
+    /// [invalidated](Self::invalidate), by this side or a peer, or the window is dropped. A window that
+    /// has a valid key is not given another one: the request fails.
+    ///
+    /// A batch cannot have it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`](crate::Error::OutOfRange): the range is not within the region.
+    #[doc(alias = "IBV_WR_BIND_MW")]
+    pub fn bind(
+        window: &'a mut Window,
+        range: Range<usize>,
+        access: RemoteAccess,
+    ) -> Result<(BindWr<'a>, RemoteSlice)> {
+        let there = window.prepare(range, access)?;
+        let work = Work::bind(window.handle_mut());
+        let wr = Wr::new(work, Payload::Bufs(Bufs::None));
+        Ok((BindWr(wr), there))
+    }
+
+    /// Takes the validity from the window's key, and waits for the requests before it.
+    #[doc(alias = "IBV_WR_LOCAL_INV")]
+    #[inline]
+    pub fn invalidate(window: &Window) -> Self {
+        let work = Work::local_invalidate(window.key().number());
+        Wr::new(work, Payload::Bufs(Bufs::None)).fenced()
+    }
+}
+
+/// A request that binds a window; [`Qp::post_bind`](super::Qp::post_bind) posts it.
+#[derive(Debug)]
+#[must_use = "it does nothing until it is posted"]
+pub struct BindWr<'a>(pub(super) Wr<'a, Rc>);
 
 impl<'a> Wr<'a, Ud> {
     /// Sends the bytes that the buffers show, as one packet, to one queue pair or a group of them.

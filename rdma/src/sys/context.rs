@@ -115,6 +115,16 @@ impl ContextHandle {
         unsafe { (*self.raw.as_ptr()).ops.poll_cq }
     }
 
+    pub(super) fn alloc_mw(&self) -> Option<ffi::AllocMw> {
+        // SAFETY: the context is open (invariant) and `ops` does not change.
+        unsafe { (*self.raw.as_ptr()).ops.alloc_mw }
+    }
+
+    pub(super) fn dealloc_mw(&self) -> Option<ffi::DeallocMw> {
+        // SAFETY: the context is open (invariant) and `ops` does not change.
+        unsafe { (*self.raw.as_ptr()).ops.dealloc_mw }
+    }
+
     pub(super) fn req_notify_cq(&self) -> Option<ffi::ReqNotifyCq> {
         // SAFETY: the context is open (invariant) and `ops` does not change.
         unsafe { (*self.raw.as_ptr()).ops.req_notify_cq }

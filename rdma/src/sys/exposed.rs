@@ -65,6 +65,10 @@ impl ExposedRegion {
         self.registered.rkey()
     }
 
+    pub(super) fn raw(&self) -> NonNull<ffi::Mr> {
+        self.registered.raw()
+    }
+
     pub(super) fn lkey(&self) -> u32 {
         self.registered.lkey()
     }
@@ -141,7 +145,7 @@ impl ExposedRegion {
         true
     }
 
-    fn has(&self, offset: usize, len: usize) -> bool {
+    pub(crate) fn has(&self, offset: usize, len: usize) -> bool {
         offset.checked_add(len).is_some_and(|end| end <= self.len)
     }
 

@@ -20,6 +20,8 @@ pub struct Leaks {
     pub pds: u64,
     /// Memory regions that the device refused to deregister.
     pub regions: u64,
+    /// Memory windows that the device refused to free.
+    pub windows: u64,
     /// Shared receive queues that the device refused to destroy.
     pub srqs: u64,
     /// Address handles that the device refused to destroy.
@@ -39,6 +41,7 @@ pub(super) enum Leak {
     Channel,
     Pd,
     Region,
+    Window,
     Srq,
     Ah,
     Context,
@@ -52,6 +55,7 @@ struct Counters {
     channels: AtomicU64,
     pds: AtomicU64,
     regions: AtomicU64,
+    windows: AtomicU64,
     srqs: AtomicU64,
     ahs: AtomicU64,
     contexts: AtomicU64,
@@ -66,6 +70,7 @@ impl Counters {
             channels: AtomicU64::new(0),
             pds: AtomicU64::new(0),
             regions: AtomicU64::new(0),
+            windows: AtomicU64::new(0),
             srqs: AtomicU64::new(0),
             ahs: AtomicU64::new(0),
             contexts: AtomicU64::new(0),
@@ -100,6 +105,7 @@ pub(super) fn leaked(what: Leak) {
             Leak::Channel => (&counters.channels, 1),
             Leak::Pd => (&counters.pds, 1),
             Leak::Region => (&counters.regions, 1),
+            Leak::Window => (&counters.windows, 1),
             Leak::Srq => (&counters.srqs, 1),
             Leak::Ah => (&counters.ahs, 1),
             Leak::Context => (&counters.contexts, 1),
@@ -118,6 +124,7 @@ pub fn leaks() -> Leaks {
         channels: counters.channels.load(Ordering::Relaxed),
         pds: counters.pds.load(Ordering::Relaxed),
         regions: counters.regions.load(Ordering::Relaxed),
+        windows: counters.windows.load(Ordering::Relaxed),
         srqs: counters.srqs.load(Ordering::Relaxed),
         ahs: counters.ahs.load(Ordering::Relaxed),
         contexts: counters.contexts.load(Ordering::Relaxed),

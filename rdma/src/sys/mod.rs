@@ -42,6 +42,7 @@ mod shelf;
 mod srq;
 mod tag;
 mod verbs;
+mod window;
 mod work;
 mod wr_id;
 
@@ -74,5 +75,6 @@ pub(crate) use srq::{SharedQueue, SrqHandle};
 #[cfg(test)]
 pub(crate) use tag::{in_use as tag_in_use, taken as tags_taken};
 pub(crate) use verbs::Verbs;
+pub(crate) use window::WindowHandle;
 pub(crate) use work::{RemoteAddress, Work};
 pub use wr_id::Queue;

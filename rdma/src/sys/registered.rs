@@ -58,6 +58,10 @@ impl Registered {
         })
     }
 
+    pub(super) fn raw(&self) -> NonNull<ffi::Mr> {
+        self.raw
+    }
+
     #[inline]
     pub(super) fn lkey(&self) -> u32 {
         self.lkey

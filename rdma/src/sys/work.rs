@@ -6,7 +6,10 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::ah::AhHandle;
+use super::exposed::ExposedRegion;
 use super::ffi::{self, opcode, send_flag};
+use super::pd::PdHandle;
+use super::window::WindowHandle;
 
 /// Memory on the peer's side: where it begins there, and the key to it.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,7 @@ pub(crate) struct Work<'a> {
     /// How many bytes it may move.
     bytes: (u32, u32),
     ah: Option<&'a Arc<AhHandle>>,
+    window: Option<&'a WindowHandle>,
     objects: PhantomData<&'a ()>,
 }
 
@@ -39,6 +43,7 @@ impl<'a> Work<'a> {
             wr,
             bytes: (0, u32::MAX),
             ah: None,
+            window: None,
             objects: PhantomData,
         }
     }
@@ -82,6 +87,20 @@ impl<'a> Work<'a> {
     #[inline]
     pub(crate) const fn fetch_add(at: RemoteAddress, add: u64) -> Self {
         Work::new(opcode::FETCH_ADD, 0, atomic(at, add, 0))
+    }
+
+    /// Takes the validity from a key of this side.
+    #[inline]
+    pub(crate) const fn local_invalidate(rkey: u32) -> Self {
+        Work::new(opcode::LOCAL_INVALIDATE, rkey, [0; 4])
+    }
+
+    /// Binds a window as it is prepared. It is nobody else's until the request is posted.
+    #[inline]
+    pub(crate) fn bind(window: &'a mut WindowHandle) -> Self {
+        let mut work = Work::new(opcode::BIND_MW, 0, [0; 4]);
+        work.window = Some(window);
+        work
     }
 
     /// As it was, but as a datagram for queue pair `qpn` at `ah`.
@@ -143,6 +162,30 @@ impl<'a> Work<'a> {
         self.flags & send_flag::SIGNALED != 0
     }
 
+    /// Whether the objects it names are of this domain.
+    #[inline]
+    pub(super) fn is_of(&self, pd: &Arc<PdHandle>) -> bool {
+        self.ah.is_none_or(|ah| Arc::ptr_eq(ah.pd(), pd))
+            && self
+                .window
+                .is_none_or(|window| Arc::ptr_eq(window.pd(), pd))
+    }
+
+    /// The exposed memory that it names, to keep it.
+    #[inline]
+    pub(super) fn region(&self) -> Option<Arc<ExposedRegion>> {
+        self.window.map(|window| Arc::clone(window.region()))
+    }
+
+    /// It was posted.
+    #[inline]
+    pub(super) fn posted(&self) {
+        if let Some(window) = self.window {
+            // SAFETY: `bind`, the only one to set it, had it exclusively for `'a`.
+            unsafe { window.posted() };
+        }
+    }
+
     #[inline]
     pub(super) const fn ah(&self) -> Option<&'a Arc<AhHandle>> {
         self.ah
@@ -166,7 +209,7 @@ impl<'a> Work<'a> {
             imm_or_rkey: self.imm_or_rkey,
             wr: self.wr,
             remote_srqn: 0,
-            bind_or_tso: [ptr::null_mut(); 6],
+            bind_or_tso: self.window.map_or(ffi::BindMw::NOTHING, WindowHandle::bind),
         }
     }
 }

@@ -16,6 +16,7 @@ fn leaked_by(body: impl FnOnce(&Fake, Rig)) -> Leaks {
         channels: after.channels - before.channels,
         pds: after.pds - before.pds,
         regions: after.regions - before.regions,
+        windows: after.windows - before.windows,
         srqs: after.srqs - before.srqs,
         ahs: after.ahs - before.ahs,
         contexts: after.contexts - before.contexts,

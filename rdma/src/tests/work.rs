@@ -324,3 +324,49 @@ fn only_exposed_memory_has_remote_rights() {
         (64, 8, 64)
     );
 }
+
+#[test]
+fn a_window_has_a_new_key_each_time_and_keeps_its_memory() {
+    let mut rig = Rig::new();
+    let mut qp = rig.qp();
+    let exposed = rig.pd.register_exposed(64, RemoteAccess::WINDOWS).unwrap();
+    let mut window = exposed.alloc_window().unwrap();
+    let first = window.key();
+    assert!(Wr::bind(&mut window, 8..65, RemoteAccess::READ).is_err());
+    let (wr, there) = Wr::bind(&mut window, 8..24, RemoteAccess::READ).unwrap();
+    qp.post_bind(wr, 1).unwrap();
+    assert_eq!(
+        (there.len(), there.addr()),
+        (16, exposed.remote().addr() + 8)
+    );
+    assert_eq!(window.key(), there.key());
+    assert_ne!(window.key(), first);
+    qp.post(Wr::invalidate(&window), 2).unwrap();
+    let posted = rig.fake.posted(Queue::Send);
+    assert_eq!(posted[1].imm_or_rkey, there.key().number());
+    assert_eq!((posted[0].opcode, posted[1].opcode), (8, 7));
+    let regions = rig.fake.state().regions.len();
+    drop((exposed, window));
+    assert_eq!(rig.fake.state().count("dealloc_mw"), 1);
+    assert_eq!(
+        rig.fake.state().regions.len(),
+        regions,
+        "a request still names it"
+    );
+    rig.fake.complete(Queue::Send, 0, 0);
+    drop(rig.complete_all(&mut qp).unwrap());
+    assert_eq!(rig.fake.state().regions.len(), regions - 1);
+}
+
+#[test]
+fn a_window_that_was_not_bound_keeps_its_key() {
+    let rig = Rig::new();
+    let mut qp = rig.qp();
+    let exposed = rig.pd.register_exposed(64, RemoteAccess::WINDOWS).unwrap();
+    let mut window = exposed.alloc_window().unwrap();
+    let first = window.key();
+    rig.fail_next_post(libc::ENOMEM, BadWr::Own, false);
+    let (wr, _) = Wr::bind(&mut window, 0..64, RemoteAccess::READ).unwrap();
+    assert!(qp.post_bind(wr, 1).is_err());
+    assert_eq!(window.key(), first);
+}

@@ -33,7 +33,7 @@ fn leak<T>(value: T) -> NonNull<T> {
 }
 
 impl Fake {
-    fn made(&self, call: &'static str) -> u32 {
+    pub(super) fn made(&self, call: &'static str) -> u32 {
         let mut state = self.state();
         state.calls.push(call);
         state.next_number += 1;
@@ -74,6 +74,8 @@ unsafe impl Verbs for Fake {
         context.device = device.as_ptr();
         context.ops.poll_cq = Some(ops::poll_cq);
         context.ops.req_notify_cq = Some(ops::req_notify_cq);
+        context.ops.alloc_mw = Some(ops::alloc_mw);
+        context.ops.dealloc_mw = Some(ops::dealloc_mw);
         context.ops.post_send = Some(ops::post_send);
         context.ops.post_recv = Some(ops::post_recv);
         context.ops.post_srq_recv = Some(ops::post_srq_recv);

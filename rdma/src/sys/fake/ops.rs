@@ -189,3 +189,29 @@ pub(super) unsafe extern "C" fn req_notify_cq(cq: *mut ffi::Cq, _: c_int) -> c_i
     unsafe { fake_of(context) }.state().arm(cq.addr());
     0
 }
+
+/// # Safety
+/// As `ibv_alloc_mw`.
+pub(super) unsafe extern "C" fn alloc_mw(pd: *mut ffi::Pd, kind: u32) -> *mut ffi::Mw {
+    // SAFETY: the caller's promise.
+    let context = unsafe { (*pd).context };
+    // SAFETY: the context of an allocated domain is open.
+    let handle = unsafe { fake_of(context) }.made("alloc_mw");
+    Box::into_raw(Box::new(ffi::Mw {
+        context,
+        pd,
+        rkey: handle << 8,
+        handle,
+        kind,
+    }))
+}
+
+/// # Safety
+/// As `ibv_dealloc_mw`.
+pub(super) unsafe extern "C" fn dealloc_mw(mw: *mut ffi::Mw) -> c_int {
+    // SAFETY: made by `alloc_mw` as a box.
+    let mw = unsafe { Box::from_raw(mw) };
+    // SAFETY: the context of an allocated window is open.
+    unsafe { fake_of(mw.context) }.made("dealloc_mw");
+    0
+}

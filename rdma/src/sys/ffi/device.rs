@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use super::{PollCq, PostRecv, PostSend, PostSrqRecv, ReqNotifyCq};
+use super::{AllocMw, DeallocMw, PollCq, PostRecv, PostSend, PostSrqRecv, ReqNotifyCq};
 
 /// `struct ibv_device`.
 #[repr(C)]
@@ -21,7 +21,9 @@ pub(crate) struct Device {
 #[repr(C)]
 pub(crate) struct ContextOps {
     pub(crate) compat_0_to_6: [*mut c_void; 7],
-    pub(crate) memory_windows: [*mut c_void; 3],
+    pub(crate) alloc_mw: Option<AllocMw>,
+    pub(crate) bind_mw: *mut c_void,
+    pub(crate) dealloc_mw: Option<DeallocMw>,
     pub(crate) compat_create_cq: *mut c_void,
     pub(crate) poll_cq: Option<PollCq>,
     pub(crate) req_notify_cq: Option<ReqNotifyCq>,

@@ -25,3 +25,21 @@ pub(crate) struct Mr {
     pub(crate) lkey: u32,
     pub(crate) rkey: u32,
 }
+
+/// `IBV_MW_TYPE_2`.
+pub(crate) const MW_TYPE_2: u32 = 2;
+
+/// `struct ibv_mw`.
+#[repr(C)]
+pub(crate) struct Mw {
+    pub(crate) context: *mut Context,
+    pub(crate) pd: *mut Pd,
+    pub(crate) rkey: u32,
+    pub(crate) handle: u32,
+    pub(crate) kind: u32,
+}
+
+/// `ops.alloc_mw` of a context.
+pub(crate) type AllocMw = unsafe extern "C" fn(*mut Pd, u32) -> *mut Mw;
+/// `ops.dealloc_mw` of a context.
+pub(crate) type DeallocMw = unsafe extern "C" fn(*mut Mw) -> c_int;

@@ -1,9 +1,9 @@
 //! Work requests and completions.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::ptr;
 
-use super::{Cq, Qp, Srq};
+use super::{Cq, Mr, Mw, Qp, Srq};
 
 /// `enum ibv_wr_opcode`.
 pub(crate) mod opcode {
@@ -14,6 +14,8 @@ pub(crate) mod opcode {
     pub(crate) const READ: u32 = 4;
     pub(crate) const COMPARE_SWAP: u32 = 5;
     pub(crate) const FETCH_ADD: u32 = 6;
+    pub(crate) const LOCAL_INVALIDATE: u32 = 7;
+    pub(crate) const BIND_MW: u32 = 8;
     pub(crate) const SEND_WITH_INVALIDATE: u32 = 9;
 }
 
@@ -83,7 +85,31 @@ pub(crate) struct SendWr {
     pub(crate) imm_or_rkey: u32,
     pub(crate) wr: [u64; 4],
     pub(crate) remote_srqn: u32,
-    pub(crate) bind_or_tso: [*mut c_void; 6],
+    pub(crate) bind_or_tso: BindMw,
+}
+
+/// `bind_mw` of `struct ibv_send_wr`, the largest of its last union.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BindMw {
+    pub(crate) mw: *mut Mw,
+    pub(crate) rkey: u32,
+    pub(crate) mr: *mut Mr,
+    pub(crate) addr: u64,
+    pub(crate) length: u64,
+    pub(crate) access: u32,
+}
+
+impl BindMw {
+    /// None.
+    pub(crate) const NOTHING: BindMw = BindMw {
+        mw: ptr::null_mut(),
+        rkey: 0,
+        mr: ptr::null_mut(),
+        addr: 0,
+        length: 0,
+        access: 0,
+    };
 }
 
 /// `struct ibv_recv_wr`.

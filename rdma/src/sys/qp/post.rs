@@ -78,7 +78,10 @@ impl QpHandle {
             Payload::Bufs(bufs) => {
                 let (bufs, seq) = self.admit_send(work, bufs, 0)?;
                 let pieces = bufs.elements(Buf::shown, &mut one, &mut self.pieces);
-                let posted = Posted::new(bufs, token);
+                let posted = Posted {
+                    _region: work.region(),
+                    ..Posted::new(bufs, token)
+                };
                 // SAFETY: the elements name bytes of `posted` alone, and live in this frame or in
                 // `self.pieces`.
                 unsafe { self.send(work, posted, seq, pieces, 0) }
@@ -143,6 +146,7 @@ impl QpHandle {
         // only (the caller's promise). The objects that `work` names exist.
         let result = unsafe { (self.post_send)(self.raw.as_ptr(), &mut wr, &mut bad) };
         if result == 0 {
+            work.posted();
             return Ok(());
         }
         let ours = ptr::eq(bad, &wr);
@@ -217,7 +221,7 @@ impl QpHandle {
             let (least, most) = work.bytes();
             return Err(refused(Why::OtherLength { len, least, most }, bufs));
         }
-        if work.ah().is_some_and(|ah| !Arc::ptr_eq(ah.pd(), &self.pd)) {
+        if !work.is_of(&self.pd) {
             return Err(refused(Why::OtherPd, bufs));
         }
         match self.flight.sends.next_seq() {
