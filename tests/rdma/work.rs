@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use lab_tests::{Rxe, gate};
 use netprims_rdma::{
     Arm, Buf, BufList, Bufs, Connected, Context, Cq, Datagram, Done, ExposedMr, Init, InitAttr, Mr,
-    Path, Pd, Psn, Qkey, Qp, QpCap, QpType, Queue, Rc, RemoteAccess, RemoteSlice, Reset, Rts, Srq,
-    Uc, Ud, WcOpcode, WcStatus, Wr,
+    Path, Pd, Psn, Qkey, Qp, QpCap, QpType, Queue, Rc, RemoteAccess, RemoteKey, RemoteSlice, Reset,
+    Rts, Srq, Uc, Ud, WcOpcode, WcStatus, Window, Wr,
 };
 use rstest::rstest;
 
@@ -601,5 +601,152 @@ fn an_armed_queue_says_so_for_solicited_messages_alone_when_asked() {
         well(&a.wait(1), "solicited");
         assert_eq!(channel.wait(super::PATIENCE).unwrap(), Some(b.cq.number()));
         well(&b.wait(2), "both");
+    });
+}
+
+/// Two sides, the second with a window over the first half of its memory.
+fn windowed(rxe: &Rxe) -> (Side<Rc>, Side<Rc>, ExposedMr, Window, RemoteSlice) {
+    let (a, mut b) = sides(rxe, manners()[1], reliable);
+    let access = RemoteAccess::WINDOWS;
+    let memory = b.qp.pd().register_exposed(4096, access).unwrap();
+    let mut window = memory.alloc_window().unwrap();
+    let rights = RemoteAccess::READ | RemoteAccess::WRITE;
+    let (wr, there) = Wr::bind(&mut window, 0..2048, rights).unwrap();
+    b.qp.post_bind(wr, 1).unwrap();
+    let done = b.wait(1);
+    well(&done, "bind");
+    assert_eq!(done[0].opcode, WcOpcode::BindWindow);
+    (a, b, memory, window, there)
+}
+
+#[test]
+fn a_window_gives_what_the_region_does_not_and_no_more() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let (mut a, b, memory, window, there) = windowed(&rxe);
+        assert_eq!(there.key(), window.key());
+        let buf = a.filled(2048, 5);
+        a.qp.post(Wr::write(buf, there), 1).unwrap();
+        well(&a.wait(1), "within");
+        let mut bytes = vec![0; 2048];
+        memory.copy_out(0, &mut bytes).unwrap();
+        assert!(is_pattern(&bytes, 5));
+        let beyond = RemoteSlice::new(there.addr() + 2040, 16, there.key());
+        let buf = a.filled(16, 6);
+        a.qp.post(Wr::write(buf, beyond), 2).unwrap();
+        assert_eq!(a.wait(1)[0].status, WcStatus::RemoteAccess);
+        drop((b, window));
+    });
+}
+
+#[rstest]
+#[case::by_this_side(false)]
+#[case::by_the_peer(true)]
+fn an_invalidated_key_opens_nothing(#[case] by_peer: bool) {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let (mut a, mut b, _memory, window, there) = windowed(&rxe);
+        if by_peer {
+            b.post_recv(b.memory.take().unwrap(), 7);
+            a.qp.post(Wr::send_invalidate(Bufs::None, there.key()), 1)
+                .unwrap();
+            well(&a.wait(1), "send with invalidate");
+            let received = b.wait(1);
+            well(&received, "received");
+            assert_eq!(received[0].invalidated(), Some(there.key()));
+        } else {
+            b.qp.post(Wr::invalidate(&window), 3).unwrap();
+            let done = b.wait(1);
+            well(&done, "local invalidate");
+            assert_eq!(done[0].opcode, WcOpcode::LocalInvalidate);
+        }
+        let buf = a.filled(16, 6);
+        a.qp.post(Wr::write(buf, there), 2).unwrap();
+        assert_eq!(a.wait(1)[0].status, WcStatus::RemoteAccess);
+    });
+}
+
+#[test]
+fn a_dropped_window_opens_nothing() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let (mut a, b, _memory, window, there) = windowed(&rxe);
+        drop(window);
+        let buf = a.filled(16, 6);
+        a.qp.post(Wr::read(buf, there), 2).unwrap();
+        assert_eq!(a.wait(1)[0].status, WcStatus::RemoteAccess);
+        drop(b);
+    });
+}
+
+/// A request for memory that is not there, and what it ends with.
+#[rstest]
+#[case::a_key_of_nothing(|there: RemoteSlice| RemoteSlice::new(there.addr(), 8, RemoteKey::new(0x0bad_0bad)))]
+#[case::beyond_the_end(|there: RemoteSlice| RemoteSlice::new(there.addr() + u64::from(SIZE), 8, there.key()))]
+#[case::before_the_beginning(|there: RemoteSlice| RemoteSlice::new(there.addr() - 8, 8, there.key()))]
+fn memory_that_is_not_the_peers_to_give_is_refused_by_its_device(
+    #[case] wrong: fn(RemoteSlice) -> RemoteSlice,
+    #[values(false, true)] reads: bool,
+) {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let (mut a, b) = sides(&rxe, manners()[1], reliable);
+        let there = wrong(b.exposed.remote());
+        let buf = a.filled(8, 1);
+        let wr = if reads {
+            Wr::read(buf, there)
+        } else {
+            Wr::write(buf, there)
+        };
+        a.qp.post(wr, 1).unwrap();
+        let done = a.wait(1);
+        assert_eq!(done[0].status, WcStatus::RemoteAccess);
+        assert!(a.qp.has_failed());
+        assert!(done[0].bufs.as_slice()[0].len() == 8, "its buffer is back");
+    });
+}
+
+#[test]
+fn a_key_ends_with_its_memory() {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let (mut a, b) = sides(&rxe, manners()[1], reliable);
+        let memory = b.qp.pd().register_exposed(64, RemoteAccess::ALL).unwrap();
+        let there = memory.remote();
+        a.qp.post(Wr::write(a.filled(64, 1), there), 1).unwrap();
+        well(&a.wait(1), "alive");
+        drop(memory);
+        a.qp.post(Wr::write(a.filled(64, 1), there), 2).unwrap();
+        assert_eq!(a.wait(1)[0].status, WcStatus::RemoteAccess);
+    });
+}
+
+/// Memory does what it was registered for, by queue pairs that allow it, and nothing else.
+#[rstest]
+#[case::memory(RemoteAccess::READ, RemoteAccess::ALL)]
+#[case::queue_pair(RemoteAccess::ALL, RemoteAccess::READ)]
+fn rights_that_were_not_given_are_refused(#[case] memory: RemoteAccess, #[case] qp: RemoteAccess) {
+    gate(|lab| {
+        let rxe = lab.rxe();
+        let parts = [(); 2].map(|()| Parts::new(&rxe, manners()[1]));
+        let attr = InitAttr::new(PORT).access(qp);
+        let qps = [0, 1].map(|n| reliable(&parts[n]).init_with(&attr).unwrap());
+        let [first, second] = parts;
+        let [a, b] = qps;
+        let (a, b) = connect(&first.context, index(&rxe), a, b);
+        let (mut a, b) = (first.finish(a), second.finish(b));
+        let memory = b.qp.pd().register_exposed(64, memory).unwrap();
+        a.qp.post(Wr::read(a.filled(64, 1), memory.remote()), 1)
+            .unwrap();
+        well(&a.wait(1), "read");
+        a.qp.post(Wr::write(a.filled(64, 1), memory.remote()), 2)
+            .unwrap();
+        let status = a.wait(1)[0].status;
+        // A queue pair that allows no writes takes one for a request that it does not know.
+        let wanted = [WcStatus::RemoteAccess, WcStatus::RemoteInvalidRequest];
+        assert!(wanted.contains(&status), "{status:?}");
+        let mut bytes = [0; 64];
+        memory.copy_out(0, &mut bytes).unwrap();
+        assert_eq!(bytes, [0; 64]);
     });
 }

@@ -16,6 +16,7 @@ mod wr;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crate::ah::Qkey;
 use crate::context::Context;
@@ -23,6 +24,7 @@ use crate::cq::Completion;
 use crate::device::verb_error;
 use crate::error::{Error, Result};
 use crate::mr::{Buf, Bufs};
+use crate::pd::Pd;
 use crate::port::PortNum;
 use crate::sys::{Errno, Health, Modify, QpHandle, Rights, Unclaimed};
 
@@ -374,6 +376,12 @@ impl<T: QpType, S: State> Qp<T, S> {
     #[must_use]
     pub fn number(&self) -> Qpn {
         Qpn::from_driver(self.handle.number())
+    }
+
+    /// The domain it was made in: requests can name memory of that domain alone.
+    #[must_use]
+    pub fn pd(&self) -> Pd {
+        Pd::new(Arc::clone(self.handle.pd()))
     }
 
     /// The port it was bound to by [`init`](Qp::init).
