@@ -12,6 +12,8 @@ use crate::sys::WindowHandle;
 /// while registering takes a system call.
 ///
 /// Dropping it takes the key away, too.
+///
+/// Soft-RoCE (seen on Linux 6.12) sees to a window's rights, but to the bounds of its region only.
 #[doc(alias = "ibv_mw")]
 #[derive(Debug)]
 pub struct Window {

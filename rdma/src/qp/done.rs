@@ -108,7 +108,8 @@ impl Done {
             .then(|| u32::from_be(self.received.imm_or_rkey))
     }
 
-    /// The key of this side that the message has taken the validity from, if any.
+    /// The key of this side that the message has taken the validity from, if any. Soft-RoCE (seen on
+    /// Linux 6.12) does not tell: it sets another flag.
     #[doc(alias = "invalidated_rkey")]
     #[doc(alias = "IBV_WC_WITH_INV")]
     #[must_use]
