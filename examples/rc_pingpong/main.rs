@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use netprims_rdma::{
     Buf, Context, Cq, Device, Done, Endpoint, Gid, GidIndex, Init, Lid, LinkLayer, Mr, Mtu,
-    PortNum, Psn, Qp, QpCap, Rc, Qpn, Queue, RtrAttr, Rts, RtsAttr,
+    PortNum, Psn, Qp, QpCap, Qpn, Queue, Rc, RtrAttr, Rts, RtsAttr,
 };
 use payload::Check;
 
