@@ -104,7 +104,7 @@ pub use port::{Lid, LinkLayer, Mtu, PortInfo, PortNum, PortState};
 pub use qp::{
     Batch, BatchRejected, BindWr, Connected, Done, Endpoint, Failed, Init, InitAttr, Psn, Qp,
     QpCap, QpInfo, QpState, QpType, Qpn, Queue, Rc, Receives, Rejected, RemoteAccess, Reset,
-    Returned, Rtr, RtrAttr, Rts, RtsAttr, State, Stopped, Uc, Ud, Wr,
+    Returned, Rtr, RtrAttr, Rts, RtsAttr, State, Stopped, Uc, Ud, WasReset, Wr,
 };
 pub use srq::Srq;
 pub use sys::{Leaks, leaks};

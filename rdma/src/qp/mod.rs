@@ -39,7 +39,7 @@ pub use info::{QpInfo, QpState};
 pub use init::{InitAttr, RemoteAccess};
 pub(crate) use qp_type::Kind;
 pub use qp_type::{Connected, QpType, Rc, Uc, Ud};
-pub use reset::Returned;
+pub use reset::{Returned, WasReset};
 pub use rtr::RtrAttr;
 pub(crate) use rtr::in_range;
 pub use rts::RtsAttr;

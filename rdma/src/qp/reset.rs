@@ -20,6 +20,9 @@ pub struct Returned {
     pub queue: Queue,
 }
 
+/// A queue pair in its first state, and what was in flight.
+pub type WasReset<T> = (Qp<T, Reset>, Vec<Returned>);
+
 impl<T: QpType, S: State> Qp<T, S> {
     /// Takes the queue pair back to its first state, whatever happened to it, and hands back what was
     /// in flight: sends before receives, each in the order they were posted. There are no completions
@@ -36,7 +39,7 @@ impl<T: QpType, S: State> Qp<T, S> {
     /// - [`Error::QpPoisoned`]: nobody knows which of its buffers the device still uses.
     /// - [`Error::Verb`].
     #[doc(alias = "IBV_QPS_RESET")]
-    pub fn reset(mut self) -> Result<(Qp<T, Reset>, Vec<Returned>), Failed<Qp<T, S>>> {
+    pub fn reset(mut self) -> Result<WasReset<T>, Failed<Qp<T, S>>> {
         match self.handle.reset() {
             Ok(returned) => {
                 let returned = returned.into_iter().map(|(queue, bufs, token)| Returned {

@@ -48,7 +48,9 @@ impl Registered {
             }
         };
         // SAFETY: just registered, so its fields may be read.
-        let (lkey, rkey) = unsafe { ((*raw.as_ptr()).lkey, (*raw.as_ptr()).rkey) };
+        let lkey = unsafe { (*raw.as_ptr()).lkey };
+        // SAFETY: as above.
+        let rkey = unsafe { (*raw.as_ptr()).rkey };
         Ok(Registered {
             raw,
             lkey,

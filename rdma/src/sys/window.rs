@@ -46,7 +46,7 @@ impl WindowHandle {
         let raw = NonNull::new(raw).ok_or_else(Errno::last)?;
         // As the inline `ibv_alloc_mw` does for providers that leave them out.
         // SAFETY: just allocated, and used by nobody else.
-        unsafe { (*raw.as_ptr()).context = (*pd.raw().as_ptr()).context };
+        unsafe { (*raw.as_ptr()).context = context.raw().as_ptr() };
         // SAFETY: as above.
         unsafe { (*raw.as_ptr()).pd = pd.raw().as_ptr() };
         Ok(WindowHandle {

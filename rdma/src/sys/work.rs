@@ -114,15 +114,8 @@ impl<'a> Work<'a> {
 
     /// Refused when posted with more than `most` bytes, or fewer than `least`.
     #[inline]
-    pub(crate) const fn moving(mut self, least: u32, most: u64) -> Self {
-        self.bytes = (
-            least,
-            if most > 0xffff_ffff {
-                u32::MAX
-            } else {
-                most as u32
-            },
-        );
+    pub(crate) fn moving(mut self, least: u32, most: u64) -> Self {
+        self.bytes = (least, u32::try_from(most).unwrap_or(u32::MAX));
         self
     }
 
