@@ -1,0 +1,256 @@
+//! Every kind of work on each type of queue pair: the bytes, the values, and what both sides are told.
+
+mod atomics;
+mod connected;
+mod datagrams;
+mod lifecycle;
+mod rights;
+mod windows;
+
+use std::fmt::Debug;
+use std::sync::atomic::Ordering;
+
+use lab_tests::{Rxe, gate};
+use netprims_rdma::{
+    Arm, Buf, BufList, Bufs, Connected, Context, Cq, Datagram, Done, ExposedMr, Init, InitAttr, Mr,
+    Path, Pd, Psn, Qkey, Qp, QpCap, QpType, Queue, Rc, RemoteAccess, RemoteKey, RemoteSlice, Reset,
+    Rts, Srq, Uc, Ud, WcOpcode, WcStatus, Window, Wr,
+};
+use rstest::rstest;
+
+use super::pair::{connect, index, open};
+use super::{PATIENCE, PORT};
+
+/// The largest buffer: a few packets.
+const SIZE: u32 = 5000;
+const QKEY: Qkey = Qkey::new(0x1111_1111);
+
+/// How the requests of a cell are posted, and its completions taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Manner {
+    /// In one buffer, in several, or in none.
+    local: LocalSide,
+    is_signalled: bool,
+    is_batch: bool,
+    has_srq: bool,
+    has_events: bool,
+}
+
+/// Where the bytes of a request are on this side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LocalSide {
+    One,
+    Several,
+    Inline,
+    Exposed,
+}
+
+/// One side: a queue pair and what it needs.
+struct Side<T: QpType> {
+    cq: Cq,
+    memory: Mr,
+    exposed: ExposedMr,
+    srq: Option<Srq>,
+    qp: Qp<T, Rts>,
+}
+
+impl<T: QpType> Side<T> {
+    /// A buffer with `len` bytes that only `seed` has.
+    fn filled(&self, len: usize, seed: u8) -> Buf {
+        let mut buf = self.memory.take().unwrap();
+        buf.set_len(len);
+        buf.iter_mut()
+            .zip(pattern(seed))
+            .for_each(|(to, from)| *to = from);
+        buf
+    }
+
+    fn post_recv(&mut self, bufs: impl Into<Bufs>, token: u64) {
+        match &mut self.srq {
+            Some(srq) => srq.post_recv(bufs, token).unwrap(),
+            None => self.qp.post_recv(bufs, token).unwrap(),
+        }
+    }
+
+    /// Takes completions until `count` pieces of work are over.
+    fn wait(&mut self, count: usize) -> Vec<Done> {
+        let mut all = Vec::new();
+        let start = std::time::Instant::now();
+        while all.len() < count {
+            assert!(start.elapsed() < PATIENCE, "{all:?} of {count}");
+            let completions = match self.cq.channel() {
+                Some(_) => self.cq.wait(PATIENCE).unwrap(),
+                None => self.cq.poll().unwrap(),
+            };
+            for mut completion in completions {
+                if let Some(srq) = self.srq.as_mut().filter(|srq| srq.owns(&completion)) {
+                    all.extend(srq.complete(&mut completion).unwrap());
+                    continue;
+                }
+                while let Some(done) = self.qp.complete(&mut completion).unwrap() {
+                    all.push(done);
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Bytes that differ from one seed to the next.
+fn pattern(seed: u8) -> impl Iterator<Item = u8> {
+    (0_u32..).map(move |at| (at % 251).to_le_bytes()[0] ^ seed)
+}
+
+fn is_pattern(bytes: &[u8], seed: u8) -> bool {
+    bytes
+        .iter()
+        .zip(pattern(seed))
+        .all(|(is, wanted)| *is == wanted)
+}
+
+/// What a side is made of, before there is a queue pair.
+struct Parts {
+    context: Context,
+    pd: Pd,
+    cq: Cq,
+    srq: Option<Srq>,
+}
+
+impl Parts {
+    fn new(rxe: &Rxe, manner: Manner) -> Self {
+        let context = open(rxe);
+        let pd = context.alloc_pd().unwrap();
+        let cq = match manner.has_events {
+            true => context.create_cq_with_events(64),
+            false => context.create_cq(64),
+        };
+        let srq = manner.has_srq.then(|| pd.create_srq(8, 4).unwrap());
+        Parts {
+            cq: cq.unwrap(),
+            context,
+            pd,
+            srq,
+        }
+    }
+
+    fn cap() -> QpCap {
+        QpCap::new(8, 8).pieces(4, 4).inline(64)
+    }
+
+    fn finish<T: QpType>(self, qp: Qp<T, Rts>) -> Side<T> {
+        let Parts { pd, cq, srq, .. } = self;
+        Side {
+            memory: pd.register_local(32, SIZE).unwrap(),
+            exposed: pd
+                .register_exposed(SIZE as usize, RemoteAccess::ALL)
+                .unwrap(),
+            cq,
+            srq,
+            qp,
+        }
+    }
+}
+
+/// Two connected sides.
+fn sides<T: Connected>(
+    rxe: &Rxe,
+    manner: Manner,
+    create: impl Fn(&Parts) -> Qp<T, Reset>,
+) -> (Side<T>, Side<T>) {
+    let parts = [(); 2].map(|()| Parts::new(rxe, manner));
+    let qps = [0, 1].map(|n| {
+        let attr = InitAttr::new(PORT).access(RemoteAccess::ALL);
+        create(&parts[n]).init_with(&attr).unwrap()
+    });
+    let [first, second] = parts;
+    let [a, b] = qps;
+    let (a, b) = connect(&first.context, index(rxe), a, b);
+    (first.finish(a), second.finish(b))
+}
+
+fn reliable(parts: &Parts) -> Qp<Rc, Reset> {
+    let Parts { pd, cq, srq, .. } = parts;
+    match srq {
+        Some(srq) => pd.create_rc_with_srq(cq, cq, srq, Parts::cap()),
+        None => pd.create_rc(cq, cq, Parts::cap()),
+    }
+    .unwrap()
+}
+
+fn unreliable(parts: &Parts) -> Qp<Uc, Reset> {
+    let Parts { pd, cq, srq, .. } = parts;
+    match srq {
+        Some(srq) => pd.create_uc_with_srq(cq, cq, srq, Parts::cap()),
+        None => pd.create_uc(cq, cq, Parts::cap()),
+    }
+    .unwrap()
+}
+
+/// Posts a request that `make` makes, as `manner` says, and waits until it is over.
+fn post<'a, T: QpType>(side: &mut Side<T>, manner: Manner, wr: Wr<'a, T>, other: Wr<'a, T>) {
+    // Only in a batch, or when the first asks for no completion, is there another one behind it.
+    let wr = if manner.is_signalled {
+        wr
+    } else {
+        wr.unsignalled()
+    };
+    if manner.is_batch {
+        let mut batch = side.qp.batch();
+        batch.push(wr, 1).unwrap();
+        batch.push(other, 2).unwrap();
+        batch.post().unwrap();
+    } else {
+        side.qp.post(wr, 1).unwrap();
+        side.qp.post(other, 2).unwrap();
+    }
+}
+
+fn well<D: Debug>(done: &[Done], cell: D) {
+    for done in done {
+        assert_eq!(done.status, WcStatus::Success, "{cell:?}: {done:?}");
+    }
+}
+
+/// All manners that a type of queue pair has on this side, in a table.
+fn manners() -> Vec<Manner> {
+    let mut all = Vec::new();
+    for local in [
+        LocalSide::One,
+        LocalSide::Several,
+        LocalSide::Inline,
+        LocalSide::Exposed,
+    ] {
+        for bits in 0..8_u8 {
+            all.push(Manner {
+                local,
+                is_signalled: bits & 1 != 0,
+                is_batch: bits & 2 != 0,
+                has_srq: bits & 4 != 0,
+                has_events: bits % 3 == 1,
+            });
+        }
+    }
+    all
+}
+
+/// How long the messages are that a manner sends.
+fn lens(manner: Manner) -> &'static [usize] {
+    match manner.local {
+        LocalSide::Inline => &[0, 1, 64],
+        LocalSide::One | LocalSide::Several | LocalSide::Exposed => &[0, 1, 1024, 5000],
+    }
+}
+
+/// The same bytes as one filled buffer, in three.
+fn cut<T: QpType>(side: &Side<T>, len: usize, seed: u8) -> BufList {
+    let whole: Vec<u8> = pattern(seed).take(len).collect();
+    let (first, rest) = whole.split_at(len / 3);
+    let (second, third) = rest.split_at(rest.len() / 2);
+    let piece = |bytes: &[u8]| {
+        let mut buf = side.memory.take().unwrap();
+        buf.set_len(bytes.len());
+        buf.copy_from_slice(bytes);
+        buf
+    };
+    [first, second, third].into_iter().map(piece).collect()
+}
