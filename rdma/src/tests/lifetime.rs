@@ -1,6 +1,7 @@
 //! Dropping and forgetting, in every order.
 
 use super::*;
+use crate::{Datagram, Path, Qkey};
 
 #[test]
 fn everything_ends_once_and_children_before_parents() {
@@ -96,6 +97,30 @@ fn a_queue_pair_that_cannot_be_destroyed_keeps_everything_it_may_use() {
     let state = fake.state();
     assert_eq!(state.refused_dma, 0);
     for end in ["dereg_mr", "dealloc_pd", "destroy_cq", "close_device"] {
+        assert_eq!(state.count(end), 0, "{end}");
+    }
+}
+
+#[test]
+fn a_queue_pair_that_cannot_be_destroyed_keeps_its_shared_queue_and_where_its_datagrams_go() {
+    let rig = Rig::new();
+    let mut srq = rig.pd.create_srq(2, 1).unwrap();
+    srq.post_recv(rig.buf(), 0).unwrap();
+    let cap = QpCap::new(2, 0);
+    let qp = rig.pd.create_ud_with_srq(&rig.cq, &rig.cq, &srq, cap);
+    let qp = qp.unwrap().init(PortNum::FIRST, Qkey::new(1)).unwrap();
+    let mut qp = qp.rtr().unwrap().rts(Psn::new(2).unwrap()).unwrap();
+    let ah = rig.pd.create_ah(&Path::from(PortNum::FIRST)).unwrap();
+    let to = Datagram::new(ah, Qpn::new(17).unwrap(), Qkey::new(1));
+    qp.post(Wr::send_to(rig.buf(), &to), 1).unwrap();
+    let (fake, received) = (rig.fake.clone(), rig.fake.posted(Queue::Recv)[0]);
+    fake.state().refuse_destroy_qp = true;
+    drop((qp, srq, to, rig));
+    // It may still take a receive, and send what it has.
+    fake.write(received, 1);
+    let state = fake.state();
+    assert_eq!(state.refused_dma, 0);
+    for end in ["destroy_srq", "destroy_ah", "dereg_mr", "dealloc_pd"] {
         assert_eq!(state.count(end), 0, "{end}");
     }
 }

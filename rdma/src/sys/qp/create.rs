@@ -131,7 +131,7 @@ impl QpHandle {
             // SAFETY: just created, and not used.
             if unsafe { context.verbs().destroy_qp(raw) }.is_err() {
                 leaked(Leak::Qp);
-                mem::forget((rooms, Arc::clone(pd)));
+                mem::forget((rooms, Arc::clone(pd), srq.map(Arc::clone)));
             }
             return Err(CreateError::NoTag);
         };
@@ -166,7 +166,7 @@ impl QpHandle {
             pd: Arc::clone(pd),
             lease,
             rooms: Some(rooms),
-            _srq: srq.map(Arc::clone),
+            srq: srq.map(Arc::clone),
         })
     }
 }

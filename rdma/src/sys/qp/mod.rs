@@ -67,7 +67,7 @@ pub(crate) struct QpHandle {
     lease: Arc<TagLease>,
     rooms: Option<[Room; 2]>,
     /// What it receives by, if not by itself.
-    _srq: Option<Arc<SharedQueue>>,
+    srq: Option<Arc<SharedQueue>>,
 }
 
 // SAFETY: verbs and the post functions may be called from any thread (promise 2 of `Verbs`); the
@@ -161,10 +161,12 @@ impl QpHandle {
         // events, so none is unacknowledged.
         let destroyed = unsafe { self.pd.context().verbs().destroy_qp(self.raw) };
         if destroyed.is_err() {
-            // The device may go on: buffers, CQs, domain and tag stay as they are, for ever.
+            // The device may go on: buffers, CQs, domain, tag, shared queue and the destinations of
+            // datagrams stay as they are, for ever.
             leaked(Leak::Qp);
             leaked(Leak::Bytes(self.flight.bytes()));
             mem::forget((rooms, Arc::clone(&self.pd), Arc::clone(&self.lease)));
+            mem::forget((self.srq.take(), mem::take(&mut self.destinations)));
             return destroyed;
         }
         #[cfg(test)]
