@@ -125,6 +125,14 @@ impl<'a, T: Connected> Wr<'a, T> {
         let work = Work::write(to.address()).moving(0, to.len());
         Wr::new(work, Payload::Inline(bytes))
     }
+
+    /// As [`write_inline`](Self::write_inline), and then completes a receive of the peer's with 32
+    /// bits.
+    #[inline]
+    pub fn write_inline_imm(bytes: &'a [u8], to: RemoteSlice, imm: u32) -> Self {
+        let work = Work::write_imm(to.address(), imm).moving(0, to.len());
+        Wr::new(work, Payload::Inline(bytes))
+    }
 }
 
 impl<'a> Wr<'a, Rc> {
@@ -137,6 +145,13 @@ impl<'a> Wr<'a, Rc> {
             Work::send_invalidate(key.number()),
             local.into().into_payload(),
         )
+    }
+
+    /// As [`send_invalidate`](Self::send_invalidate), with `bytes` that are copied while the request
+    /// is posted: at most [`max_inline`](super::Qp::max_inline).
+    #[inline]
+    pub fn send_inline_invalidate(bytes: &'a [u8], key: RemoteKey) -> Self {
+        Wr::new(Work::send_invalidate(key.number()), Payload::Inline(bytes))
     }
 
     /// Reads from the beginning of the peer's memory into the buffers, as many bytes as they show.
@@ -239,5 +254,13 @@ impl<'a> Wr<'a, Ud> {
             Work::send().to(to.ah.handle(), qpn, qkey),
             Payload::Inline(bytes),
         )
+    }
+
+    /// As [`send_inline_to`](Self::send_inline_to), with 32 bits for the receiver's completion.
+    #[inline]
+    pub fn send_inline_imm_to(bytes: &'a [u8], imm: u32, to: &'a Datagram) -> Self {
+        let (qpn, qkey) = (to.qpn.number(), to.qkey.number());
+        let work = Work::send_imm(imm).to(to.ah.handle(), qpn, qkey);
+        Wr::new(work, Payload::Inline(bytes))
     }
 }

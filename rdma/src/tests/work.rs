@@ -186,6 +186,24 @@ fn inline_bytes_need_no_buffer() {
     assert!(matches!(done[0].bufs, Bufs::None));
 }
 
+#[rstest]
+#[case::send_imm(Wr::send_inline_imm(b"abc", 5), 3, 5_u32.to_be())]
+#[case::send_invalidate(Wr::send_inline_invalidate(b"abc", RemoteKey::new(9)), 9, 9)]
+#[case::write(Wr::write_inline(b"abc", there(3)), 0, 0)]
+#[case::write_imm(Wr::write_inline_imm(b"abc", there(3), 5), 1, 5_u32.to_be())]
+fn a_request_that_carries_its_bytes_is_the_same_one(
+    #[case] wr: Wr<'static, Rc>,
+    #[case] opcode: u32,
+    #[case] imm_or_rkey: u32,
+) {
+    let rig = Rig::new();
+    let mut qp = roomy(&rig);
+    qp.post(wr, 1).unwrap();
+    let posted = rig.fake.posted(Queue::Send)[0];
+    let seen = (posted.opcode, posted.imm_or_rkey, posted.length);
+    assert_eq!((seen, posted.flags & 8), ((opcode, imm_or_rkey, 3), 8));
+}
+
 #[test]
 fn exposed_memory_stays_while_a_request_names_it() {
     let mut rig = Rig::new();
