@@ -18,6 +18,10 @@ macro_rules! driver_enum {
         }
 
         impl $name {
+            /// What C calls the values, and their numbers.
+            #[cfg(test)]
+            pub(crate) const IN_C: &'static [(&'static str, u32)] = &[$(($alias, $raw)),+];
+
             #[inline]
             pub(crate) const fn from_raw(raw: u32) -> Self {
                 match raw {

@@ -5,10 +5,11 @@ use crate::msrv;
 use crate::run;
 use crate::ui;
 use crate::unsafety;
+use crate::verbs;
 use anyhow::Result;
 use std::path::Path;
 
-/// Formatting, lints, documentation, the kernel's structs, the oldest compiler, and where `unsafe` may stand.
+/// Formatting, lints, documentation, the kernel's structs, those of libibverbs, the oldest compiler, and where `unsafe` may stand.
 pub(crate) fn run(checkout: &Path) -> Result<()> {
     ui::step("where unsafe stands", || unsafety::check(checkout))?;
     ui::step("formatting", || {
@@ -61,5 +62,6 @@ pub(crate) fn run(checkout: &Path) -> Result<()> {
         )
     })?;
     headers::check(checkout)?;
+    verbs::check(checkout)?;
     msrv::check(checkout)
 }

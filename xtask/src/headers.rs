@@ -40,7 +40,8 @@ pub(crate) fn check(checkout: &Path) -> Result<()> {
     })
 }
 
-fn compile(root: &Path, program: &Path) -> Result<()> {
+/// Compiles a program with the headers under `root`, without keeping anything.
+pub(crate) fn compile(root: &Path, program: &Path) -> Result<()> {
     let include = root.join("usr/include");
     let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
     let mut cc = run::program("cc");

@@ -24,6 +24,7 @@ mod suite;
 mod test;
 mod ui;
 mod unsafety;
+mod verbs;
 mod vm;
 
 use anyhow::{Context, Result};

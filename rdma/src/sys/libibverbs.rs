@@ -1,6 +1,6 @@
 //! The real library, bound at run time.
 
-use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::mem::{offset_of, size_of};
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
@@ -9,6 +9,7 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use super::errno::{Errno, check};
 use super::ffi;
+use super::functions::Functions;
 use super::verbs::Verbs;
 
 /// The file that the dynamic linker is asked for.
@@ -23,72 +24,10 @@ pub(crate) enum LoadError {
     Symbol(&'static str),
 }
 
-type ListFn = unsafe extern "C" fn(*mut c_int) -> *mut *mut ffi::Device;
-type FreeListFn = unsafe extern "C" fn(*mut *mut ffi::Device);
-type OpenFn = unsafe extern "C" fn(*mut ffi::Device) -> *mut ffi::Context;
-type CloseFn = unsafe extern "C" fn(*mut ffi::Context) -> c_int;
-type QueryDeviceFn = unsafe extern "C" fn(*mut ffi::Context, *mut ffi::DeviceAttr) -> c_int;
-type CompatQueryPortFn = unsafe extern "C" fn(*mut ffi::Context, u8, *mut ffi::PortAttr) -> c_int;
-type QueryGidFn =
-    unsafe extern "C" fn(*mut ffi::Context, u32, u32, *mut ffi::GidEntry, u32, usize) -> c_int;
-type QueryGidTableFn =
-    unsafe extern "C" fn(*mut ffi::Context, *mut ffi::GidEntry, usize, u32, usize) -> isize;
-type AllocPdFn = unsafe extern "C" fn(*mut ffi::Context) -> *mut ffi::Pd;
-type DeallocPdFn = unsafe extern "C" fn(*mut ffi::Pd) -> c_int;
-type RegMrFn = unsafe extern "C" fn(*mut ffi::Pd, *mut c_void, usize, c_int) -> *mut ffi::Mr;
-type DeregMrFn = unsafe extern "C" fn(*mut ffi::Mr) -> c_int;
-type CreateChannelFn = unsafe extern "C" fn(*mut ffi::Context) -> *mut ffi::CompChannel;
-type DestroyChannelFn = unsafe extern "C" fn(*mut ffi::CompChannel) -> c_int;
-type GetCqEventFn =
-    unsafe extern "C" fn(*mut ffi::CompChannel, *mut *mut ffi::Cq, *mut *mut c_void) -> c_int;
-type AckCqEventsFn = unsafe extern "C" fn(*mut ffi::Cq, c_uint);
-type CreateCqFn = unsafe extern "C" fn(
-    *mut ffi::Context,
-    c_int,
-    *mut c_void,
-    *mut ffi::CompChannel,
-    c_int,
-) -> *mut ffi::Cq;
-type DestroyCqFn = unsafe extern "C" fn(*mut ffi::Cq) -> c_int;
-type CreateQpFn = unsafe extern "C" fn(*mut ffi::Pd, *mut ffi::QpInitAttr) -> *mut ffi::Qp;
-type ModifyQpFn = unsafe extern "C" fn(*mut ffi::Qp, *mut ffi::QpAttr, c_int) -> c_int;
-type QueryQpFn =
-    unsafe extern "C" fn(*mut ffi::Qp, *mut ffi::QpAttr, c_int, *mut ffi::QpInitAttr) -> c_int;
-type CreateSrqFn = unsafe extern "C" fn(*mut ffi::Pd, *mut ffi::SrqInitAttr) -> *mut ffi::Srq;
-type DestroySrqFn = unsafe extern "C" fn(*mut ffi::Srq) -> c_int;
-type CreateAhFn = unsafe extern "C" fn(*mut ffi::Pd, *mut ffi::AhAttr) -> *mut ffi::Ah;
-type DestroyAhFn = unsafe extern "C" fn(*mut ffi::Ah) -> c_int;
-type DestroyQpFn = unsafe extern "C" fn(*mut ffi::Qp) -> c_int;
-
-/// The functions of libibverbs, each with the signature that `verbs.h` gives it.
+/// libibverbs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Libibverbs {
-    get_device_list: ListFn,
-    free_device_list: FreeListFn,
-    open_device: OpenFn,
-    close_device: CloseFn,
-    query_device: QueryDeviceFn,
-    compat_query_port: CompatQueryPortFn,
-    query_gid: QueryGidFn,
-    query_gid_table: QueryGidTableFn,
-    alloc_pd: AllocPdFn,
-    dealloc_pd: DeallocPdFn,
-    reg_mr: RegMrFn,
-    dereg_mr: DeregMrFn,
-    create_channel: CreateChannelFn,
-    destroy_channel: DestroyChannelFn,
-    get_cq_event: GetCqEventFn,
-    ack_cq_events: AckCqEventsFn,
-    create_cq: CreateCqFn,
-    destroy_cq: DestroyCqFn,
-    create_qp: CreateQpFn,
-    modify_qp: ModifyQpFn,
-    query_qp: QueryQpFn,
-    destroy_qp: DestroyQpFn,
-    create_ah: CreateAhFn,
-    destroy_ah: DestroyAhFn,
-    create_srq: CreateSrqFn,
-    destroy_srq: DestroySrqFn,
+    functions: Functions,
 }
 
 impl Libibverbs {
@@ -110,43 +49,10 @@ impl Libibverbs {
         let symbols = Symbols {
             handle: library.into_raw(),
         };
-        macro_rules! bind {
-            ($name:literal @ $version:literal as $type:ty) => {{
-                let address = symbols.find($name, $version)?;
-                // SAFETY: `address` is the function of this name and symbol version, whose C
-                // signature is `$type` (the list above is verbs.h's); a function pointer is as
-                // large as a data pointer on every Linux target.
-                unsafe { std::mem::transmute::<NonNull<c_void>, $type>(address) }
-            }};
-        }
-        Ok(Libibverbs {
-            get_device_list: bind!(c"ibv_get_device_list" @ c"IBVERBS_1.1" as ListFn),
-            free_device_list: bind!(c"ibv_free_device_list" @ c"IBVERBS_1.1" as FreeListFn),
-            open_device: bind!(c"ibv_open_device" @ c"IBVERBS_1.1" as OpenFn),
-            close_device: bind!(c"ibv_close_device" @ c"IBVERBS_1.1" as CloseFn),
-            query_device: bind!(c"ibv_query_device" @ c"IBVERBS_1.1" as QueryDeviceFn),
-            compat_query_port: bind!(c"ibv_query_port" @ c"IBVERBS_1.1" as CompatQueryPortFn),
-            query_gid: bind!(c"_ibv_query_gid_ex" @ c"IBVERBS_1.11" as QueryGidFn),
-            query_gid_table: bind!(c"_ibv_query_gid_table" @ c"IBVERBS_1.11" as QueryGidTableFn),
-            alloc_pd: bind!(c"ibv_alloc_pd" @ c"IBVERBS_1.1" as AllocPdFn),
-            dealloc_pd: bind!(c"ibv_dealloc_pd" @ c"IBVERBS_1.1" as DeallocPdFn),
-            reg_mr: bind!(c"ibv_reg_mr" @ c"IBVERBS_1.1" as RegMrFn),
-            dereg_mr: bind!(c"ibv_dereg_mr" @ c"IBVERBS_1.1" as DeregMrFn),
-            create_channel: bind!(c"ibv_create_comp_channel" @ c"IBVERBS_1.0" as CreateChannelFn),
-            destroy_channel: bind!(c"ibv_destroy_comp_channel" @ c"IBVERBS_1.0" as DestroyChannelFn),
-            get_cq_event: bind!(c"ibv_get_cq_event" @ c"IBVERBS_1.1" as GetCqEventFn),
-            ack_cq_events: bind!(c"ibv_ack_cq_events" @ c"IBVERBS_1.1" as AckCqEventsFn),
-            create_cq: bind!(c"ibv_create_cq" @ c"IBVERBS_1.1" as CreateCqFn),
-            destroy_cq: bind!(c"ibv_destroy_cq" @ c"IBVERBS_1.1" as DestroyCqFn),
-            create_qp: bind!(c"ibv_create_qp" @ c"IBVERBS_1.1" as CreateQpFn),
-            modify_qp: bind!(c"ibv_modify_qp" @ c"IBVERBS_1.1" as ModifyQpFn),
-            query_qp: bind!(c"ibv_query_qp" @ c"IBVERBS_1.1" as QueryQpFn),
-            destroy_qp: bind!(c"ibv_destroy_qp" @ c"IBVERBS_1.1" as DestroyQpFn),
-            create_ah: bind!(c"ibv_create_ah" @ c"IBVERBS_1.1" as CreateAhFn),
-            destroy_ah: bind!(c"ibv_destroy_ah" @ c"IBVERBS_1.1" as DestroyAhFn),
-            create_srq: bind!(c"ibv_create_srq" @ c"IBVERBS_1.1" as CreateSrqFn),
-            destroy_srq: bind!(c"ibv_destroy_srq" @ c"IBVERBS_1.1" as DestroySrqFn),
-        })
+        // SAFETY: the symbols are those of libibverbs, by name and version.
+        let functions =
+            unsafe { Functions::find_all(|name, version| symbols.find(name, version)) }?;
+        Ok(Libibverbs { functions })
     }
 }
 
@@ -218,13 +124,13 @@ unsafe impl Verbs for Libibverbs {
     fn device_list(&self) -> Result<(NonNull<*mut ffi::Device>, usize), Errno> {
         let mut count = 0;
         // SAFETY: the only argument is an out-pointer to a live integer.
-        let list = non_null(unsafe { (self.get_device_list)(&mut count) })?;
+        let list = non_null(unsafe { (self.functions.get_device_list)(&mut count) })?;
         Ok((list, usize::try_from(count).unwrap_or(0)))
     }
 
     unsafe fn free_device_list(&self, list: NonNull<*mut ffi::Device>) {
         // SAFETY: the caller's promise.
-        unsafe { (self.free_device_list)(list.as_ptr()) }
+        unsafe { (self.functions.free_device_list)(list.as_ptr()) }
     }
 
     unsafe fn open_device(
@@ -232,12 +138,12 @@ unsafe impl Verbs for Libibverbs {
         device: NonNull<ffi::Device>,
     ) -> Result<NonNull<ffi::Context>, Errno> {
         // SAFETY: the caller's promise.
-        non_null(unsafe { (self.open_device)(device.as_ptr()) })
+        non_null(unsafe { (self.functions.open_device)(device.as_ptr()) })
     }
 
     unsafe fn close_device(&self, context: NonNull<ffi::Context>) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
-        check(unsafe { (self.close_device)(context.as_ptr()) })
+        check(unsafe { (self.functions.close_device)(context.as_ptr()) })
     }
 
     unsafe fn query_device(
@@ -246,7 +152,7 @@ unsafe impl Verbs for Libibverbs {
         attr: &mut ffi::DeviceAttr,
     ) -> Result<(), Errno> {
         // SAFETY: the context is open; `attr` is a live struct of the layout this function fills.
-        check(unsafe { (self.query_device)(context.as_ptr(), attr) })
+        check(unsafe { (self.functions.query_device)(context.as_ptr(), attr) })
     }
 
     unsafe fn query_port(
@@ -265,7 +171,13 @@ unsafe impl Verbs for Libibverbs {
             None => {
                 // SAFETY: the exported symbol fills the older, shorter struct, a prefix of this
                 // one.
-                check(unsafe { (self.compat_query_port)(context.as_ptr(), port, attr) })
+                check(unsafe {
+                    (self.functions.compat_query_port)(
+                        context.as_ptr(),
+                        port,
+                        ptr::from_mut(attr).cast(),
+                    )
+                })
             }
         }
     }
@@ -279,7 +191,7 @@ unsafe impl Verbs for Libibverbs {
     ) -> Result<(), Errno> {
         // SAFETY: the context is open, and the size passed is that of the struct pointed to.
         check(unsafe {
-            (self.query_gid)(
+            (self.functions.query_gid)(
                 context.as_ptr(),
                 port,
                 index,
@@ -299,7 +211,7 @@ unsafe impl Verbs for Libibverbs {
         // SAFETY: the context is open; pointer and count are those of one live slice, and the size
         // is that of its elements.
         let written = unsafe {
-            (self.query_gid_table)(
+            (self.functions.query_gid_table)(
                 context.as_ptr(),
                 entries.as_mut_ptr(),
                 max,
@@ -314,12 +226,12 @@ unsafe impl Verbs for Libibverbs {
 
     unsafe fn alloc_pd(&self, context: NonNull<ffi::Context>) -> Result<NonNull<ffi::Pd>, Errno> {
         // SAFETY: the caller's promise.
-        non_null(unsafe { (self.alloc_pd)(context.as_ptr()) })
+        non_null(unsafe { (self.functions.alloc_pd)(context.as_ptr()) })
     }
 
     unsafe fn dealloc_pd(&self, pd: NonNull<ffi::Pd>) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
-        check(unsafe { (self.dealloc_pd)(pd.as_ptr()) })
+        check(unsafe { (self.functions.dealloc_pd)(pd.as_ptr()) })
     }
 
     unsafe fn reg_mr(
@@ -332,12 +244,14 @@ unsafe impl Verbs for Libibverbs {
         // The macro of verbs.h calls this symbol when `access` has no bit of
         // IBV_ACCESS_OPTIONAL_RANGE; the crate asks for none.
         // SAFETY: the caller's promise.
-        non_null(unsafe { (self.reg_mr)(pd.as_ptr(), addr.as_ptr().cast(), length, access) })
+        non_null(unsafe {
+            (self.functions.reg_mr)(pd.as_ptr(), addr.as_ptr().cast(), length, access)
+        })
     }
 
     unsafe fn dereg_mr(&self, mr: NonNull<ffi::Mr>) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
-        check(unsafe { (self.dereg_mr)(mr.as_ptr()) })
+        check(unsafe { (self.functions.dereg_mr)(mr.as_ptr()) })
     }
 
     unsafe fn create_channel(
@@ -345,24 +259,25 @@ unsafe impl Verbs for Libibverbs {
         context: NonNull<ffi::Context>,
     ) -> Result<NonNull<ffi::CompChannel>, Errno> {
         // SAFETY: the caller's promise.
-        non_null(unsafe { (self.create_channel)(context.as_ptr()) })
+        non_null(unsafe { (self.functions.create_channel)(context.as_ptr()) })
     }
 
     unsafe fn destroy_channel(&self, channel: NonNull<ffi::CompChannel>) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
-        check(unsafe { (self.destroy_channel)(channel.as_ptr()) })
+        check(unsafe { (self.functions.destroy_channel)(channel.as_ptr()) })
     }
 
     unsafe fn next_event(&self, channel: NonNull<ffi::CompChannel>) -> Result<usize, Errno> {
         let (mut cq, mut number) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: the channel exists; both are out-pointers to live pointers.
-        let result = unsafe { (self.get_cq_event)(channel.as_ptr(), &mut cq, &mut number) };
+        let result =
+            unsafe { (self.functions.get_cq_event)(channel.as_ptr(), &mut cq, &mut number) };
         if result != 0 {
             return Err(Errno::last());
         }
         // SAFETY: the CQ of an event exists at least until the event is acknowledged, because
         // `ibv_destroy_cq` waits for that.
-        unsafe { (self.ack_cq_events)(cq, 1) };
+        unsafe { (self.functions.ack_cq_events)(cq, 1) };
         Ok(number.addr())
     }
 
@@ -377,12 +292,14 @@ unsafe impl Verbs for Libibverbs {
         let number = ptr::without_provenance_mut(number);
         // SAFETY: the caller's promise; the user pointer is a number that nobody follows, and vector
         // 0 exists on every device.
-        non_null(unsafe { (self.create_cq)(context.as_ptr(), entries, number, channel, 0) })
+        non_null(unsafe {
+            (self.functions.create_cq)(context.as_ptr(), entries, number, channel, 0)
+        })
     }
 
     unsafe fn destroy_cq(&self, cq: NonNull<ffi::Cq>) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
-        check(unsafe { (self.destroy_cq)(cq.as_ptr()) })
+        check(unsafe { (self.functions.destroy_cq)(cq.as_ptr()) })
     }
 
     unsafe fn create_qp(
@@ -391,7 +308,7 @@ unsafe impl Verbs for Libibverbs {
         attr: &mut ffi::QpInitAttr,
     ) -> Result<NonNull<ffi::Qp>, Errno> {
         // SAFETY: the caller's promise; `attr` is a live struct.
-        non_null(unsafe { (self.create_qp)(pd.as_ptr(), attr) })
+        non_null(unsafe { (self.functions.create_qp)(pd.as_ptr(), attr) })
     }
 
     unsafe fn modify_qp(
@@ -401,7 +318,7 @@ unsafe impl Verbs for Libibverbs {
         mask: c_int,
     ) -> Result<(), Errno> {
         // SAFETY: the caller's promise; `attr` is a live struct.
-        check(unsafe { (self.modify_qp)(qp.as_ptr(), attr, mask) })
+        check(unsafe { (self.functions.modify_qp)(qp.as_ptr(), attr, mask) })
     }
 
     unsafe fn query_qp(
@@ -412,12 +329,12 @@ unsafe impl Verbs for Libibverbs {
         init: &mut ffi::QpInitAttr,
     ) -> Result<(), Errno> {
         // SAFETY: the caller's promise; both structs are live.
-        check(unsafe { (self.query_qp)(qp.as_ptr(), attr, mask, init) })
+        check(unsafe { (self.functions.query_qp)(qp.as_ptr(), attr, mask, init) })
     }
 
     unsafe fn destroy_qp(&self, qp: NonNull<ffi::Qp>) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
-        check(unsafe { (self.destroy_qp)(qp.as_ptr()) })
+        check(unsafe { (self.functions.destroy_qp)(qp.as_ptr()) })
     }
 
     unsafe fn create_ah(
@@ -426,12 +343,12 @@ unsafe impl Verbs for Libibverbs {
         attr: &mut ffi::AhAttr,
     ) -> Result<NonNull<ffi::Ah>, Errno> {
         // SAFETY: the caller's promise; `attr` is a live struct.
-        non_null(unsafe { (self.create_ah)(pd.as_ptr(), attr) })
+        non_null(unsafe { (self.functions.create_ah)(pd.as_ptr(), attr) })
     }
 
     unsafe fn destroy_ah(&self, ah: NonNull<ffi::Ah>) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
-        check(unsafe { (self.destroy_ah)(ah.as_ptr()) })
+        check(unsafe { (self.functions.destroy_ah)(ah.as_ptr()) })
     }
 
     unsafe fn create_srq(
@@ -440,11 +357,11 @@ unsafe impl Verbs for Libibverbs {
         attr: &mut ffi::SrqInitAttr,
     ) -> Result<NonNull<ffi::Srq>, Errno> {
         // SAFETY: the caller's promise; `attr` is a live struct.
-        non_null(unsafe { (self.create_srq)(pd.as_ptr(), attr) })
+        non_null(unsafe { (self.functions.create_srq)(pd.as_ptr(), attr) })
     }
 
     unsafe fn destroy_srq(&self, srq: NonNull<ffi::Srq>) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
-        check(unsafe { (self.destroy_srq)(srq.as_ptr()) })
+        check(unsafe { (self.functions.destroy_srq)(srq.as_ptr()) })
     }
 }

@@ -26,6 +26,7 @@ pub(crate) use ffi::wc_flag;
 mod exposed;
 mod flight;
 mod free_list;
+mod functions;
 mod leaks;
 mod libibverbs;
 mod memory;

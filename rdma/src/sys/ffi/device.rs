@@ -138,6 +138,13 @@ pub(crate) struct PortAttr {
     pub(crate) port_cap_flags2: u16,
 }
 
+/// `struct _compat_ibv_port_attr`, which the exported `ibv_query_port` fills: the beginning of
+/// [`PortAttr`], and only ever pointed to.
+#[repr(C)]
+pub(crate) struct CompatPortAttr {
+    _private: [u8; 0],
+}
+
 /// `union ibv_gid`: 16 bytes in network order, aligned like the two `__be64` of its other view.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Default)]

@@ -4,12 +4,11 @@
 //! uses. Every number a driver fills in is a plain integer, never a Rust enum: an unknown value
 //! must be a value, not undefined behaviour. All structs are valid when zeroed.
 //!
-//! Source: `libibverbs/verbs.h` of rdma-core; `layout.rs` holds the sizes and offsets that file
-//! gives on 64-bit Linux.
+//! Source: `libibverbs/verbs.h` of rdma-core, with which a C compiler compares all of it (`layout`).
 
 mod device;
 #[cfg(test)]
-mod layout;
+pub(in crate::sys) mod layout;
 mod memory;
 mod queue;
 mod work;
