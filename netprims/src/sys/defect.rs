@@ -20,6 +20,9 @@
 //! | [`CloseUnderReaders`](Defect::CloseUnderReaders) | `uring::engine::queues::tests::a_ring_is_not_closed_under_readers` |
 //! | [`FreeHeaderAtSend`](Defect::FreeHeaderAtSend) | `uring::engine::tests::sending::message::what_a_message_names_stays_as_it_was` |
 //! | [`ReleaseMessageAtFirstCompletion`](Defect::ReleaseMessageAtFirstCompletion) | `uring::oracle::sends::a_message_is_on_the_wire_as_it_was_sent` |
+//! | [`TellBeforeTheLimit`](Defect::TellBeforeTheLimit) | `uring::engine::tests::within::a_send_told_before_its_limit_is_over_is_noticed` |
+//! | [`FreeTheClock`](Defect::FreeTheClock) | `uring::engine::receive::tests::idle::a_clock_freed_while_the_kernel_reads_it_is_noticed` |
+//! | [`TakeTheHead`](Defect::TakeTheHead) | `uring::engine::messages::tests::a_head_that_is_taken_for_bytes_is_noticed` |
 //! | [`ReturnAtSend`](Defect::ReturnAtSend) | `zerocopy::oracle::a_buffer_is_on_the_wire_as_it_was_sent` |
 //! | [`FreeAtClose`](Defect::FreeAtClose) | `zerocopy::oracle::a_closed_socket_has_what_was_sent` |
 //! | [`ReleaseUpToTheLast`](Defect::ReleaseUpToTheLast) | `zerocopy::engine::tests::a_defect_is_noticed` |
@@ -82,6 +85,15 @@ pub(crate) enum Defect {
     /// The first completion releases all buffers of a message but the first.
     #[cfg(feature = "ring")]
     ReleaseMessageAtFirstCompletion,
+    /// A send is told, and its place is free, while the kernel still reads its limit.
+    #[cfg(feature = "ring")]
+    TellBeforeTheLimit,
+    /// The clock of a receive that is over is freed while the kernel reads its time.
+    #[cfg(feature = "ring")]
+    FreeTheClock,
+    /// What the kernel wrote before a message's bytes is told as bytes.
+    #[cfg(feature = "ring")]
+    TakeTheHead,
     /// A buffer is given back when the socket has taken it.
     ReturnAtSend,
     /// A socket that is closed gives back what the kernel reads, as it is.

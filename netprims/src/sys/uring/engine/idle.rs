@@ -10,6 +10,8 @@ use std::time::Duration;
 use super::limit::timespec;
 use super::receive::State;
 use super::{Engine, Flight, GroupHandle, NotQueued, Outcome};
+#[cfg(test)]
+use crate::sys::defect::{Defect, seeded};
 use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request, Target};
 use crate::sys::uring::slab::Key;
 
@@ -102,6 +104,10 @@ impl<K: Kernel> Engine<K> {
         let Some(clock) = self.clock_mut(key) else {
             return;
         };
+        #[cfg(test)]
+        if seeded(Defect::FreeTheClock) {
+            return self.remove_clock(key);
+        }
         if clock.is_queued {
             // If the kernel does not take that now, the clock runs out by itself, and nobody asks after it.
             let _ = self.queue_cancel(key);

@@ -26,6 +26,8 @@ pub(super) enum And {
     Nothing,
     /// Nothing, and each send is one of two buffers.
     Together,
+    /// Nothing, and each send has a limit that is not reached.
+    Limited,
     /// A shutdown for writing.
     ShutDown,
     /// That the last send be cancelled.
@@ -103,13 +105,14 @@ pub(super) enum Fate {
 const PARTS: [Part; 4] = [Part::Ring, Part::Pool, Part::Socket, Part::Buffer];
 
 impl Work {
-    pub(super) const ALL: [Self; 14] = {
+    pub(super) const ALL: [Self; 16] = {
         const fn work(zero_copy: bool, and: And) -> Work {
             Work { zero_copy, and }
         }
         [
             work(false, And::Nothing),
             work(false, And::Together),
+            work(false, And::Limited),
             work(false, And::ShutDown),
             work(false, And::Cancel),
             work(false, And::Accept),
@@ -117,6 +120,7 @@ impl Work {
             work(false, And::Timeout),
             work(true, And::Nothing),
             work(true, And::Together),
+            work(true, And::Limited),
             work(true, And::ShutDown),
             work(true, And::Cancel),
             work(true, And::Accept),
@@ -278,6 +282,7 @@ impl fmt::Display for Work {
         f.write_str(match self.and {
             And::Nothing => "",
             And::Together => " of two buffers each",
+            And::Limited => " with a limit each",
             And::ShutDown => ", a shutdown",
             And::Cancel => ", the last one cancelled",
             And::Accept => ", an accept",

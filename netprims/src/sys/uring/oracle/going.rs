@@ -10,9 +10,9 @@ impl Stage {
     /// Takes everything apart as the cell says, and overwrites at each step what is free then.
     pub(super) fn go(mut self, cell: &Cell) {
         self.peer_first(cell.situation);
-        let mut stays = cell.fate() == Fate::Leaked;
+        let mut stays = false;
         if let Going::Forgotten(part) = cell.going {
-            stays |= self.forget(part);
+            stays = self.forget(part);
         }
         if cell.going == Going::Unwound {
             self.unwind();
@@ -21,6 +21,7 @@ impl Stage {
             self.let_go(part);
             self.watched.overwrite_what_is_free(&self.spy);
         }
+        stays |= cell.fate() == Fate::Leaked && !self.was_overtaken(cell);
         self.check_mapping(stays);
         self.peer_last(cell.situation);
         self.check_mapping(stays);

@@ -23,7 +23,7 @@ fn going_away_in_any_order_at_any_moment_is_sound(
     )]
     situation: Situation,
     #[values(false, true)] zero_copy: bool,
-    #[values(And::Nothing, And::Together, And::ShutDown, And::Cancel)] and: And,
+    #[values(And::Nothing, And::Together, And::Limited, And::ShutDown, And::Cancel)] and: And,
 ) {
     let work = Work { zero_copy, and };
     play_those_that_can(Cell::all(Made::Usual, work, situation));

@@ -21,6 +21,7 @@ fn a_receive_goes_away_in_any_order_at_any_moment(
     #[values(
         Way::Plain,
         Way::Multishot,
+        Way::UntilIdle,
         Way::Bundles,
         Way::Incremental,
         Way::PlainMessages,
@@ -157,5 +158,15 @@ fn what_is_kept_is_not_received_into(
     let stays = |bug| defect::with(bug, || what_is_kept_stays(way));
     assert_eq!(stays(None), Some(true));
     let bug = Some(Defect::LendWhatIsRead);
+    assert_eq!(stays(bug), Some(false), "the defect was not noticed");
+}
+
+/// On a kernel without queues that have no device there is nothing to keep, as [`Receiver::new`] asserts.
+#[test]
+fn a_page_that_is_kept_is_not_received_into() {
+    let stays = |bug| defect::with(bug, || what_is_kept_stays(Way::ZeroCopy));
+    let Some(is_whole) = stays(None) else { return };
+    assert!(is_whole);
+    let bug = Some(Defect::RefillWhatIsRead);
     assert_eq!(stays(bug), Some(false), "the defect was not noticed");
 }

@@ -32,6 +32,8 @@ pub(super) struct Receiving {
 pub(super) enum Way {
     Plain,
     Multishot,
+    /// Until nothing has come for an hour: with a clock in flight beside it.
+    UntilIdle,
     Bundles,
     Incremental,
     /// From a queue without a device, registered with the memory.
@@ -52,6 +54,7 @@ pub(super) enum Peer {
     Resets,
 }
 
+const AN_HOUR: Duration = Duration::from_secs(3600);
 pub(super) const SLOT: u32 = 4096;
 pub(super) const SLOTS: u32 = 4;
 /// What the peer sends at a time: more than all slots take.
@@ -74,9 +77,10 @@ pub(super) struct Receiver {
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Plain,
         Self::Multishot,
+        Self::UntilIdle,
         Self::Bundles,
         Self::Incremental,
         Self::ZeroCopy,
@@ -192,7 +196,11 @@ impl Receiver {
     pub(super) fn play(mut self, cell: &Receiving) -> Self {
         let ring = self.ring.as_mut().unwrap();
         let pool = self.pool.as_ref().unwrap();
-        ring.receive(self.socket, pool).unwrap();
+        match cell.way {
+            Way::UntilIdle => ring.receive_until_idle(self.socket, pool, AN_HOUR),
+            _ => ring.receive(self.socket, pool),
+        }
+        .unwrap();
         match cell.moment {
             Moment::Queued => {}
             Moment::HandedOver => hand_over(ring),
@@ -344,6 +352,7 @@ impl fmt::Display for Way {
         f.write_str(match self {
             Self::Plain => "a plain receive",
             Self::Multishot => "a multishot receive",
+            Self::UntilIdle => "a multishot receive with a limit on silence",
             Self::Bundles => "a multishot receive of bundles",
             Self::Incremental => "a multishot receive, incremental",
             Self::ZeroCopy => "a zero-copy receive without a device",

@@ -13,7 +13,7 @@ use super::PATIENCE;
 use super::cell::{And, Cell, Fate, Going, Moment, Part, Situation};
 use super::made::{Made, hand_over};
 use super::watched::Watched;
-use crate::ring::{Event, Ring, Socket, Ticket, TxBuf, TxPool, Wait, ZcPolicy};
+use crate::ring::{Event, Ring, SendOptions, Socket, Ticket, TxBuf, TxPool, Wait, ZcPolicy};
 use crate::sys::memory::WeakPool;
 
 /// More than a datagram takes, so that one is too long; and what one message of 17 pages takes.
@@ -131,7 +131,7 @@ impl Stage {
         }
         let ring = self.ring.as_mut().unwrap();
         match cell.work.and {
-            And::Nothing | And::Together => {}
+            And::Nothing | And::Together | And::Limited => {}
             And::ShutDown => {
                 ring.shutdown(self.socket, Shutdown::Write).unwrap();
                 self.others += 1;
@@ -157,7 +157,7 @@ impl Stage {
             Moment::Told => _ = self.poll(cell),
         }
         if cell.going.takes_the_socket() {
-            self.taken = Some(self.ring.as_mut().unwrap().remove(self.socket).unwrap());
+            self.taken = Some(self.remove());
         }
         self
     }
@@ -177,8 +177,12 @@ impl Stage {
             let ring = self.ring.as_mut().unwrap();
             return Some(ring.send_vectored(self.socket, &mut bufs, policy).unwrap());
         }
+        let mut options = SendOptions::new().policy(policy);
+        if cell.work.and == And::Limited {
+            options = options.within(AN_HOUR);
+        }
         let ring = self.ring.as_mut().unwrap();
-        Some(ring.send(self.socket, bufs.remove(0), policy).unwrap())
+        Some(ring.send(self.socket, bufs.remove(0), options).unwrap())
     }
 
     /// A free buffer with what comes next in the stream.
@@ -233,6 +237,34 @@ impl Stage {
                 return false;
             }
         }
+    }
+
+    /// Takes the socket from the ring, once the kernel's thread, if there is one, has come to what is queued.
+    fn remove(&mut self) -> OwnedFd {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.ring.as_mut().unwrap().remove(self.socket) {
+                Ok(taken) => return taken,
+                Err(busy) if busy.raw_os_error() == Some(libc::EBUSY) => {
+                    assert!(Instant::now() < deadline, "{busy}");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Whether the shutdown came before all sends: it does not wait for one that the kernel tries again.
+    pub(super) fn was_overtaken(&mut self, cell: &Cell) -> bool {
+        let Far::Tcp(far) = &self.far else {
+            return false;
+        };
+        if cell.work.and != And::ShutDown {
+            return false;
+        }
+        far.set_nonblocking(true).unwrap();
+        let is_at_its_end = far.peek(&mut [0]).is_ok_and(|len| len == 0);
+        far.set_nonblocking(false).unwrap();
+        is_at_its_end
     }
 
     /// What the peer does before anything goes away.

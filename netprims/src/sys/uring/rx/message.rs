@@ -9,6 +9,8 @@ use std::ptr::NonNull;
 
 use super::area::Taken;
 use super::slots::Slots;
+#[cfg(test)]
+use crate::sys::defect::{Defect, seeded};
 
 /// `struct io_uring_recvmsg_out`: lengths of the name, of the control messages, of the bytes, and flags, of four bytes each.
 /// Source: `include/uapi/linux/io_uring.h`.
@@ -101,6 +103,10 @@ impl Layout {
 
     /// A claim to all the kernel wrote as one to the message's bytes, of which a slot has at most `most`.
     pub(crate) fn divide(self, taken: Taken, most: u32) -> Taken {
+        #[cfg(test)]
+        if seeded(Defect::TakeTheHead) {
+            return taken.at_most(most);
+        }
         taken.behind(self.head).at_most(most)
     }
 }

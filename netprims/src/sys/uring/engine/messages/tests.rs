@@ -13,6 +13,7 @@ use rstest::rstest;
 
 use super::super::{End, Flight, Giving, Outcome};
 use super::*;
+use crate::sys::defect::{self, Defect};
 use crate::sys::memory::{Mapping, Shape};
 use crate::sys::uring::fake::Fake;
 use crate::sys::uring::kernel::Completion;
@@ -189,6 +190,24 @@ fn a_message_is_told(
     }
     assert!(bench.engine.next().is_none());
     assert_eq!((bench.engine.strays().duplicate, bench.lost()), (0, 0));
+}
+
+#[test]
+fn a_head_that_is_taken_for_bytes_is_noticed() {
+    let told = || {
+        let mut bench = bench(Kind::Udp, RING);
+        bench.write(2, 0, &out(16, 0, 4, 0));
+        bench.write(2, 640, b"four");
+        bench.post(644, Some(2), true);
+        let Some(Outcome::Received { mut claim, .. }) = bench.engine.next() else {
+            panic!("it brought bytes");
+        };
+        let bytes = bench.engine.areas().lend(&mut claim).bytes().to_vec();
+        bench.engine.give_back(claim);
+        bytes
+    };
+    assert_eq!(defect::with(None, told), b"four");
+    assert_ne!(defect::with(Some(Defect::TakeTheHead), told), b"four");
 }
 
 /// A head that is not whole: nobody knows what is in the slot.

@@ -165,3 +165,15 @@ fn a_time_the_kernel_may_read_is_leaked_and_counted() {
     let size = u64::try_from(4 * size_of::<io_uring::types::Timespec>()).unwrap();
     assert!(leaked_bytes() - before >= size);
 }
+
+#[test]
+fn a_send_told_before_its_limit_is_over_is_noticed() {
+    let is_told = || {
+        let mut bench = bench(4);
+        bench.send_within(Wish::Plain);
+        bench.kernel().result(0, 100, false);
+        bench.engine.next().is_some()
+    };
+    assert!(!defect::with(None, is_told));
+    assert!(defect::with(Some(Defect::TellBeforeTheLimit), is_told));
+}

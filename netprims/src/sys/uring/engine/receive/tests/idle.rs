@@ -179,3 +179,15 @@ fn a_receive_and_its_clock_are_had_both_or_neither() {
     assert_eq!(bench.engine.in_flight(), 7);
     assert!(bench.engine.receive(socket, &bench.handle).is_ok());
 }
+
+#[test]
+fn a_clock_freed_while_the_kernel_reads_it_is_noticed() {
+    let is_kept = || {
+        let (mut bench, _) = idling(2);
+        bench.kernel().result(1, 0, false);
+        bench.all();
+        bench.engine.flights.len() == 2
+    };
+    assert!(defect::with(None, is_kept));
+    assert!(!defect::with(Some(Defect::FreeTheClock), is_kept));
+}
