@@ -16,7 +16,7 @@
 //! | [`LendWhatIsRead`](Defect::LendWhatIsRead) | `uring::rx::buffer_ring::tests::a_defect_is_noticed`, `uring::receive_oracle::a_defect_is_noticed` |
 //! | [`ReleaseAtFirstPart`](Defect::ReleaseAtFirstPart) | the same |
 //! | [`BundleByNumber`](Defect::BundleByNumber) | the same |
-//! | [`RefillWhatIsRead`](Defect::RefillWhatIsRead) | `uring::zcrx::pages::tests::a_defect_is_noticed` |
+//! | [`RefillWhatIsRead`](Defect::RefillWhatIsRead) | `uring::zcrx::pages::tests::a_defect_is_noticed`, and on Linux 7.2 `uring::oracle::receives::a_page_that_is_kept_is_not_received_into` |
 //! | [`CloseUnderReaders`](Defect::CloseUnderReaders) | `uring::engine::queues::tests::a_ring_is_not_closed_under_readers` |
 //! | [`FreeHeaderAtSend`](Defect::FreeHeaderAtSend) | `uring::engine::tests::sending::message::what_a_message_names_stays_as_it_was` |
 //! | [`ReleaseMessageAtFirstCompletion`](Defect::ReleaseMessageAtFirstCompletion) | `uring::oracle::sends::a_message_is_on_the_wire_as_it_was_sent` |
