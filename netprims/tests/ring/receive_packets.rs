@@ -1,11 +1,12 @@
 //! Packets and datagrams keep their bounds on every rung.
 
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use netprims::Error;
-use netprims::ring::{Event, ReceiveEnd, Ring, Strays};
+use netprims::ring::{Event, ReceiveEnd, Ring, Strays, Wait};
 use rstest::rstest;
 use socket2::SockRef;
 
@@ -99,4 +100,51 @@ fn an_incremental_pool_is_refused_for_datagrams() {
     );
     // A kernel that cannot has made another pool of it.
     assert_eq!(is_refused, pool.report().incremental, "{received:?}");
+}
+
+/// A socket that is shut down for reading is not one whose peer sends empty datagrams: a receive ends, or, where the kernel
+/// says nothing, waits.
+#[rstest]
+fn a_socket_that_is_shut_down_for_reading_tells_no_datagrams(
+    #[values("plain", "plain messages", "multishot", "messages")] way: &str,
+    #[values("udp", "unix")] kind: &str,
+) {
+    let (near, far): (OwnedFd, OwnedFd) = match kind {
+        "udp" => {
+            let (near, far) = udp();
+            let address = SockRef::from(&far).local_addr().unwrap();
+            SockRef::from(&near).connect(&address).unwrap();
+            (near.into(), far.into())
+        }
+        _ => {
+            let (near, far) = UnixDatagram::pair().unwrap();
+            (near.into(), far.into())
+        }
+    };
+    SockRef::from(&near).shutdown(Shutdown::Read).unwrap();
+    let mut ring = Ring::builder().build().unwrap();
+    let pool = match way {
+        "messages" => ring.rx_pool(&plan("multishot", 8, 1000).messages(true)),
+        "plain messages" => ring.rx_pool(&plan("plain", 8, 1000).messages(true)),
+        way => ring.rx_pool(&plan(way, 8, 1000)),
+    };
+    let pool = pool.unwrap();
+    let socket = ring.add(near).unwrap();
+    ring.receive(socket, &pool).unwrap();
+    let (mut empty, mut ends) = (0, Vec::new());
+    for _ in 0..20 {
+        let wait = Wait::AtMost(Duration::from_millis(2));
+        ring.poll(wait, |event| match event {
+            Event::Received { .. } => empty += 1,
+            Event::ReceiveEnded { end, .. } => ends.push(end),
+            other => panic!("{other:?}"),
+        })
+        .unwrap();
+    }
+    assert_eq!(empty, 0);
+    match way.starts_with("plain") {
+        true => assert!(matches!(*ends, [ReceiveEnd::Closed]), "{ends:?}"),
+        false => assert!(ends.len() <= 1, "{ends:?}"),
+    }
+    drop(far);
 }

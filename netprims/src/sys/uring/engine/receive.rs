@@ -2,6 +2,7 @@ use std::io;
 
 use super::groups::{Giving, Group, GroupHandle};
 use super::messages::is_nothing;
+use super::sockets::Socket;
 use super::{Claim, Engine, Flight, NotQueued};
 use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request};
 use crate::sys::uring::rx::{Filled, Layout, Taken};
@@ -345,8 +346,11 @@ impl<K: Kernel> Engine<K> {
             self.strays.duplicate += 1;
             return;
         }
-        if let Some(receive) = self.receive_mut(key) {
-            receive.is_silent = false;
+        let mut receive = receive;
+        receive.ends_with_nothing |= completion.result == 0 && self.is_at_an_end(&receive);
+        if let Some(kept) = self.receive_mut(key) {
+            kept.is_silent = false;
+            kept.ends_with_nothing = receive.ends_with_nothing;
         }
         let is_misfit = !self.take(key, receive, slot, completion);
         if !is_misfit && completion.more && !receive.is_broken {
@@ -366,6 +370,13 @@ impl<K: Kernel> Engine<K> {
             // What cannot be queued now is tried again at the next completion. Until then nothing more is told.
             let _ = self.cancel_receive(key);
         }
+    }
+
+    /// Whether no bytes mean that no more datagrams come: of a socket that is shut down for reading the kernel tells a
+    /// request that waits so, and would tell each.
+    fn is_at_an_end(&self, receive: &Receive) -> bool {
+        let socket = self.sockets.find(receive.socket);
+        receive.way == Way::Plain && socket.is_some_and(Socket::is_shut_for_reading)
     }
 
     /// Claims what a completion says was received. False if it says what cannot be.

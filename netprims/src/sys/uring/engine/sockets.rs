@@ -173,6 +173,18 @@ impl Socket {
         &self.fd
     }
 
+    /// Whether it, or its peer, has shut down what is received. Costs a system call.
+    pub(super) fn is_shut_for_reading(&self) -> bool {
+        let mut looked = libc::pollfd {
+            fd: self.fd.as_raw_fd(),
+            events: libc::POLLRDHUP,
+            revents: 0,
+        };
+        // SAFETY: it points to one element, as the count says, and the descriptor is open.
+        let ready = unsafe { libc::poll(&raw mut looked, 1, 0) };
+        ready == 1 && looked.revents & libc::POLLRDHUP != 0
+    }
+
     /// `SOCK_STREAM` and the like. What is no socket says so when it is received from.
     pub(super) fn kind(&self) -> i32 {
         let kind = SockRef::from(&self.fd).r#type();
