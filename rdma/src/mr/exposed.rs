@@ -53,7 +53,7 @@ impl Pd {
 }
 
 impl ExposedMr {
-    pub(super) fn region(&self) -> &Arc<ExposedRegion> {
+    pub(crate) fn region(&self) -> &Arc<ExposedRegion> {
         &self.region
     }
 

@@ -1,4 +1,22 @@
-//! Bugs that tests switch on, to see that the memory oracle notices them.
+//! Bugs that tests switch on, to see that the tests notice them.
+//!
+//! | defect | noticed by |
+//! |---|---|
+//! | [`FreeAtPost`](Defect::FreeAtPost) | `oracle::the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed`, `misbehaviour::random_work_finds_the_bug` |
+//! | [`RetireReceivesByPrefix`](Defect::RetireReceivesByPrefix) | the same |
+//! | [`ReuseTag`](Defect::ReuseTag) | the same, `matrix::a_defect_is_noticed` |
+//! | [`HandBackAfterFailedPost`](Defect::HandBackAfterFailedPost) | all three |
+//! | [`FreeBeforeDestroy`](Defect::FreeBeforeDestroy) | `matrix::a_defect_is_noticed`, `misbehaviour::random_work_finds_the_bug` |
+//! | [`HandBackBeforeReset`](Defect::HandBackBeforeReset) | `matrix::a_defect_is_noticed` |
+//! | [`ForgetTheRegion`](Defect::ForgetTheRegion) | the same |
+//! | [`UnmapBeforeDeregister`](Defect::UnmapBeforeDeregister) | the same |
+//! | [`ExposeLocalMemory`](Defect::ExposeLocalMemory) | the same |
+//! | [`ForgetTheDestination`](Defect::ForgetTheDestination) | the same |
+//! | [`FreeWithTheSharedQueue`](Defect::FreeWithTheSharedQueue) | the same |
+//! | [`LeaveTheSharedQueue`](Defect::LeaveTheSharedQueue) | the same |
+//! | [`RetireSharedInOrder`](Defect::RetireSharedInOrder) | `oracle::the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed` |
+//! | [`TakeRepeatedCompletions`](Defect::TakeRepeatedCompletions) | `oracle::the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed`, `misbehaviour::random_work_finds_the_bug` |
+//! | [`HandBackAcceptedOfABatch`](Defect::HandBackAcceptedOfABatch) | `oracle::the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed` |
 
 use std::cell::Cell;
 
@@ -15,6 +33,28 @@ pub(crate) enum Defect {
     ReuseTag,
     /// A buffer comes back from a failed post although nobody said that it was not queued.
     HandBackAfterFailedPost,
+    /// The buffers in flight are free before the queue pair is destroyed.
+    FreeBeforeDestroy,
+    /// They are handed back before the queue pair is reset.
+    HandBackBeforeReset,
+    /// A request does not keep the exposed memory that it names.
+    ForgetTheRegion,
+    /// Memory is unmapped before its region is deregistered.
+    UnmapBeforeDeregister,
+    /// Local memory has the rights that a window over it would give.
+    ExposeLocalMemory,
+    /// A datagram does not keep its address handle.
+    ForgetTheDestination,
+    /// What a shared queue has in flight is free when nobody can post to it any more.
+    FreeWithTheSharedQueue,
+    /// A queue pair that cannot be destroyed does not keep its shared queue.
+    LeaveTheSharedQueue,
+    /// A completion of a shared queue stands for the receive that was posted first.
+    RetireSharedInOrder,
+    /// A completion of nothing in flight stands for the oldest receive.
+    TakeRepeatedCompletions,
+    /// Of a batch that went through in part, that part comes back as well.
+    HandBackAcceptedOfABatch,
 }
 
 thread_local! {

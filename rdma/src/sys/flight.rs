@@ -268,6 +268,11 @@ impl<T> RecvFlight<T> {
                 self.len -= u32::from(self.ring.slot(earlier).take().is_some());
             }
         }
+        #[cfg(test)]
+        let seq = match seeded(Defect::TakeRepeatedCompletions) && self.ring.slot(seq).is_none() {
+            true => self.oldest().unwrap_or(seq),
+            false => seq,
+        };
         let age = self.head.wrapping_sub(seq).wrapping_sub(1);
         if age > self.ring.mask {
             return Err(NotInFlight);
@@ -279,6 +284,14 @@ impl<T> RecvFlight<T> {
         let item = slot.take().ok_or(NotInFlight)?;
         self.len -= 1;
         Ok(item)
+    }
+
+    /// The oldest that is in flight.
+    #[cfg(test)]
+    fn oldest(&mut self) -> Option<u32> {
+        let mut back = (1..=self.ring.mask + 1).rev();
+        let seq = back.find(|&back| self.ring.slot(self.head.wrapping_sub(back)).is_some())?;
+        Some(self.head.wrapping_sub(seq))
     }
 
     /// The items in flight.

@@ -7,6 +7,8 @@ use std::ptr::NonNull;
 use nix::sys::mman;
 
 use super::errno::Errno;
+#[cfg(test)]
+use super::graveyard;
 use super::leaks::{Leak, leaked};
 
 /// Zeroed pages, mapped until dropped.
@@ -52,7 +54,9 @@ impl Memory {
             // memory.
             let start =
                 unsafe { mman::mmap(None, len, protection, MapFlags::MAP_SHARED, &file, 0) };
-            start.unwrap().cast()
+            let start = start.unwrap().cast();
+            graveyard::mapped(start, len.get());
+            start
         };
         Ok(Memory {
             start: map(),
@@ -78,6 +82,13 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
+        #[cfg(test)]
+        // SAFETY: as below.
+        if unsafe { graveyard::bury(self.start) } {
+            // SAFETY: as below.
+            unsafe { graveyard::bury(self.mirror) };
+            return;
+        }
         // SAFETY: the range is one whole mapping of ours (invariant), and the owner of a `Memory`
         // drops it only when nothing points into it.
         let result = unsafe { mman::munmap(self.start.cast::<c_void>(), self.len.get()) };

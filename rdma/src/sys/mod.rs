@@ -27,13 +27,15 @@ mod exposed;
 mod flight;
 mod free_list;
 mod functions;
+#[cfg(test)]
+pub(crate) mod graveyard;
 mod leaks;
 mod libibverbs;
 mod memory;
 mod modify;
 mod netdev;
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 mod pd;
 mod qp;
 mod region;

@@ -6,7 +6,11 @@
 
 use std::slice;
 
+use super::graveyard;
 use super::region::Region;
+
+/// What overwrites a slot that comes back.
+pub(crate) const SCRIBBLE: u8 = 0xa5;
 
 impl Region {
     /// Fills the slots that nobody holds.
@@ -16,6 +20,17 @@ impl Region {
             // them.
             unsafe { start.as_ptr().write_bytes(pattern, len) };
         }
+    }
+
+    /// Fills a slot that comes back, where there is a [graveyard](super::graveyard): the device must
+    /// be done with it.
+    pub(super) fn scribble(&self, slot: u32) {
+        if !graveyard::is_there() {
+            return;
+        }
+        let (_, start, len) = self.mirrored(slot);
+        // SAFETY: the second mapping of a slot whose holder ends: `len` bytes, no reference to them.
+        unsafe { start.as_ptr().write_bytes(SCRIBBLE, len) };
     }
 
     /// The slots that nobody holds and somebody wrote to since.

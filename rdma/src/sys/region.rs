@@ -6,11 +6,16 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::buf::Buf;
+#[cfg(test)]
+use super::defect::{Defect, seeded};
 use super::errno::Errno;
 use super::ffi;
 use super::free_list::{self, FreeList};
 use super::pd::PdHandle;
 use super::registered::Registered;
+
+#[cfg(test)]
+const IBV_ACCESS_REMOTE_WRITE: std::ffi::c_int = 1 << 1;
 
 /// Slots start at multiples of a cache line, so that two of them never share one.
 const ALIGN: usize = 64;
@@ -81,8 +86,14 @@ pub(crate) struct Region {
 impl Region {
     /// Maps and registers memory of this shape.
     pub(crate) fn register(pd: &Arc<PdHandle>, shape: Shape) -> Result<Arc<Self>, Errno> {
+        let access = ffi::ACCESS_LOCAL_WRITE;
+        #[cfg(test)]
+        let access = match seeded(Defect::ExposeLocalMemory) {
+            true => access | IBV_ACCESS_REMOTE_WRITE,
+            false => access,
+        };
         Ok(Arc::new(Region {
-            registered: Registered::new(pd, shape.len, ffi::ACCESS_LOCAL_WRITE)?,
+            registered: Registered::new(pd, shape.len, access)?,
             free: FreeList::full(shape.count),
             count: shape.count,
             slot_size: shape.slot_size,
@@ -106,6 +117,8 @@ impl Region {
     /// # Safety
     /// The caller is the one `Buf` that holds the slot, and ends with this call.
     pub(super) unsafe fn give_back(&self, slot: u32) {
+        #[cfg(test)]
+        self.scribble(slot);
         self.free.push(slot);
     }
 
@@ -131,16 +144,16 @@ impl Region {
     /// The slots nobody holds, through the second mapping.
     #[cfg(test)]
     pub(crate) fn free_slots(&self) -> Vec<(u32, NonNull<u8>, usize)> {
-        let slot_at = |slot: u32| {
-            // SAFETY: as in `take`, for the second mapping of the same pages.
-            let start = unsafe {
-                self.registered
-                    .memory()
-                    .mirror()
-                    .add(slot as usize * self.stride)
-            };
-            (slot, start, self.slot_size as usize)
-        };
-        self.free.free().into_iter().map(slot_at).collect()
+        let slots = self.free.free().into_iter();
+        slots.map(|slot| self.mirrored(slot)).collect()
+    }
+
+    /// A slot, through the second mapping.
+    #[cfg(test)]
+    pub(super) fn mirrored(&self, slot: u32) -> (u32, NonNull<u8>, usize) {
+        let mirror = self.registered.memory().mirror();
+        // SAFETY: as in `take`, for the second mapping of the same pages.
+        let start = unsafe { mirror.add(slot as usize * self.stride) };
+        (slot, start, self.slot_size as usize)
     }
 }

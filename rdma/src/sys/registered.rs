@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+#[cfg(test)]
+use super::defect::{Defect, seeded};
 use super::errno::Errno;
 use super::ffi;
 use super::leaks::{Leak, leaked};
@@ -85,6 +87,14 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
+        #[cfg(test)]
+        if seeded(Defect::UnmapBeforeDeregister) {
+            // SAFETY: the bug under test; the device is a fake, which looks before it writes.
+            unsafe { ManuallyDrop::drop(&mut self.memory) };
+            // SAFETY: as below.
+            let _ = unsafe { self.pd.context().verbs().dereg_mr(self.raw) };
+            return;
+        }
         // SAFETY: registered until here (invariant).
         let result = unsafe { self.pd.context().verbs().dereg_mr(self.raw) };
         if result.is_ok() {

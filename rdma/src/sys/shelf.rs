@@ -1,5 +1,7 @@
 //! Work in flight whose order nobody knows.
 
+#[cfg(test)]
+use super::defect::{Defect, seeded};
 use super::flight::NotInFlight;
 
 /// Items on numbered places, each taken out by the number it was given when put in.
@@ -63,6 +65,11 @@ impl<T> Shelf<T> {
         number: u32,
         fits: impl FnOnce(&mut T) -> bool,
     ) -> Result<T, NotInFlight> {
+        #[cfg(test)]
+        let number = match seeded(Defect::RetireSharedInOrder) {
+            true => self.first().unwrap_or(number),
+            false => number,
+        };
         let index = number & ((1 << self.bits) - 1);
         let place = self.places.get_mut(index as usize).ok_or(NotInFlight)?;
         if (place.round << self.bits) | index != number {
@@ -75,6 +82,13 @@ impl<T> Shelf<T> {
         place.round = place.round.wrapping_add(1);
         self.free.push(index);
         Ok(item)
+    }
+
+    /// The number of the first place that is taken.
+    #[cfg(test)]
+    fn first(&self) -> Option<u32> {
+        let index = self.places.iter().position(|place| place.item.is_some())?;
+        Some((self.places[index].round << self.bits) | u32::try_from(index).ok()?)
     }
 
     /// The items.

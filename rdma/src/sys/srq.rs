@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::buf::Buf;
 use super::bufs::Bufs;
 use super::cq::{Completion, CqHandle, Room};
+#[cfg(test)]
+use super::defect::{Defect, seeded};
 use super::errno::Errno;
 use super::ffi;
 use super::flight::{MAX_DEPTH, NotInFlight};
@@ -284,6 +286,11 @@ impl Drop for SrqHandle {
     fn drop(&mut self) {
         // SAFETY: not used afterwards; what it owned is dropped by nobody but `SharedQueue`.
         let flight = unsafe { ManuallyDrop::take(&mut self.flight) };
+        #[cfg(test)]
+        let flight = match seeded(Defect::FreeWithTheSharedQueue) {
+            true => Shelf::new(0),
+            false => flight,
+        };
         let mut left = self
             .shared
             .left

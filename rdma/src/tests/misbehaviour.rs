@@ -235,6 +235,8 @@ proptest! {
 #[case(Defect::RetireReceivesByPrefix)]
 #[case(Defect::ReuseTag)]
 #[case(Defect::HandBackAfterFailedPost)]
+#[case(Defect::TakeRepeatedCompletions)]
+#[case(Defect::FreeBeforeDestroy)]
 fn random_work_finds_the_bug(#[case] bug: Defect) {
     let config = Config {
         cases: 5000,

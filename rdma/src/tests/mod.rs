@@ -6,6 +6,7 @@ mod completions;
 mod events;
 mod leaks;
 mod lifetime;
+mod matrix;
 mod misbehaviour;
 mod oracle;
 mod posting;

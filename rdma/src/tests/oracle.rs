@@ -7,6 +7,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::sys::defect::{self, Defect};
+use crate::{RemoteKey, RemoteSlice};
 
 const PATTERN: u8 = 0xa5;
 
@@ -67,6 +68,50 @@ fn failed_post(rig: &mut Rig) -> Result<(), Vec<u32>> {
     device_writes(rig)
 }
 
+/// A completion arrives twice, and there is another receive it could be taken for.
+fn repeated(rig: &mut Rig) -> Result<(), Vec<u32>> {
+    let mut qp = rig.qp();
+    qp.post_recv(rig.buf(), 0).unwrap();
+    qp.post_recv(rig.buf(), 1).unwrap();
+    let first = rig.fake.posted(Queue::Recv)[0];
+    rig.fake.complete(Queue::Recv, 0, 0);
+    rig.fake.state().report(first, 0);
+    drop(rig.complete_all(&mut qp));
+    let written = device_writes(rig);
+    drop(qp);
+    written
+}
+
+/// The second of two receives of a shared queue completes first.
+fn out_of_order_of_a_shared_queue(rig: &mut Rig) -> Result<(), Vec<u32>> {
+    let mut srq = rig.pd.create_srq(4, 1).unwrap();
+    srq.post_recv(rig.buf(), 0).unwrap();
+    srq.post_recv(rig.buf(), 1).unwrap();
+    let mut second = rig.fake.posted(Queue::Recv)[1];
+    {
+        let mut state = rig.fake.state();
+        second.cq = state.only_cq();
+        state.finish(second, 0);
+    }
+    for mut completion in rig.cq.poll().unwrap() {
+        drop(srq.complete(&mut completion).unwrap());
+    }
+    device_writes(rig)
+}
+
+/// A batch of reads goes through but for its last one.
+fn failed_batch(rig: &mut Rig) -> Result<(), Vec<u32>> {
+    let mut qp = rig.qp();
+    rig.fail_post_after(2, libc::ENOMEM, BadWr::Own);
+    let there = RemoteSlice::new(0x1000, 100, RemoteKey::new(1));
+    let mut batch = qp.batch();
+    for token in 0..3 {
+        batch.push(Wr::read(rig.buf(), there), token).unwrap();
+    }
+    drop(batch.post().unwrap_err());
+    device_writes(rig)
+}
+
 type Scenario = fn(&mut Rig) -> Result<(), Vec<u32>>;
 
 #[rstest]
@@ -74,6 +119,9 @@ type Scenario = fn(&mut Rig) -> Result<(), Vec<u32>>;
 #[case::retire_receives_by_prefix(out_of_order as Scenario, Defect::RetireReceivesByPrefix)]
 #[case::reuse_a_tag(stale as Scenario, Defect::ReuseTag)]
 #[case::hand_back_after_a_failed_post(failed_post as Scenario, Defect::HandBackAfterFailedPost)]
+#[case::take_repeated_completions(repeated as Scenario, Defect::TakeRepeatedCompletions)]
+#[case::retire_shared_in_order(out_of_order_of_a_shared_queue as Scenario, Defect::RetireSharedInOrder)]
+#[case::hand_back_what_a_batch_posted(failed_batch as Scenario, Defect::HandBackAcceptedOfABatch)]
 fn the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed(
     #[case] scenario: Scenario,
     #[case] bug: Defect,

@@ -4,6 +4,8 @@
 //! region that is registered, and refuses (and counts) the rest. Everything else it does wrong on
 //! demand.
 
+mod contract;
+mod late;
 mod objects;
 mod ops;
 mod state;
@@ -14,6 +16,7 @@ use super::device::DeviceList;
 use super::verbs::Verbs;
 use super::wr_id::Queue;
 
+pub(crate) use late::{Binding, LATE};
 pub(crate) use state::{BadWr, PostFailure, Posted, State};
 
 /// The device: clones are the same one.

@@ -9,7 +9,7 @@ use super::super::errno::Errno;
 use super::super::ffi;
 use super::super::verbs::Verbs;
 use super::state::{Entries, Registered};
-use super::{Fake, ops};
+use super::{Fake, LATE, Posted, ops};
 
 /// A context, and the way from it to its device.
 #[repr(C)]
@@ -38,6 +38,23 @@ impl Fake {
         state.calls.push(call);
         state.next_number += 1;
         state.next_number
+    }
+
+    /// Notes an object, and what it uses.
+    fn exists<T>(&self, kind: &'static str, object: NonNull<T>, needs: &[usize]) -> NonNull<T> {
+        let mut state = self.state();
+        state.contract.made(kind, object.addr().get(), needs);
+        object
+    }
+
+    /// An object is to end.
+    fn ends<T>(&self, kind: &'static str, object: NonNull<T>) {
+        self.state().contract.ends(kind, object.addr().get());
+    }
+
+    /// An object has ended.
+    fn gone<T>(&self, object: NonNull<T>) {
+        self.state().contract.gone(object.addr().get());
     }
 }
 
@@ -79,18 +96,20 @@ unsafe impl Verbs for Fake {
         context.ops.post_send = Some(ops::post_send);
         context.ops.post_recv = Some(ops::post_recv);
         context.ops.post_srq_recv = Some(ops::post_srq_recv);
-        Ok(leak(FakeContext {
+        let context = leak(FakeContext {
             context,
             fake: self.clone(),
-        })
-        .cast())
+        });
+        Ok(self.exists("a device", context.cast(), &[]))
     }
 
     unsafe fn close_device(&self, context: NonNull<ffi::Context>) -> Result<(), Errno> {
         self.made("close_device");
+        self.ends("a device", context);
         if self.state().refuse_close {
             return Err(Errno::new(libc::EBUSY));
         }
+        self.gone(context);
         // SAFETY: made by `open_device` as a box.
         drop(unsafe { Box::from_raw(context.cast::<FakeContext>().as_ptr()) });
         Ok(())
@@ -167,17 +186,20 @@ unsafe impl Verbs for Fake {
 
     unsafe fn alloc_pd(&self, context: NonNull<ffi::Context>) -> Result<NonNull<ffi::Pd>, Errno> {
         let handle = self.made("alloc_pd");
-        Ok(leak(ffi::Pd {
+        let pd = leak(ffi::Pd {
             context: context.as_ptr(),
             handle,
-        }))
+        });
+        Ok(self.exists("a domain", pd, &[context.addr().get()]))
     }
 
     unsafe fn dealloc_pd(&self, pd: NonNull<ffi::Pd>) -> Result<(), Errno> {
         self.made("dealloc_pd");
+        self.ends("a domain", pd);
         if self.state().refuse_dealloc_pd {
             return Err(Errno::new(libc::EBUSY));
         }
+        self.gone(pd);
         // SAFETY: made by `alloc_pd` as a box.
         drop(unsafe { Box::from_raw(pd.as_ptr()) });
         Ok(())
@@ -199,7 +221,7 @@ unsafe impl Verbs for Fake {
             length: length as u64,
         };
         self.state().regions.push(region);
-        Ok(leak(ffi::Mr {
+        let mr = leak(ffi::Mr {
             context: ptr::null_mut(),
             pd: pd.as_ptr(),
             addr: addr.as_ptr().cast(),
@@ -207,17 +229,30 @@ unsafe impl Verbs for Fake {
             handle: lkey,
             lkey,
             rkey: lkey,
-        }))
+        });
+        Ok(self.exists("a region", mr, &[pd.addr().get()]))
     }
 
     unsafe fn dereg_mr(&self, mr: NonNull<ffi::Mr>) -> Result<(), Errno> {
         self.made("dereg_mr");
+        self.ends("a region", mr);
         if self.state().refuse_dereg_mr {
             return Err(Errno::new(libc::EBUSY));
         }
+        self.gone(mr);
         // SAFETY: made by `reg_mr` as a box.
         let mr = unsafe { Box::from_raw(mr.as_ptr()) };
-        self.state().regions.retain(|region| region.lkey != mr.lkey);
+        let mut state = self.state();
+        if state.is_late {
+            // Peers are served to the last.
+            let (start, len) = (mr.addr.addr() as u64, u32::try_from(mr.length).unwrap());
+            state.peer_writes(mr.rkey, start, len, LATE);
+        }
+        let named = |posted: &Posted| posted.pieces.iter().any(|piece| piece.lkey == mr.lkey);
+        if state.posted.iter().any(named) {
+            state.contract.breaks("a region ends that a request names");
+        }
+        state.regions.retain(|region| region.lkey != mr.lkey);
         Ok(())
     }
 
@@ -230,15 +265,18 @@ unsafe impl Verbs for Fake {
         // SAFETY: two plain arguments.
         let fd = unsafe { libc::eventfd(0, libc::EFD_SEMAPHORE | libc::EFD_CLOEXEC) };
         assert!(fd >= 0);
-        Ok(leak(ffi::CompChannel {
+        let channel = leak(ffi::CompChannel {
             context: context.as_ptr(),
             fd,
             refcnt: 0,
-        }))
+        });
+        Ok(self.exists("a channel", channel, &[context.addr().get()]))
     }
 
     unsafe fn destroy_channel(&self, channel: NonNull<ffi::CompChannel>) -> Result<(), Errno> {
         self.made("destroy_channel");
+        self.ends("a channel", channel);
+        self.gone(channel);
         // SAFETY: made by `create_channel` as a box.
         let channel = unsafe { Box::from_raw(channel.as_ptr()) };
         // SAFETY: its own descriptor.
@@ -287,14 +325,20 @@ unsafe impl Verbs for Fake {
             // Room for what a test completes, so that completing allocates nothing.
             entries: VecDeque::with_capacity(256),
         });
-        Ok(cq)
+        let needs = [
+            context.addr().get(),
+            channel.map_or(0, |it| it.addr().get()),
+        ];
+        Ok(self.exists("a completion queue", cq, &needs))
     }
 
     unsafe fn destroy_cq(&self, cq: NonNull<ffi::Cq>) -> Result<(), Errno> {
         self.made("destroy_cq");
+        self.ends("a completion queue", cq);
         if self.state().refuse_destroy_cq {
             return Err(Errno::new(libc::EBUSY));
         }
+        self.gone(cq);
         let address = cq.addr().get();
         self.state().cqs.retain(|entries| entries.cq != address);
         // SAFETY: made by `create_cq` as a box.
@@ -317,14 +361,20 @@ unsafe impl Verbs for Fake {
         // SAFETY: the domain is one of this provider's.
         qp.context = unsafe { (*pd.as_ptr()).context };
         (qp.send_cq, qp.recv_cq) = (attr.send_cq, attr.recv_cq);
-        qp.qp_num = number;
+        (qp.qp_num, qp.qp_type, qp.srq) = (number, attr.qp_type, attr.srq);
         self.state().qp_state = 0;
-        Ok(leak(qp))
+        let needs = [
+            qp.send_cq.addr(),
+            qp.recv_cq.addr(),
+            qp.srq.addr(),
+            pd.addr().get(),
+        ];
+        Ok(self.exists("a queue pair", leak(qp), &needs))
     }
 
     unsafe fn modify_qp(
         &self,
-        _: NonNull<ffi::Qp>,
+        qp: NonNull<ffi::Qp>,
         attr: &mut ffi::QpAttr,
         mask: c_int,
     ) -> Result<(), Errno> {
@@ -334,6 +384,11 @@ unsafe impl Verbs for Fake {
         assert_ne!(mask & ffi::mask::STATE, 0);
         let mut state = self.state();
         state.qp_state = attr.qp_state;
+        if attr.qp_state == ffi::state::RESET {
+            // SAFETY: an existing queue pair.
+            let number = unsafe { (*qp.as_ptr()).qp_num };
+            state.end_those(|posted| posted.qp_num == number);
+        }
         if mask & ffi::mask::AV != 0 {
             state.path_port = attr.ah_attr.port_num;
         }
@@ -363,14 +418,18 @@ unsafe impl Verbs for Fake {
         // SAFETY: the domain is allocated.
         srq.context = unsafe { (*pd.as_ptr()).context };
         srq.handle = handle;
-        Ok(leak(srq))
+        Ok(self.exists("a shared queue", leak(srq), &[pd.addr().get()]))
     }
 
     unsafe fn destroy_srq(&self, srq: NonNull<ffi::Srq>) -> Result<(), Errno> {
         self.made("destroy_srq");
+        self.ends("a shared queue", srq);
         if self.state().refuse_destroy_srq {
             return Err(Errno::new(libc::EBUSY));
         }
+        let address = srq.addr().get();
+        self.state().end_those(|posted| posted.srq == address);
+        self.gone(srq);
         // SAFETY: made by `create_srq` as a box.
         drop(unsafe { Box::from_raw(srq.as_ptr()) });
         Ok(())
@@ -384,15 +443,26 @@ unsafe impl Verbs for Fake {
         let handle = self.made("create_ah");
         // SAFETY: the domain is allocated.
         let context = unsafe { (*pd.as_ptr()).context };
-        Ok(leak(ffi::Ah {
+        let ah = leak(ffi::Ah {
             context,
             pd: pd.as_ptr(),
             handle,
-        }))
+        });
+        Ok(self.exists("a destination", ah, &[pd.addr().get()]))
     }
 
     unsafe fn destroy_ah(&self, ah: NonNull<ffi::Ah>) -> Result<(), Errno> {
         self.made("destroy_ah");
+        self.ends("a destination", ah);
+        self.gone(ah);
+        let address = ah.addr().get();
+        let mut state = self.state();
+        if state.posted.iter().any(|it| it.destination == address) {
+            state
+                .contract
+                .breaks("a destination ends that a datagram names");
+        }
+        drop(state);
         // SAFETY: made by `create_ah` as a box.
         drop(unsafe { Box::from_raw(ah.as_ptr()) });
         Ok(())
@@ -400,14 +470,14 @@ unsafe impl Verbs for Fake {
 
     unsafe fn destroy_qp(&self, qp: NonNull<ffi::Qp>) -> Result<(), Errno> {
         self.made("destroy_qp");
+        self.ends("a queue pair", qp);
         if self.state().refuse_destroy_qp {
             return Err(Errno::new(libc::EBUSY));
         }
+        self.gone(qp);
         // SAFETY: made by `create_qp` as a box.
         let qp = unsafe { Box::from_raw(qp.as_ptr()) };
-        self.state()
-            .posted
-            .retain(|posted| posted.qp_num != qp.qp_num);
+        self.state().end_those(|posted| posted.qp_num == qp.qp_num);
         Ok(())
     }
 }

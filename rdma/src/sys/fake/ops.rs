@@ -5,6 +5,7 @@ use std::ffi::c_int;
 
 use super::super::ffi;
 use super::super::wr_id::Queue;
+use super::Binding;
 use super::objects::fake_of;
 use super::state::{BadWr, Pieces, Posted, State};
 
@@ -27,7 +28,7 @@ pub(super) unsafe extern "C" fn post_send(
         // SAFETY: as above.
         let elements = unsafe { elements(request.sg_list, request.num_sge) };
         let is_inline = request.send_flags & ffi::send_flag::INLINE != 0;
-        let posted = Posted {
+        let mut posted = Posted {
             wr_id: request.wr_id,
             queue: Queue::Send,
             qp_num: qp.qp_num,
@@ -38,7 +39,15 @@ pub(super) unsafe extern "C" fn post_send(
             imm_or_rkey: request.imm_or_rkey,
             length: elements.iter().map(|element| element.length).sum(),
             pieces: Pieces::new(if is_inline { &[] } else { elements }),
+            srq: 0,
+            destination: match qp.qp_type {
+                ffi::QPT_UD => usize::try_from(request.wr[0]).unwrap(),
+                _ => 0,
+            },
+            binding: Binding::of(request),
+            sent: 0,
         };
+        posted.sent = state.checksum(&posted);
         let (result, bad_wr) = accept(&mut state, posted);
         match bad_wr {
             // SAFETY: `bad` is an out-pointer.
@@ -65,7 +74,7 @@ pub(super) unsafe extern "C" fn post_recv(
     // SAFETY: the caller's promise.
     let qp = unsafe { &*qp };
     // SAFETY: the caller's promise.
-    unsafe { receive(qp.context, (qp.qp_num, qp.recv_cq.addr()), wr, bad) }
+    unsafe { receive(qp.context, (qp.qp_num, qp.recv_cq.addr(), 0), wr, bad) }
 }
 
 /// # Safety
@@ -79,14 +88,14 @@ pub(super) unsafe extern "C" fn post_srq_recv(
     let context = unsafe { (*srq).context };
     // Which queue pair takes it, and so where its completion goes, is the test's to say.
     // SAFETY: the caller's promise.
-    unsafe { receive(context, (0, 0), wr, bad) }
+    unsafe { receive(context, (0, 0, srq.addr()), wr, bad) }
 }
 
 /// # Safety
 /// As `ibv_post_recv`, in `context`.
 unsafe fn receive(
     context: *mut ffi::Context,
-    (qp_num, cq): (u32, usize),
+    (qp_num, cq, srq): (u32, usize, usize),
     wr: *mut ffi::RecvWr,
     bad: *mut *mut ffi::RecvWr,
 ) -> c_int {
@@ -106,6 +115,10 @@ unsafe fn receive(
         imm_or_rkey: 0,
         length: elements.iter().map(|element| element.length).sum(),
         pieces: Pieces::new(elements),
+        srq,
+        destination: 0,
+        binding: None,
+        sent: 0,
     };
     // SAFETY: an open context.
     let (result, bad_wr) = accept(&mut unsafe { fake_of(context) }.state(), posted);
@@ -196,22 +209,32 @@ pub(super) unsafe extern "C" fn alloc_mw(pd: *mut ffi::Pd, kind: u32) -> *mut ff
     // SAFETY: the caller's promise.
     let context = unsafe { (*pd).context };
     // SAFETY: the context of an allocated domain is open.
-    let handle = unsafe { fake_of(context) }.made("alloc_mw");
-    Box::into_raw(Box::new(ffi::Mw {
+    let fake = unsafe { fake_of(context) };
+    let handle = fake.made("alloc_mw");
+    let mw = Box::into_raw(Box::new(ffi::Mw {
         context,
         pd,
         rkey: handle << 8,
         handle,
         kind,
-    }))
+    }));
+    let mut state = fake.state();
+    state.contract.made("a window", mw.addr(), &[pd.addr()]);
+    mw
 }
 
 /// # Safety
 /// As `ibv_dealloc_mw`.
 pub(super) unsafe extern "C" fn dealloc_mw(mw: *mut ffi::Mw) -> c_int {
+    let address = mw.addr();
     // SAFETY: made by `alloc_mw` as a box.
     let mw = unsafe { Box::from_raw(mw) };
     // SAFETY: the context of an allocated window is open.
-    unsafe { fake_of(mw.context) }.made("dealloc_mw");
+    let fake = unsafe { fake_of(mw.context) };
+    fake.made("dealloc_mw");
+    let mut state = fake.state();
+    state.contract.ends("a window", address);
+    state.contract.gone(address);
+    state.unbind(address);
     0
 }

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::ptr;
 
 use super::super::ffi;
+use super::super::graveyard;
 use super::super::wr_id::Queue;
+use super::contract::Contract;
+use super::late::Binding;
 
 /// A work request on the device's side.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +25,12 @@ pub(crate) struct Posted {
     pub(crate) length: u32,
     /// Where they are, but for those of an inline request.
     pub(crate) pieces: Pieces,
+    /// The shared queue it was posted to, the address handle that it is sent to; 0 for none.
+    pub(crate) srq: usize,
+    pub(crate) destination: usize,
+    pub(crate) binding: Option<Binding>,
+    /// What the bytes of a send added up to when it was posted, if the device is a late one.
+    pub(crate) sent: u64,
 }
 
 /// The elements of a work request.
@@ -99,6 +108,11 @@ pub(crate) struct State {
     /// Completions not polled.
     pub(super) cqs: Vec<Entries>,
     pub(crate) regions: Vec<Registered>,
+    /// Keys that requests gave.
+    pub(super) bound: Vec<Binding>,
+    pub(crate) contract: Contract,
+    /// Whether what is in flight when its queue ends is done in that moment.
+    pub(crate) is_late: bool,
     /// Accesses that the device refused, for want of a region.
     pub(crate) refused_dma: u32,
     /// Calls of `post_send`.
@@ -135,6 +149,9 @@ impl State {
             events: Vec::new(),
             cqs: Vec::new(),
             regions: Vec::new(),
+            bound: Vec::new(),
+            contract: Contract::default(),
+            is_late: false,
             refused_dma: 0,
             doorbells: 0,
             fail_next_post: None,
@@ -183,6 +200,11 @@ impl State {
     pub(super) fn entries(&mut self, cq: usize) -> Option<&mut VecDeque<ffi::Wc>> {
         let found = self.cqs.iter_mut().find(|entries| entries.cq == cq);
         found.map(|entries| &mut entries.entries)
+    }
+
+    /// Some CQ, if there is one.
+    pub(crate) fn any_cq(&self) -> Option<usize> {
+        self.cqs.first().map(|entries| entries.cq)
     }
 
     /// The only CQ there is.
@@ -248,7 +270,7 @@ impl State {
         }
     }
 
-    fn dma_piece(&mut self, piece: ffi::Sge, fill: u8) {
+    pub(super) fn dma_piece(&mut self, piece: ffi::Sge, fill: u8) {
         let end = piece.addr + u64::from(piece.length);
         let covered = self.regions.iter().any(|region| {
             region.lkey == piece.lkey
@@ -257,6 +279,11 @@ impl State {
         });
         if !covered {
             self.refused_dma += 1;
+            return;
+        }
+        if graveyard::is_gone(piece.addr) {
+            self.contract
+                .breaks("memory is written to that is unmapped");
             return;
         }
         let address = usize::try_from(piece.addr).unwrap();

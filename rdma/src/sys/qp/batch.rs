@@ -7,6 +7,8 @@ use std::ptr;
 
 use super::super::buf::Buf;
 use super::super::bufs::{Bufs, Payload};
+#[cfg(test)]
+use super::super::defect::{Defect, seeded};
 use super::super::errno::Errno;
 use super::super::ffi::{self, send_flag};
 use super::super::work::Work;
@@ -166,6 +168,11 @@ impl<'a> Staging<'_, 'a> {
                 // SAFETY: the elements of all entries lie one behind the other in `pieces`.
                 element = unsafe { element.add(staged.pieces) };
             }
+            #[cfg(test)]
+            let staged = Staged {
+                posted: staged.posted.with_defects(),
+                ..staged
+            };
             // Before the call: from its first instruction on, the device may use the buffers.
             if qp.flight.sends.push(staged.posted, signalled).is_err() {
                 break;
@@ -219,6 +226,11 @@ impl QpHandle {
                 posted: count,
                 rest: Vec::new(),
             });
+        };
+        #[cfg(test)]
+        let posted = match seeded(Defect::HandBackAcceptedOfABatch) {
+            true => 0,
+            false => posted,
         };
         // From the one it points at on, nothing was queued.
         let mut rest: Vec<_> = (posted..count)

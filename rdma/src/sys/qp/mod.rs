@@ -13,6 +13,8 @@ use std::sync::Arc;
 use super::ah::AhHandle;
 use super::bufs::Bufs;
 use super::cq::Room;
+#[cfg(test)]
+use super::defect::{Defect, seeded};
 use super::errno::Errno;
 use super::exposed::ExposedRegion;
 use super::ffi::{self, mask};
@@ -157,6 +159,10 @@ impl QpHandle {
         let Some(rooms) = self.rooms.take() else {
             return Ok(());
         };
+        #[cfg(test)]
+        if seeded(Defect::FreeBeforeDestroy) {
+            self.flight.forget_all();
+        }
         // SAFETY: exists until here: `rooms` was `Some` (invariant). The crate fetches no async
         // events, so none is unacknowledged.
         let destroyed = unsafe { self.pd.context().verbs().destroy_qp(self.raw) };
@@ -166,6 +172,10 @@ impl QpHandle {
             leaked(Leak::Qp);
             leaked(Leak::Bytes(self.flight.bytes()));
             mem::forget((rooms, Arc::clone(&self.pd), Arc::clone(&self.lease)));
+            #[cfg(test)]
+            if seeded(Defect::LeaveTheSharedQueue) {
+                return destroyed;
+            }
             mem::forget((self.srq.take(), mem::take(&mut self.destinations)));
             return destroyed;
         }
@@ -245,6 +255,12 @@ struct Flight {
 }
 
 impl Flight {
+    /// Frees what may be in use: a seeded defect.
+    #[cfg(test)]
+    fn forget_all(&mut self) {
+        drop((self.sends.clear(), self.recvs.clear()));
+    }
+
     /// How much memory that is.
     fn bytes(&self) -> usize {
         let posted = self.sends.iter().chain(self.recvs.iter());

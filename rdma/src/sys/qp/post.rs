@@ -136,6 +136,8 @@ impl QpHandle {
         let mut wr = work.request(id, pieces, extra_flags | signal);
         let mut bad = ptr::null_mut();
         self.keep_destination(seq, work);
+        #[cfg(test)]
+        let posted = posted.with_defects();
         // Before the call: from its first instruction on, the device may use the buffers.
         if let Err(posted) = self.flight.sends.push(posted, signalled) {
             return Err(self.full(Queue::Send, posted.bufs));
@@ -265,6 +267,10 @@ impl QpHandle {
         let Some(ah) = work.ah() else {
             return;
         };
+        #[cfg(test)]
+        if seeded(Defect::ForgetTheDestination) {
+            return;
+        }
         let size = self.destinations.len();
         let slot = usize::try_from(seq).unwrap_or(0) & size.wrapping_sub(1);
         if let Some(kept) = self.destinations.get_mut(slot) {
@@ -319,6 +325,15 @@ impl Posted {
             _region: None,
             token,
         }
+    }
+
+    /// Without the exposed memory that it names, if that is the seeded defect.
+    #[cfg(test)]
+    pub(super) fn with_defects(mut self) -> Self {
+        if seeded(Defect::ForgetTheRegion) {
+            self._region = None;
+        }
+        self
     }
 }
 

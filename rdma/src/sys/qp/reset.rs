@@ -4,6 +4,8 @@ use std::mem;
 
 use super::super::bufs::Bufs;
 use super::super::cq::Room;
+#[cfg(test)]
+use super::super::defect::{Defect, seeded};
 use super::super::errno::Errno;
 use super::super::modify::Modify;
 use super::super::room::NoRoom;
@@ -42,6 +44,10 @@ impl QpHandle {
         };
         let fresh = [again(send, Queue::Send)?, again(recv, Queue::Recv)?];
         let lease = TagLease::take().ok_or(ResetError::NoTag)?;
+        #[cfg(test)]
+        if seeded(Defect::HandBackBeforeReset) {
+            self.flight.forget_all();
+        }
         let (mut attr, mask) = Modify::Reset.attr();
         let verbs = self.pd.context().verbs();
         // SAFETY: the QP exists (invariant: `rooms` is `Some`).
