@@ -138,6 +138,40 @@ fn a_post_that_may_have_been_queued_keeps_the_buffer_until_the_device_is_done(
     assert_eq!(done[0].status, WcStatus::Flushed);
 }
 
+#[rstest]
+#[case::send(Queue::Send)]
+#[case::receive(Queue::Recv)]
+fn a_request_that_was_refused_and_runs_later_has_its_buffer_until_then(#[case] queue: Queue) {
+    let mut rig = Rig::new();
+    let mut qp = rig.qp();
+    let before = rig.free_slots();
+    qp.post_send(rig.buf(), 1).unwrap();
+    rig.fail_next_post(libc::EINVAL, BadWr::Null, true);
+    let rejected = match queue {
+        Queue::Send => qp.post_send(rig.buf(), 2),
+        Queue::Recv => qp.post_recv(rig.buf(), 2),
+    };
+    assert!(matches!(
+        rejected.map_err(Error::from),
+        Err(Error::PostUncertain { .. })
+    ));
+    assert_eq!(
+        (rig.free_slots(), qp.in_flight(queue)),
+        (before - 2, 1 + u32::from(queue == Queue::Send))
+    );
+    // As if nothing had been said: it is done, and not flushed.
+    rig.fake.complete(Queue::Send, 0, 0);
+    rig.fake.complete(queue, 0, 0x44);
+    let done = rig.complete_all(&mut qp).unwrap();
+    let ended: Vec<_> = done.iter().map(|done| (done.token, done.status)).collect();
+    assert_eq!(ended, [(1, WcStatus::Success), (2, WcStatus::Success)]);
+    if queue == Queue::Recv {
+        assert_eq!(done[1].message(), [0x44; 100]);
+    }
+    drop(done);
+    assert_eq!(rig.free_slots(), before);
+}
+
 #[test]
 fn a_buffer_in_doubt_that_the_device_did_not_have_comes_back_when_the_queue_pair_ends() {
     let rig = Rig::new();

@@ -124,6 +124,48 @@ fn queue_pairs_that_come_and_go_on_a_busy_queue_do_not_use_it_up() {
 }
 
 #[test]
+fn a_hundred_thousand_queue_pairs_leave_their_completions_and_none_is_taken_for_anothers() {
+    let mut rig = Rig::new();
+    let free = rig.free_slots();
+    let depth = QpCap::new(2, 2);
+    let mut stale = 0;
+    for round in 0..50_000_u64 {
+        let (mut old, mut new) = (
+            connected(&rig.pd, &rig.cq, depth),
+            connected(&rig.pd, &rig.cq, depth),
+        );
+        for qp in [&mut old, &mut new] {
+            qp.post_recv(rig.buf(), round).unwrap();
+            qp.post_send(rig.buf(), round).unwrap();
+        }
+        for queue in [Queue::Send, Queue::Send, Queue::Recv, Queue::Recv] {
+            rig.fake.complete_oldest(queue, 0x33);
+        }
+        drop(old);
+        let mut done = 0;
+        while done < 2 {
+            for mut completion in rig.cq.poll().unwrap() {
+                if new.owns(&completion) {
+                    let one = new.complete(&mut completion).unwrap().unwrap();
+                    assert_eq!(one.token, round);
+                    done += 1;
+                } else {
+                    stale += 1;
+                }
+            }
+        }
+        // Of `new`, one is left unpolled, too.
+        new.post_recv(rig.buf(), round).unwrap();
+        rig.fake.complete_oldest(Queue::Recv, 0x33);
+        drop(new);
+        stale += rig.cq.poll().unwrap().count();
+        assert_eq!(rig.cq.poll().unwrap().len(), 0);
+        assert_eq!(rig.cq.handle().reserved(), 0, "round {round}");
+    }
+    assert_eq!((stale, rig.free_slots()), (3 * 50_000, free));
+}
+
+#[test]
 fn a_batch_dropped_half_way_goes_on_with_the_next_poll() {
     let mut rig = Rig::new();
     let mut qp = rig.qp();
