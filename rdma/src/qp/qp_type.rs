@@ -3,7 +3,7 @@
 use crate::sys;
 
 /// The type of a [`Qp`](super::Qp): how it talks to others.
-pub trait QpType: sealed::Sealed {
+pub trait QpType: sealed::Sealed + Send + Sync + 'static {
     /// Its name, for messages.
     const NAME: &'static str;
     #[doc(hidden)]

@@ -6,7 +6,7 @@ use super::{Qp, QpType};
 use crate::error::Error;
 
 /// A state of a [`Qp`].
-pub trait State: sealed::Sealed {
+pub trait State: sealed::Sealed + Send + Sync + 'static {
     /// Its name, for messages.
     const NAME: &'static str;
 }
