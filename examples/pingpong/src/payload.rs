@@ -113,7 +113,9 @@ impl Check {
             expected.iter_mut().step_by(PAGE).for_each(|byte| *byte = 0);
             self.source = Some(Source::RdmaCore);
         }
-        if let Some(at) = (0..message.len()).find(|&at| message[at] != expected[at]) {
+        if message != expected {
+            let mut pairs = message.iter().zip(&expected);
+            let at = pairs.position(|(is, wanted)| is != wanted).unwrap_or(0);
             let hint = if self.source == Some(Source::RdmaCore) && n == 0 {
                 "; did the client get -c, too?"
             } else {

@@ -146,14 +146,20 @@ fn source(
     Ok((Some(choice.index), Some(choice.to_string())))
 }
 
-/// A datagram is one packet, which the device would say only when it is sent.
-fn fits(plan: &Plan, port: &PortInfo) -> Result<()> {
-    if let (Kind::Ud, Some(most)) = (plan.kind, port.active_mtu.bytes()) {
+/// What some devices would say only of the first packet that is too large.
+fn fits(plan: &Plan, info: &PortInfo) -> Result<()> {
+    let Some(most) = info.active_mtu.bytes() else {
+        return Ok(());
+    };
+    let Plan { size, port, .. } = plan;
+    ensure!(
+        plan.kind != Kind::Ud || *size <= most,
+        "{size} bytes do not fit a datagram: the MTU of port {port} is {most}"
+    );
+    if let Some(packet) = plan.mtu.and_then(Mtu::bytes) {
         ensure!(
-            plan.size <= most,
-            "{} bytes do not fit a datagram: the MTU of port {} is {most}",
-            plan.size,
-            plan.port
+            packet <= most,
+            "packets of {packet} bytes are too large: the MTU of port {port} is {most}"
         );
     }
     Ok(())
