@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::cq::{CompChannel, Cq};
+use crate::cq::{CompChannel, Cq, CqAttr};
 use crate::device::{Transport, verb_error};
 use crate::error::{Error, Result};
 use crate::gid::{GidChoice, GidEntry, GidIndex, select};
 use crate::limits::DeviceLimits;
 use crate::pd::Pd;
 use crate::port::{PortInfo, PortNum};
-use crate::sys::{ChannelHandle, ContextHandle, Errno, PdHandle, Poller};
+use crate::sys::{ChannelHandle, ContextHandle, Errno, PdHandle};
 
 /// No port has more GIDs than an address vector can name 256 times over; a driver that claims more
 /// gets no more read.
@@ -35,6 +35,10 @@ impl Eq for Context {}
 impl Context {
     pub(crate) fn new(handle: Arc<ContextHandle>) -> Self {
         Context { handle }
+    }
+
+    pub(crate) fn handle(&self) -> &Arc<ContextHandle> {
+        &self.handle
     }
 
     /// The device's name.
@@ -149,13 +153,7 @@ impl Context {
     /// [`max_cq_capacity`](DeviceLimits::max_cq_capacity).
     #[doc(alias = "ibv_create_cq")]
     pub fn create_cq(&self, capacity: u32) -> Result<Cq> {
-        let failed = |errno| {
-            let object = format!("of {} for {capacity} completions", self.device_name());
-            verb_error("ibv_create_cq", object, errno)
-        };
-        Poller::create(&self.handle, capacity, None)
-            .map(Cq::new)
-            .map_err(failed)
+        self.create_cq_with(&CqAttr::new(capacity))
     }
 
     /// As [`create_cq`](Self::create_cq), for one that can be waited for, by a channel of its own.
@@ -175,16 +173,7 @@ impl Context {
     ///
     /// As [`create_cq`](Self::create_cq), and [`Error::OtherChannel`].
     pub fn create_cq_on(&self, capacity: u32, channel: &CompChannel) -> Result<Cq> {
-        if !channel.is_of(&self.handle) {
-            return Err(Error::OtherChannel);
-        }
-        let failed = |errno| {
-            let object = format!("of {} for {capacity} completions", self.device_name());
-            verb_error("ibv_create_cq", object, errno)
-        };
-        Poller::create(&self.handle, capacity, Some(channel.handle()))
-            .map(Cq::new)
-            .map_err(failed)
+        self.create_cq_with(&CqAttr::new(capacity).events(channel))
     }
 
     /// Creates a completion channel.

@@ -52,6 +52,16 @@ pub enum Error {
         /// What is probably wrong, or empty; begins with a space.
         hint: String,
     },
+    /// Something that not every device has is missing here.
+    #[error("{device} has no {feature}: {lacking}")]
+    Unsupported {
+        /// What was asked for.
+        feature: &'static str,
+        /// The device.
+        device: String,
+        /// Where it is missing.
+        lacking: crate::Lacking,
+    },
     /// The port has no GID that traffic could use.
     #[error("port {port} of {device} has no GID; on RoCE, give its network device an IP address")]
     NoGid {
@@ -192,6 +202,15 @@ pub enum Error {
     /// The buffer is registered in another protection domain than the queue pair's.
     #[error("the buffer belongs to another protection domain than QP {qpn}")]
     OtherPd {
+        /// The queue pair.
+        qpn: u32,
+    },
+    /// The queue pair was not made for this kind of work.
+    #[error(
+        "QP {qpn} was not made for this work; ask for it when creating it (QpCap::atomic_writes, \
+         QpCap::flushes)"
+    )]
+    NotMadeFor {
         /// The queue pair.
         qpn: u32,
     },

@@ -68,6 +68,7 @@
 //!   after a queue pair was destroyed take one, to give its room back.
 
 mod ah;
+mod clock;
 mod context;
 mod cq;
 mod device;
@@ -90,8 +91,9 @@ mod tests;
 mod timer;
 
 pub use ah::{Ah, Datagram, Path, Qkey};
+pub use clock::DeviceClock;
 pub use context::Context;
-pub use cq::{Arm, CompChannel, Completion, Completions, Cq, CqNumber, WcOpcode, WcStatus};
+pub use cq::{Arm, CompChannel, Completion, Completions, Cq, CqAttr, CqNumber, WcOpcode, WcStatus};
 pub use device::{Device, NodeType, Transport};
 pub use error::{Error, Result};
 pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
@@ -102,10 +104,11 @@ pub use mr::{
 pub use pd::Pd;
 pub use port::{Lid, LinkLayer, Mtu, PortInfo, PortNum, PortState};
 pub use qp::{
-    Batch, BatchRejected, BindWr, Connected, Done, Endpoint, Failed, Init, InitAttr, Psn, Qp,
-    QpCap, QpInfo, QpState, QpType, Qpn, Queue, Rc, Receives, Rejected, RemoteAccess, Reset,
-    Returned, Rtr, RtrAttr, Rts, RtsAttr, State, Stopped, Uc, Ud, WasReset, Wr,
+    Batch, BatchRejected, BindWr, Connected, Done, Endpoint, ExtendedWr, Failed, Flush, Init,
+    InitAttr, Psn, Qp, QpCap, QpInfo, QpState, QpType, Qpn, Queue, Rc, Receives, Rejected,
+    RemoteAccess, Reset, Returned, Rtr, RtrAttr, Rts, RtsAttr, State, Stopped, Uc, Ud, WasReset,
+    Wr,
 };
 pub use srq::Srq;
-pub use sys::{Leaks, leaks};
+pub use sys::{Lacking, Leaks, leaks};
 pub use timer::{AckTimeout, RnrTimer};

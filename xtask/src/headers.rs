@@ -35,19 +35,20 @@ pub(crate) fn check(checkout: &Path) -> Result<()> {
     let program = checkout.join(PROGRAM);
     let what = format!("structs of the headers of Linux {}", newest.name);
     ui::step(&what, || {
-        compile(&root, &program)?;
+        compile(&root, &program, &[])?;
         is_noticed(&root, &program)
     })
 }
 
-/// Compiles a program with the headers under `root`, without keeping anything.
-pub(crate) fn compile(root: &Path, program: &Path) -> Result<()> {
+/// Compiles a program with the headers under `root` and these macros, without keeping anything.
+pub(crate) fn compile(root: &Path, program: &Path, macros: &[String]) -> Result<()> {
     let include = root.join("usr/include");
     let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
     let mut cc = run::program("cc");
     cc.args(["-fsyntax-only", "-Wall", "-Werror", "-isystem"])
         .arg(&include);
     cc.arg("-isystem").arg(include.join(triple));
+    cc.args(macros.iter().map(|name| format!("-D{name}")));
     run::quiet(cc.arg(program))?;
     Ok(())
 }
@@ -59,7 +60,7 @@ fn is_noticed(root: &Path, program: &Path) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let changed = folder.path().join("changed.c");
     fs::write(&changed, &other).context("cannot write the changed assertions")?;
-    if other == text || compile(root, &changed).is_ok() {
+    if other == text || compile(root, &changed, &[]).is_ok() {
         bail!("a struct of another size would not be noticed");
     }
     Ok(())

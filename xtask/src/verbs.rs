@@ -80,14 +80,15 @@ pub(crate) fn check(checkout: &Path) -> Result<()> {
     let program = checkout.join(PROGRAM);
     for core in [&OLDEST, &NEWEST] {
         let root = provide(core)?;
+        let macros = [format!("RDMA_CORE={}", core.version.trim_end_matches('.'))];
         ui::step(
             &format!(
                 "verbs.h of rdma-core {}",
                 core.version.trim_end_matches('.')
             ),
             || {
-                compile(&root, &program)?;
-                are_noticed(&root, &program)?;
+                compile(&root, &program, &macros)?;
+                are_noticed(&root, &program, &macros)?;
                 are_exported(&root, &program)
             },
         )?;
@@ -132,7 +133,7 @@ fn fill(cache: &Cache, core: &RdmaCore, partial: &Path) -> Result<()> {
 }
 
 /// Fails unless each of the lies is refused: else the headers are not asked.
-fn are_noticed(root: &Path, program: &Path) -> Result<()> {
+fn are_noticed(root: &Path, program: &Path, macros: &[String]) -> Result<()> {
     let text = fs::read_to_string(program).context("cannot read the assertions")?;
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let changed = folder.path().join("changed.c");
@@ -140,7 +141,7 @@ fn are_noticed(root: &Path, program: &Path) -> Result<()> {
         let lie = told(&text, start, part, other);
         let lie = lie.with_context(|| format!("no line {start} … {part}"))?;
         fs::write(&changed, lie).context("cannot write the changed assertions")?;
-        if compile(root, &changed).is_ok() {
+        if compile(root, &changed, macros).is_ok() {
             bail!("{other} for {part} in {start} … would not be noticed");
         }
     }

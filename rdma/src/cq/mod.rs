@@ -1,15 +1,18 @@
 //! Completion queues.
 
+mod attr;
 mod channel;
 mod opcode;
 mod status;
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
 use crate::sys::{CqHandle, Poller};
 
 pub use crate::sys::{Completion, Completions, CqNumber};
+pub use attr::CqAttr;
 pub use channel::{Arm, CompChannel};
 pub use opcode::WcOpcode;
 pub use status::WcStatus;
@@ -70,5 +73,22 @@ impl Completion<'_> {
     #[must_use]
     pub fn opcode(&self) -> WcOpcode {
         WcOpcode::from_raw(self.opcode_number())
+    }
+
+    /// When the work was over, in ticks of the device's [clock](crate::Context::clock); only on
+    /// completion queues that were made with [`CqAttr::timestamps`].
+    #[doc(alias = "ibv_wc_read_completion_ts")]
+    #[must_use]
+    pub fn timestamp(&self) -> Option<u64> {
+        self.stamps().0
+    }
+
+    /// When the work was over; only on completion queues that were made with
+    /// [`CqAttr::wallclock`].
+    #[doc(alias = "ibv_wc_read_completion_wallclock_ns")]
+    #[must_use]
+    pub fn wallclock(&self) -> Option<SystemTime> {
+        let since = Duration::from_nanos(self.stamps().1?);
+        UNIX_EPOCH.checked_add(since)
     }
 }

@@ -23,6 +23,8 @@ crate::raw::driver_enum! {
         LocalInvalidate = 6, "IBV_WC_LOCAL_INV", "local invalidation";
         /// A send cut into segments by the device.
         SegmentedSend = 7, "IBV_WC_TSO", "segmented send";
+        /// A flush of remote memory.
+        Flush = 8, "IBV_WC_FLUSH", "flush";
         /// An atomic remote write.
         AtomicWrite = 9, "IBV_WC_ATOMIC_WRITE", "atomic write";
         /// A receive.

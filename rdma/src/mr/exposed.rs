@@ -9,7 +9,7 @@ use super::{RemoteKey, RemoteSlice};
 use crate::error::{Error, Result};
 use crate::pd::Pd;
 use crate::qp::RemoteAccess;
-use crate::sys::{ExposedPart, ExposedRegion};
+use crate::sys::{ExposedPart, ExposedRegion, Lacking};
 
 /// Registered memory that peers may read, write or change by atomics, as its rights say, at any
 /// time.
@@ -38,7 +38,9 @@ impl Pd {
     ///
     /// - [`Error::OutOfRange`]: no bytes.
     /// - [`Error::Verb`]; ENOMEM: above the memlock limit (the error says how much was asked for and
-    ///   what the limit is), or out of memory.
+    ///   what the limit is), or out of memory; EINVAL: it shall be flushed to memory that outlives the
+    ///   power, and is not such memory.
+    /// - [`Error::Unsupported`]: flushes, which the device has not.
     #[doc(alias = "ibv_reg_mr")]
     pub fn register_exposed(&self, len: usize, access: RemoteAccess) -> Result<ExposedMr> {
         let bytes = NonZeroUsize::new(len).ok_or(Error::OutOfRange {
@@ -48,7 +50,25 @@ impl Pd {
         })?;
         ExposedRegion::register(self.handle(), bytes, access.bits())
             .map(|region| ExposedMr { region })
-            .map_err(|errno| self.not_registered(format!("of {len} bytes"), len, errno))
+            .map_err(|errno| match self.lacks_flush(access) {
+                Some(error) => error,
+                None => self.not_registered(format!("of {len} bytes"), len, errno),
+            })
+    }
+}
+
+impl Pd {
+    /// Whether it is for want of flushes that memory was not registered.
+    fn lacks_flush(&self, access: RemoteAccess) -> Option<Error> {
+        let asked = |flush| access.contains(flush);
+        let extras = self.handle().context().query_extras().ok()?;
+        let lacks = (asked(RemoteAccess::FLUSH_GLOBAL) && !extras.has_global_flush())
+            || (asked(RemoteAccess::FLUSH_PERSISTENT) && !extras.has_persistent_flush());
+        lacks.then(|| Error::Unsupported {
+            feature: "flushes",
+            device: String::from(self.handle().context().device()),
+            lacking: Lacking::Device,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::cq::Cq;
 use crate::device::verb_error;
 use crate::error::{Error, Result};
 use crate::srq::Srq;
-use crate::sys::{Caps, CreateError, NoRoom, PdHandle, QpHandle};
+use crate::sys::{Caps, CreateError, ExtendedOps, NoRoom, PdHandle, QpHandle};
 
 /// What a queue pair is to have room for.
 ///
@@ -20,6 +20,7 @@ pub struct QpCap {
     send_pieces: u32,
     recv_pieces: u32,
     inline: u32,
+    extended: ExtendedOps,
 }
 
 impl QpCap {
@@ -34,6 +35,7 @@ impl QpCap {
             send_pieces: 1,
             recv_pieces: 1,
             inline: 0,
+            extended: ExtendedOps::NONE,
         }
     }
 
@@ -66,6 +68,28 @@ impl QpCap {
         self.inline = bytes;
         self
     }
+
+    /// With [atomic writes](super::Wr::atomic_write), which only RC queue pairs have. Creating it fails
+    /// with [`Error::Unsupported`] where the device, its driver or its provider has none: Soft-RoCE
+    /// has them from Linux 6.2 and rdma-core 44 on. Default: without.
+    #[doc(alias = "IBV_QP_EX_WITH_ATOMIC_WRITE")]
+    #[doc(alias = "ibv_create_qp_ex")]
+    #[must_use]
+    pub const fn atomic_writes(mut self) -> Self {
+        self.extended.atomic_write = true;
+        self
+    }
+
+    /// With [flushes](super::Wr::flush), which only RC queue pairs have. Creating it fails with
+    /// [`Error::Unsupported`] where the device, its driver or its provider has none: Soft-RoCE has
+    /// them from Linux 6.2 and rdma-core 45 on. Default: without.
+    #[doc(alias = "IBV_QP_EX_WITH_FLUSH")]
+    #[doc(alias = "ibv_create_qp_ex")]
+    #[must_use]
+    pub const fn flushes(mut self) -> Self {
+        self.extended.flush = true;
+        self
+    }
 }
 
 pub(crate) fn create<T: QpType>(
@@ -81,6 +105,7 @@ pub(crate) fn create<T: QpType>(
         send_pieces: cap.send_pieces,
         recv_pieces: cap.recv_pieces,
         inline: cap.inline,
+        extended: cap.extended,
     };
     let srq = srq.map(Srq::shared);
     QpHandle::create(pd, send_cq.handle(), recv_cq.handle(), srq, T::KIND.0, caps)
@@ -133,6 +158,11 @@ pub(crate) fn creation_error(
         CreateError::CqFailed(result) => Error::CqFailed { result },
         CreateError::OtherPd => Error::OtherDomain,
         CreateError::NoTag => Error::TooManyQps,
+        CreateError::Lacks(ops, lacking) => Error::Unsupported {
+            feature: ops.name(),
+            device: String::from(device),
+            lacking,
+        },
         CreateError::Errno(errno) => verb_error(operation, format!("of {device} {object}"), errno),
     }
 }

@@ -212,6 +212,7 @@ pub(crate) fn post_error(why: Why, queue: Queue, qpn: u32) -> Error {
         Why::OtherLength { len, least, most } => Error::WrongLength { len, least, most },
         Why::TooManyBufs { count, max } => Error::TooManyBufs { queue, count, max },
         Why::OtherPd => Error::OtherPd { qpn },
+        Why::NotMadeFor => Error::NotMadeFor { qpn },
         Why::Unhealthy(Health::Poisoned) => Error::QpPoisoned { qpn },
         Why::Unhealthy(_) => Error::QpFailed { qpn },
         Why::Refused(errno) => Error::Verb {

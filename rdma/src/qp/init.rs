@@ -61,6 +61,13 @@ impl RemoteAccess {
     /// Of memory: windows may be bound to parts of it.
     #[doc(alias = "IBV_ACCESS_MW_BIND")]
     pub const WINDOWS: RemoteAccess = RemoteAccess(1 << 4);
+    /// Flush what was written to where all of this machine sees it. Not all devices have it.
+    #[doc(alias = "IBV_ACCESS_FLUSH_GLOBAL")]
+    pub const FLUSH_GLOBAL: RemoteAccess = RemoteAccess(1 << 8);
+    /// Flush what was written to memory that outlives the power, which the memory must be. Not all
+    /// devices have it.
+    #[doc(alias = "IBV_ACCESS_FLUSH_PERSISTENT")]
+    pub const FLUSH_PERSISTENT: RemoteAccess = RemoteAccess(1 << 9);
     /// Write, read and atomics.
     pub const ALL: RemoteAccess = RemoteAccess(0b1110);
 

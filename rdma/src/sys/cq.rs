@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::channel::{ChannelHandle, CqNumber};
 use super::context::ContextHandle;
+use super::cq_ex::{self, CqFields, CreateCqError, ExtendedBatch, ExtendedPoll, Stamp};
 use super::errno::{Errno, check};
 use super::ffi;
 use super::leaks::{Leak, leaked};
@@ -56,19 +57,33 @@ impl CqHandle {
         context: &Arc<ContextHandle>,
         capacity: u32,
         channel: Option<&Arc<ChannelHandle>>,
-    ) -> Result<Arc<Self>, Errno> {
-        let poll = context.poll_cq().ok_or(Errno::new(libc::EOPNOTSUPP))?;
-        let entries = c_int::try_from(capacity).map_err(|_| Errno::new(libc::EINVAL))?;
+        fields: Option<CqFields>,
+    ) -> Result<(Arc<Self>, Option<ExtendedPoll>), CreateCqError> {
+        let errno = |number| CreateCqError::Errno(Errno::new(number));
+        let poll = context.poll_cq().ok_or(errno(libc::EOPNOTSUPP))?;
+        let entries = c_int::try_from(capacity).map_err(|_| errno(libc::EINVAL))?;
         let number = CqNumber::next();
         let channel = channel.filter(|channel| channel.is_of(context));
         let raw_channel = channel.map(|channel| channel.raw());
-        let verbs = context.verbs();
-        // SAFETY: a `ContextHandle` is open; the channel exists in it, and the CQ keeps it.
-        let raw = unsafe { verbs.create_cq(context.raw(), entries, raw_channel, number.get()) }?;
+        let (raw, extended) = match fields {
+            None => {
+                let verbs = context.verbs();
+                let (at, number) = (context.raw(), number.get());
+                // SAFETY: a `ContextHandle` is open; the channel exists in it, and the CQ keeps it.
+                let raw = unsafe { verbs.create_cq(at, entries, raw_channel, number) };
+                (raw.map_err(CreateCqError::Errno)?, None)
+            }
+            Some(fields) => {
+                let number = number.get();
+                // SAFETY: as above.
+                let made = unsafe { cq_ex::create(context, capacity, raw_channel, number, fields) };
+                made.map(|(raw, poll)| (raw, Some(poll)))?
+            }
+        };
         // SAFETY: just created, so its fields may be read.
         let granted = unsafe { (*raw.as_ptr()).cqe };
         let granted = u32::try_from(granted).unwrap_or(0);
-        Ok(Arc::new(CqHandle {
+        let handle = Arc::new(CqHandle {
             context: Arc::clone(context),
             raw,
             poll,
@@ -79,7 +94,8 @@ impl CqHandle {
             retired: AtomicU64::new(0),
             size: capacity.max(granted),
             failed: AtomicI32::new(0),
-        }))
+        });
+        Ok((handle, extended))
     }
 
     pub(crate) fn context(&self) -> &Arc<ContextHandle> {
@@ -195,6 +211,7 @@ impl Drop for Room {
 /// - No other poller has the same `cq`: what this one has not fetched is in the CQ, and what it has
 ///   fetched is in `batch[taken..fetched]` or in a [`Completion`], which borrows `self`.
 /// - `taken <= fetched <= BATCH`.
+/// - `extended` is that of `cq`.
 #[derive(Debug)]
 pub(crate) struct Poller {
     cq: Arc<CqHandle>,
@@ -207,6 +224,8 @@ pub(crate) struct Poller {
     settled: u64,
     /// What is to be settled next.
     waiting: Option<Waiting>,
+    /// How it is polled, if it is an extended one.
+    extended: Option<Box<ExtendedBatch<BATCH>>>,
 }
 
 /// Queue pairs that were retired, and what shows that their completions are gone.
@@ -223,10 +242,12 @@ impl Poller {
         context: &Arc<ContextHandle>,
         capacity: u32,
         channel: Option<&Arc<ChannelHandle>>,
-    ) -> Result<Self, Errno> {
-        let cq = CqHandle::create(context, capacity, channel)?;
+        fields: Option<CqFields>,
+    ) -> Result<Self, CreateCqError> {
+        let (cq, extended) = CqHandle::create(context, capacity, channel, fields)?;
         Ok(Poller {
             cq,
+            extended: extended.map(|poll| Box::new(ExtendedBatch::new(poll))),
             batch: Box::new([ffi::Wc::default(); BATCH]),
             fetched: 0,
             taken: 0,
@@ -259,8 +280,13 @@ impl Poller {
     #[inline]
     fn rest(&mut self) -> Completions<'_> {
         let rest = self.batch.get(self.taken..self.fetched).unwrap_or(&[]);
+        let stamps = match &self.extended {
+            None => &[],
+            Some(extended) => extended.stamps.get(self.taken..).unwrap_or(&[]),
+        };
         Completions {
             rest: rest.iter(),
+            stamps: stamps.iter(),
             taken: &mut self.taken,
         }
     }
@@ -279,6 +305,9 @@ impl Poller {
             self.settle_by_count(retired);
         }
         (self.taken, self.fetched) = (0, 0);
+        if self.extended.is_some() {
+            return self.fetch_extended(retired);
+        }
         // SAFETY: the CQ exists, and `batch` has room for the number of entries asked for (promise
         // 3 of `Verbs`).
         let got =
@@ -293,6 +322,27 @@ impl Poller {
             }
         }
         self.total += u64::from(got.unsigned_abs());
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn fetch_extended(&mut self, retired: u64) -> Result<(), c_int> {
+        let Some(extended) = &mut self.extended else {
+            return Ok(());
+        };
+        let ExtendedBatch { poll, stamps } = &mut **extended;
+        // SAFETY: the CQ exists, and nobody else polls it (invariants).
+        let (fetched, result) = unsafe { poll.fetch(&mut *self.batch, stamps) };
+        if let Err(failed) = result {
+            self.cq.failed.store(failed, Ordering::Relaxed);
+            if fetched == 0 {
+                return Err(failed);
+            }
+        } else if fetched == 0 && retired != self.settled {
+            self.settle(retired);
+        }
+        self.fetched = fetched;
+        self.total += u64::try_from(fetched).unwrap_or(0);
         Ok(())
     }
 
@@ -330,6 +380,8 @@ impl Poller {
 #[must_use = "completions hold the way back to the buffers"]
 pub struct Completions<'cq> {
     rest: slice::Iter<'cq, ffi::Wc>,
+    /// As many or more, or none.
+    stamps: slice::Iter<'cq, Stamp>,
     taken: &'cq mut usize,
 }
 
@@ -340,7 +392,7 @@ impl<'cq> Iterator for Completions<'cq> {
     fn next(&mut self) -> Option<Completion<'cq>> {
         let wc = self.rest.next()?;
         *self.taken += 1;
-        Some(Completion::new(*wc))
+        Some(Completion::new(*wc, self.stamps.next()))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -359,15 +411,17 @@ pub struct Completion<'cq> {
     wc: ffi::Wc,
     id: Option<WrId>,
     used: bool,
+    stamp: Option<&'cq Stamp>,
     batch: PhantomData<&'cq mut ()>,
 }
 
-impl Completion<'_> {
+impl<'cq> Completion<'cq> {
     #[inline]
-    fn new(wc: ffi::Wc) -> Self {
+    fn new(wc: ffi::Wc, stamp: Option<&'cq Stamp>) -> Self {
         Completion {
             id: WrId::decode(wc.wr_id),
             wc,
+            stamp,
             used: false,
             batch: PhantomData,
         }
@@ -392,6 +446,12 @@ impl Completion<'_> {
     #[inline]
     pub(super) fn wc(&self) -> &ffi::Wc {
         &self.wc
+    }
+
+    /// When it was over: in ticks of the device's clock, and in nanoseconds since 1970.
+    pub(crate) fn stamps(&self) -> (Option<u64>, Option<u64>) {
+        self.stamp
+            .map_or((None, None), |stamp| (stamp.ticks, stamp.wallclock))
     }
 
     /// `enum ibv_wc_opcode`, as the driver wrote it.

@@ -89,6 +89,7 @@ functions! {
     query_qp = ibv_query_qp @ "IBVERBS_1.1":
         fn(*mut ffi::Qp, *mut ffi::QpAttr, c_int, *mut ffi::QpInitAttr) -> c_int;
     destroy_qp = ibv_destroy_qp @ "IBVERBS_1.1": fn(*mut ffi::Qp) -> c_int;
+    qp_to_qp_ex = ibv_qp_to_qp_ex @ "IBVERBS_1.6": fn(*mut ffi::Qp) -> *mut ffi::QpEx;
     create_ah = ibv_create_ah @ "IBVERBS_1.1": fn(*mut ffi::Pd, *mut ffi::AhAttr) -> *mut ffi::Ah;
     destroy_ah = ibv_destroy_ah @ "IBVERBS_1.1": fn(*mut ffi::Ah) -> c_int;
     create_srq = ibv_create_srq @ "IBVERBS_1.1":

@@ -90,11 +90,15 @@ fn non_null<T>(pointer: *mut T) -> Result<NonNull<T>, Errno> {
     NonNull::new(pointer).ok_or_else(Errno::last)
 }
 
-/// `query_port` of the provider's extended context, by the rules of `verbs_get_ctx_op` in verbs.h.
+/// The provider's extended context, if its end, from `from` bytes of [`ffi::VerbsContextTail`] on, is
+/// there: the rules of `verbs_get_ctx_op` in verbs.h.
 ///
 /// # Safety
 /// `context` is open.
-unsafe fn extended_query_port(context: NonNull<ffi::Context>) -> Option<ffi::QueryPort> {
+unsafe fn extended(
+    context: NonNull<ffi::Context>,
+    from: usize,
+) -> Option<*const ffi::VerbsContextTail> {
     // SAFETY: the context is open, so its fields may be read.
     let abi_compat = unsafe { (*context.as_ptr()).abi_compat };
     if abi_compat.addr() != usize::MAX {
@@ -110,12 +114,23 @@ unsafe fn extended_query_port(context: NonNull<ffi::Context>) -> Option<ffi::Que
     .cast::<ffi::VerbsContextTail>();
     // SAFETY: `sz` precedes the context in every extended context, whatever its size.
     let sz = unsafe { (*tail).sz };
-    if sz < size_of::<ffi::VerbsContextTail>() {
-        return None;
-    }
-    // SAFETY: `sz` says that the struct reaches back at least to `query_port`.
-    unsafe { (*tail).query_port }
+    (sz >= size_of::<ffi::VerbsContextTail>() - from).then_some(tail.cast_const())
 }
+
+/// An operation of the provider's extended context.
+macro_rules! extended_op {
+    ($context:expr, $op:ident) => {{
+        let from = offset_of!(ffi::VerbsContextTail, $op);
+        // SAFETY: the caller's promise: the context is open.
+        match unsafe { extended($context, from) } {
+            // SAFETY: the struct reaches back at least to this member.
+            Some(tail) => unsafe { (*tail).$op },
+            None => None,
+        }
+    }};
+}
+
+const UNSUPPORTED: Errno = Errno::new(libc::EOPNOTSUPP);
 
 // SAFETY: 1–6 are what rdma-core's libibverbs and its providers document and do (`libibverbs/man`,
 // `Documentation/libibverbs.md`: "all verbs are thread-safe"), for the ABI that the symbol versions
@@ -155,14 +170,35 @@ unsafe impl Verbs for Libibverbs {
         check(unsafe { (self.functions.query_device)(context.as_ptr(), attr) })
     }
 
+    unsafe fn query_device_ex(
+        &self,
+        context: NonNull<ffi::Context>,
+        attr: &mut ffi::DeviceAttrEx,
+    ) -> Result<(), Errno> {
+        let query = extended_op!(context, query_device_ex).ok_or(UNSUPPORTED)?;
+        let size = size_of::<ffi::DeviceAttrEx>();
+        // SAFETY: the context is open; no input is an allowed one; `size` is that of the struct
+        // pointed to.
+        check(unsafe { query(context.as_ptr(), ptr::null(), attr, size) })
+    }
+
+    unsafe fn query_rt_values(
+        &self,
+        context: NonNull<ffi::Context>,
+        values: &mut ffi::ValuesEx,
+    ) -> Result<(), Errno> {
+        let query = extended_op!(context, query_rt_values).ok_or(UNSUPPORTED)?;
+        // SAFETY: the context is open; `values` is a live struct.
+        check(unsafe { query(context.as_ptr(), values) })
+    }
+
     unsafe fn query_port(
         &self,
         context: NonNull<ffi::Context>,
         port: u8,
         attr: &mut ffi::PortAttr,
     ) -> Result<(), Errno> {
-        // SAFETY: the context is open.
-        match unsafe { extended_query_port(context) } {
+        match extended_op!(context, query_port) {
             Some(query) => {
                 let size = size_of::<ffi::PortAttr>();
                 // SAFETY: the context is open, and `size` is that of the struct pointed to.
@@ -297,6 +333,16 @@ unsafe impl Verbs for Libibverbs {
         })
     }
 
+    unsafe fn create_cq_ex(
+        &self,
+        context: NonNull<ffi::Context>,
+        attr: &mut ffi::CqInitAttrEx,
+    ) -> Result<NonNull<ffi::CqEx>, Errno> {
+        let create = extended_op!(context, create_cq_ex).ok_or(UNSUPPORTED)?;
+        // SAFETY: the caller's promise; `attr` is a live struct.
+        non_null(unsafe { create(context.as_ptr(), attr) })
+    }
+
     unsafe fn destroy_cq(&self, cq: NonNull<ffi::Cq>) -> Result<(), Errno> {
         // SAFETY: the caller's promise.
         check(unsafe { (self.functions.destroy_cq)(cq.as_ptr()) })
@@ -309,6 +355,21 @@ unsafe impl Verbs for Libibverbs {
     ) -> Result<NonNull<ffi::Qp>, Errno> {
         // SAFETY: the caller's promise; `attr` is a live struct.
         non_null(unsafe { (self.functions.create_qp)(pd.as_ptr(), attr) })
+    }
+
+    unsafe fn create_qp_ex(
+        &self,
+        context: NonNull<ffi::Context>,
+        attr: &mut ffi::QpInitAttrEx,
+    ) -> Result<NonNull<ffi::Qp>, Errno> {
+        let create = extended_op!(context, create_qp_ex).ok_or(UNSUPPORTED)?;
+        // SAFETY: the caller's promise; `attr` is a live struct.
+        non_null(unsafe { create(context.as_ptr(), attr) })
+    }
+
+    unsafe fn qp_to_qp_ex(&self, qp: NonNull<ffi::Qp>) -> Option<NonNull<ffi::QpEx>> {
+        // SAFETY: the caller's promise.
+        NonNull::new(unsafe { (self.functions.qp_to_qp_ex)(qp.as_ptr()) })
     }
 
     unsafe fn modify_qp(

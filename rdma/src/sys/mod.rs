@@ -15,6 +15,7 @@ mod context;
 #[cfg(test)]
 pub(crate) mod counting;
 mod cq;
+mod cq_ex;
 #[cfg(test)]
 pub(crate) mod defect;
 mod device;
@@ -24,11 +25,13 @@ pub(crate) mod fake;
 mod ffi;
 pub(crate) use ffi::wc_flag;
 mod exposed;
+mod extras;
 mod flight;
 mod free_list;
 mod functions;
 #[cfg(test)]
 pub(crate) mod graveyard;
+mod lacking;
 mod leaks;
 mod libibverbs;
 mod memory;
@@ -47,6 +50,7 @@ mod tag;
 mod verbs;
 mod window;
 mod work;
+mod work_ex;
 mod wr_id;
 
 pub(crate) use ah::AhHandle;
@@ -58,9 +62,11 @@ pub use channel::CqNumber;
 pub(crate) use context::{ContextHandle, DeviceLimits, PortNumbers, RawGid};
 pub use cq::{Completion, Completions};
 pub(crate) use cq::{CqHandle, Poller};
+pub(crate) use cq_ex::{CqFields, CreateCqError};
 pub(crate) use device::{DeviceInfo, DeviceList, DeviceRef};
 pub(crate) use errno::Errno;
 pub(crate) use exposed::{ExposedPart, ExposedRegion};
+pub use lacking::Lacking;
 pub use leaks::{Leaks, leaks};
 pub(crate) use libibverbs::{Libibverbs, LoadError};
 pub(crate) use modify::{
@@ -80,4 +86,5 @@ pub(crate) use tag::{in_use as tag_in_use, taken as tags_taken};
 pub(crate) use verbs::Verbs;
 pub(crate) use window::WindowHandle;
 pub(crate) use work::{RemoteAddress, Work};
+pub(crate) use work_ex::{ExtendedOps, ExtendedWork, placement};
 pub use wr_id::Queue;

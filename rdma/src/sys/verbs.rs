@@ -16,7 +16,8 @@ use super::ffi;
 /// 1. the pointer is valid and its object stays in place until the matching free, close, dealloc,
 ///    dereg or destroy returned `Ok`; an `Err` from those leaves it valid;
 /// 2. all functions, and those in `ops`, may be called from any thread, and at once from several;
-/// 3. `poll_cq` in `ops` writes at most as many entries as it was asked for; `post_send`,
+/// 3. the functions of an extended queue pair read what their arguments point to only during the call,
+///    and those of an extended completion queue write to nothing of the caller's. `poll_cq` in `ops` writes at most as many entries as it was asked for; `post_send`,
 ///    `post_recv` and `post_srq_recv` read the work request, its scatter list, and the bytes of one that is inline,
 ///    only during the call;
 /// 4. memory is accessed only through a region registered over it, within the range and the rights
@@ -57,6 +58,24 @@ pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
         &self,
         context: NonNull<ffi::Context>,
         attr: &mut ffi::DeviceAttr,
+    ) -> Result<(), Errno>;
+
+    /// EOPNOTSUPP where the provider, or the kernel, knows only [`query_device`](Self::query_device).
+    ///
+    /// # Safety
+    /// `context` is open.
+    unsafe fn query_device_ex(
+        &self,
+        context: NonNull<ffi::Context>,
+        attr: &mut ffi::DeviceAttrEx,
+    ) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `context` is open.
+    unsafe fn query_rt_values(
+        &self,
+        context: NonNull<ffi::Context>,
+        values: &mut ffi::ValuesEx,
     ) -> Result<(), Errno>;
 
     /// # Safety
@@ -141,6 +160,17 @@ pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
         number: usize,
     ) -> Result<NonNull<ffi::Cq>, Errno>;
 
+    /// The completion queue is destroyed as one that [`create_cq`](Self::create_cq) made.
+    ///
+    /// # Safety
+    /// `context` is open; the channel in `attr`, if any, exists in it, for as long as the completion
+    /// queue.
+    unsafe fn create_cq_ex(
+        &self,
+        context: NonNull<ffi::Context>,
+        attr: &mut ffi::CqInitAttrEx,
+    ) -> Result<NonNull<ffi::CqEx>, Errno>;
+
     /// # Safety
     /// `cq` exists and no event of it is unacknowledged.
     unsafe fn destroy_cq(&self, cq: NonNull<ffi::Cq>) -> Result<(), Errno>;
@@ -152,6 +182,20 @@ pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
         pd: NonNull<ffi::Pd>,
         attr: &mut ffi::QpInitAttr,
     ) -> Result<NonNull<ffi::Qp>, Errno>;
+
+    /// # Safety
+    /// `context` is open, and the domain and the CQs in `attr` exist in it.
+    unsafe fn create_qp_ex(
+        &self,
+        context: NonNull<ffi::Context>,
+        attr: &mut ffi::QpInitAttrEx,
+    ) -> Result<NonNull<ffi::Qp>, Errno>;
+
+    /// The same queue pair, as an extended one; it exists as long. `None` if it was not made as one.
+    ///
+    /// # Safety
+    /// `qp` exists.
+    unsafe fn qp_to_qp_ex(&self, qp: NonNull<ffi::Qp>) -> Option<NonNull<ffi::QpEx>>;
 
     /// # Safety
     /// `qp` exists.

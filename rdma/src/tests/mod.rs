@@ -4,6 +4,8 @@ mod allocations;
 mod batches;
 mod completions;
 mod events;
+mod extended;
+mod extended_cq;
 mod leaks;
 mod lifetime;
 mod matrix;

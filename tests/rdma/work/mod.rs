@@ -3,6 +3,7 @@
 mod atomics;
 mod connected;
 mod datagrams;
+mod extended;
 mod lifecycle;
 mod rights;
 mod windows;
@@ -157,7 +158,15 @@ fn sides<T: Connected>(
     manner: Manner,
     create: impl Fn(&Parts) -> Qp<T, Reset>,
 ) -> (Side<T>, Side<T>) {
-    let parts = [(); 2].map(|()| Parts::new(rxe, manner));
+    joined(rxe, [(); 2].map(|()| Parts::new(rxe, manner)), create)
+}
+
+/// Two connected sides of these parts.
+fn joined<T: Connected>(
+    rxe: &Rxe,
+    parts: [Parts; 2],
+    create: impl Fn(&Parts) -> Qp<T, Reset>,
+) -> (Side<T>, Side<T>) {
     let qps = [0, 1].map(|n| {
         let attr = InitAttr::new(PORT).access(RemoteAccess::ALL);
         create(&parts[n]).init_with(&attr).unwrap()

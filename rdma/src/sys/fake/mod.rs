@@ -5,6 +5,7 @@
 //! demand.
 
 mod contract;
+mod extended;
 mod late;
 mod objects;
 mod ops;
@@ -16,8 +17,9 @@ use super::device::DeviceList;
 use super::verbs::Verbs;
 use super::wr_id::Queue;
 
+pub(crate) use extended::Prepared;
 pub(crate) use late::{Binding, LATE};
-pub(crate) use state::{BadWr, PostFailure, Posted, State};
+pub(crate) use state::{BadWr, Extras, PostFailure, Posted, State};
 
 /// The device: clones are the same one.
 #[derive(Clone, Debug)]

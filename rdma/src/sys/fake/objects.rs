@@ -8,6 +8,7 @@ use std::ptr::{self, NonNull};
 use super::super::errno::Errno;
 use super::super::ffi;
 use super::super::verbs::Verbs;
+use super::extended::{FakeCq, FakeQp};
 use super::state::{Entries, Registered};
 use super::{Fake, LATE, Posted, ops};
 
@@ -33,6 +34,44 @@ fn leak<T>(value: T) -> NonNull<T> {
 }
 
 impl Fake {
+    fn cq(
+        &self,
+        context: NonNull<ffi::Context>,
+        entries: c_int,
+        number: usize,
+        channel: Option<*mut ffi::CompChannel>,
+        wc_flags: u64,
+    ) -> NonNull<FakeCq> {
+        let mut cq = FakeCq::new(wc_flags);
+        cq.base().context = context.as_ptr();
+        cq.base().cqe = self.state().grant.unwrap_or(entries);
+        // SAFETY: an existing channel.
+        let bell = channel.map(|channel| unsafe { (*channel).fd });
+        let cq = leak(cq);
+        self.state().cqs.push(Entries {
+            cq: cq.addr().get(),
+            number,
+            bell,
+            armed: false,
+            // Room for what a test completes, so that completing allocates nothing.
+            entries: VecDeque::with_capacity(256),
+        });
+        let needs = [context.addr().get(), channel.map_or(0, |it| it.addr())];
+        self.exists("a completion queue", cq, &needs)
+    }
+
+    fn qp(&self, mut qp: FakeQp) -> NonNull<ffi::Qp> {
+        self.state().qp_state = 0;
+        let base = qp.base();
+        let needs = [
+            base.send_cq.addr(),
+            base.recv_cq.addr(),
+            base.srq.addr(),
+            base.pd.addr(),
+        ];
+        self.exists("a queue pair", leak(qp).cast(), &needs)
+    }
+
     pub(super) fn made(&self, call: &'static str) -> u32 {
         let mut state = self.state();
         state.calls.push(call);
@@ -125,6 +164,31 @@ unsafe impl Verbs for Fake {
         Ok(())
     }
 
+    unsafe fn query_device_ex(
+        &self,
+        context: NonNull<ffi::Context>,
+        attr: &mut ffi::DeviceAttrEx,
+    ) -> Result<(), Errno> {
+        let extras = self.state().extras.ok_or(Errno::new(libc::EOPNOTSUPP))?;
+        // SAFETY: the caller's promise.
+        unsafe { self.query_device(context, &mut attr.orig_attr) }?;
+        attr.device_cap_flags_ex = extras.capabilities;
+        attr.completion_timestamp_mask = extras.timestamp_mask;
+        attr.hca_core_clock = extras.core_clock_khz;
+        Ok(())
+    }
+
+    unsafe fn query_rt_values(
+        &self,
+        _: NonNull<ffi::Context>,
+        values: &mut ffi::ValuesEx,
+    ) -> Result<(), Errno> {
+        let mut state = self.state();
+        state.clock += 1;
+        values.raw_clock.tv_nsec = state.clock.try_into().unwrap();
+        Ok(())
+    }
+
     unsafe fn query_port(
         &self,
         _: NonNull<ffi::Context>,
@@ -212,6 +276,9 @@ unsafe impl Verbs for Fake {
         length: usize,
         access: c_int,
     ) -> Result<NonNull<ffi::Mr>, Errno> {
+        if let Some(number) = self.state().refuse_reg_mr {
+            return Err(Errno::new(number));
+        }
         let lkey = self.made("reg_mr");
         let address = addr.as_ptr().expose_provenance() as u64;
         let region = Registered {
@@ -310,26 +377,28 @@ unsafe impl Verbs for Fake {
             return Err(Errno::new(libc::EINVAL));
         }
         self.made("create_cq");
-        // SAFETY: integers and pointers: zero is a valid value.
-        let mut cq: ffi::Cq = unsafe { mem::zeroed() };
-        cq.context = context.as_ptr();
-        cq.cqe = self.state().grant.unwrap_or(entries);
-        // SAFETY: an existing channel.
-        let bell = channel.map(|channel| unsafe { (*channel.as_ptr()).fd });
-        let cq = leak(cq);
-        self.state().cqs.push(Entries {
-            cq: cq.addr().get(),
-            number,
-            bell,
-            armed: false,
-            // Room for what a test completes, so that completing allocates nothing.
-            entries: VecDeque::with_capacity(256),
-        });
-        let needs = [
-            context.addr().get(),
-            channel.map_or(0, |it| it.addr().get()),
-        ];
-        Ok(self.exists("a completion queue", cq, &needs))
+        let bell = channel.map(NonNull::as_ptr);
+        Ok(self.cq(context, entries, number, bell, 0).cast())
+    }
+
+    unsafe fn create_cq_ex(
+        &self,
+        context: NonNull<ffi::Context>,
+        attr: &mut ffi::CqInitAttrEx,
+    ) -> Result<NonNull<ffi::CqEx>, Errno> {
+        self.made("create_cq_ex");
+        if attr.wc_flags & !self.state().wc_flags != 0 {
+            return Err(Errno::new(libc::EOPNOTSUPP));
+        }
+        let bell = Some(attr.channel).filter(|channel| !channel.is_null());
+        let entries = c_int::try_from(attr.cqe).unwrap();
+        let number = attr.cq_context.addr();
+        let wc_flags = match self.state().forget_wc_flags {
+            true => 0,
+            false => attr.wc_flags,
+        };
+        let cq = self.cq(context, entries, number, bell, wc_flags);
+        Ok(cq.cast())
     }
 
     unsafe fn destroy_cq(&self, cq: NonNull<ffi::Cq>) -> Result<(), Errno> {
@@ -341,8 +410,8 @@ unsafe impl Verbs for Fake {
         self.gone(cq);
         let address = cq.addr().get();
         self.state().cqs.retain(|entries| entries.cq != address);
-        // SAFETY: made by `create_cq` as a box.
-        drop(unsafe { Box::from_raw(cq.as_ptr()) });
+        // SAFETY: made by `cq` as a box.
+        drop(unsafe { Box::from_raw(cq.cast::<FakeCq>().as_ptr()) });
         Ok(())
     }
 
@@ -355,21 +424,41 @@ unsafe impl Verbs for Fake {
         if self.state().refuse_create_qp {
             return Err(Errno::new(libc::ENOMEM));
         }
-        // SAFETY: integers and pointers: zero is a valid value.
-        let mut qp: ffi::Qp = unsafe { mem::zeroed() };
-        qp.pd = pd.as_ptr();
+        let mut qp = FakeQp::new(0);
+        qp.base().pd = pd.as_ptr();
         // SAFETY: the domain is one of this provider's.
-        qp.context = unsafe { (*pd.as_ptr()).context };
-        (qp.send_cq, qp.recv_cq) = (attr.send_cq, attr.recv_cq);
-        (qp.qp_num, qp.qp_type, qp.srq) = (number, attr.qp_type, attr.srq);
-        self.state().qp_state = 0;
-        let needs = [
-            qp.send_cq.addr(),
-            qp.recv_cq.addr(),
-            qp.srq.addr(),
-            pd.addr().get(),
-        ];
-        Ok(self.exists("a queue pair", leak(qp), &needs))
+        qp.base().context = unsafe { (*pd.as_ptr()).context };
+        (qp.base().send_cq, qp.base().recv_cq) = (attr.send_cq, attr.recv_cq);
+        (qp.base().qp_num, qp.base().qp_type) = (number, attr.qp_type);
+        qp.base().srq = attr.srq;
+        Ok(self.qp(qp))
+    }
+
+    unsafe fn create_qp_ex(
+        &self,
+        context: NonNull<ffi::Context>,
+        attr: &mut ffi::QpInitAttrEx,
+    ) -> Result<NonNull<ffi::Qp>, Errno> {
+        let number = self.made("create_qp_ex");
+        if attr.send_ops_flags & !self.state().send_ops != 0 {
+            return Err(Errno::new(libc::EOPNOTSUPP));
+        }
+        let ops = match self.state().forget_send_ops {
+            true => 0,
+            false => attr.send_ops_flags,
+        };
+        let mut qp = FakeQp::new(ops);
+        (qp.base().pd, qp.base().context) = (attr.pd, context.as_ptr());
+        (qp.base().send_cq, qp.base().recv_cq) = (attr.send_cq, attr.recv_cq);
+        (qp.base().qp_num, qp.base().qp_type) = (number, attr.qp_type);
+        qp.base().srq = attr.srq;
+        Ok(self.qp(qp))
+    }
+
+    unsafe fn qp_to_qp_ex(&self, qp: NonNull<ffi::Qp>) -> Option<NonNull<ffi::QpEx>> {
+        // SAFETY: every QP of this provider is the first member of a `FakeQp`.
+        let is_extended = unsafe { qp.cast::<FakeQp>().as_ref() }.is_extended();
+        is_extended.then_some(qp.cast())
     }
 
     unsafe fn modify_qp(
@@ -476,8 +565,9 @@ unsafe impl Verbs for Fake {
         }
         self.gone(qp);
         // SAFETY: made by `create_qp` as a box.
-        let qp = unsafe { Box::from_raw(qp.as_ptr()) };
-        self.state().end_those(|posted| posted.qp_num == qp.qp_num);
+        let mut qp = unsafe { Box::from_raw(qp.cast::<FakeQp>().as_ptr()) };
+        let number = qp.base().qp_num;
+        self.state().end_those(|posted| posted.qp_num == number);
         Ok(())
     }
 }

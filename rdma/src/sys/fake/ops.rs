@@ -37,6 +37,7 @@ pub(super) unsafe extern "C" fn post_send(
             opcode: request.opcode,
             flags: request.send_flags,
             imm_or_rkey: request.imm_or_rkey,
+            wc_flags: 0,
             length: elements.iter().map(|element| element.length).sum(),
             pieces: Pieces::new(if is_inline { &[] } else { elements }),
             srq: 0,
@@ -113,6 +114,7 @@ unsafe fn receive(
         opcode: 0,
         flags: 0,
         imm_or_rkey: 0,
+        wc_flags: 0,
         length: elements.iter().map(|element| element.length).sum(),
         pieces: Pieces::new(elements),
         srq,
@@ -142,7 +144,7 @@ unsafe fn elements<'a>(list: *const ffi::Sge, count: c_int) -> &'a [ffi::Sge] {
     }
 }
 
-fn accept(state: &mut State, posted: Posted) -> (c_int, Option<BadWr>) {
+pub(super) fn accept(state: &mut State, posted: Posted) -> (c_int, Option<BadWr>) {
     match state.fail_next_post {
         Some(failure) if failure.after == 0 => {
             state.fail_next_post = None;

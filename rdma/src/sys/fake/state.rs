@@ -21,6 +21,8 @@ pub(crate) struct Posted {
     pub(crate) opcode: u32,
     pub(crate) flags: u32,
     pub(crate) imm_or_rkey: u32,
+    /// What a receive tells with its completion.
+    pub(crate) wc_flags: u32,
     /// All its bytes.
     pub(crate) length: u32,
     /// Where they are, but for those of an inline request.
@@ -98,6 +100,14 @@ pub(super) struct Entries {
     pub(super) entries: VecDeque<ffi::Wc>,
 }
 
+/// What the device has beyond the usual.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extras {
+    pub(crate) capabilities: u64,
+    pub(crate) timestamp_mask: u64,
+    pub(crate) core_clock_khz: u64,
+}
+
 /// The device.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -136,6 +146,25 @@ pub(crate) struct State {
     /// The state that the last queue pair was taken to, and the port of its path.
     pub(crate) qp_state: u32,
     pub(crate) path_port: u8,
+    /// `None`: its provider does not say.
+    pub(crate) extras: Option<Extras>,
+    /// Bits that its provider knows: of `enum ibv_qp_create_send_ops_flags`, and of
+    /// `enum ibv_create_cq_wc_flags`.
+    pub(crate) send_ops: u64,
+    pub(crate) wc_flags: u64,
+    /// Makes plain queue pairs of extended ones.
+    pub(crate) forget_send_ops: bool,
+    /// Leaves out the functions of extended completion queues that were asked for.
+    pub(crate) forget_wc_flags: bool,
+    pub(crate) refuse_reg_mr: Option<i32>,
+    /// What its clock says, one more with each look, and with each completion that is stamped.
+    pub(crate) clock: u64,
+    /// What extended queue pairs were asked for, with what.
+    pub(crate) prepared: Vec<super::Prepared>,
+    /// What `start_poll` returns, if not what is the case, after so many completions more.
+    pub(crate) start_poll_fails: Option<(usize, i32)>,
+    /// How many extended polls are begun and not ended.
+    pub(crate) open_polls: usize,
     /// Calls that made and unmade things, in order.
     pub(crate) calls: Vec<&'static str>,
     pub(crate) next_number: u32,
@@ -169,6 +198,20 @@ impl State {
             max_message: 0,
             qp_state: 0,
             path_port: 0,
+            extras: Some(Extras {
+                capabilities: u64::MAX,
+                timestamp_mask: u64::MAX,
+                core_clock_khz: 1_000,
+            }),
+            send_ops: u64::MAX,
+            wc_flags: u64::MAX,
+            forget_send_ops: false,
+            forget_wc_flags: false,
+            refuse_reg_mr: None,
+            clock: 100,
+            prepared: Vec::new(),
+            start_poll_fails: None,
+            open_polls: 0,
             calls: Vec::new(),
             next_number: 16,
         }
@@ -239,6 +282,9 @@ impl State {
             },
             byte_len: posted.length,
             qp_num: posted.qp_num,
+            wc_flags: posted.wc_flags,
+            imm_or_rkey: posted.imm_or_rkey,
+            vendor_err: if status == 0 { 0 } else { 0xbad },
             ..ffi::Wc::default()
         });
         self.ring(posted.cq);

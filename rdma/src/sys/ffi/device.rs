@@ -47,22 +47,6 @@ pub(crate) struct Context {
     pub(crate) abi_compat: *mut c_void,
 }
 
-/// `ibv_query_port` as providers implement it: the last argument is the size of the struct to fill.
-pub(crate) type QueryPort = unsafe extern "C" fn(*mut Context, u8, *mut PortAttr, usize) -> c_int;
-
-/// The end of `struct verbs_context`, from `query_port` on.
-///
-/// The struct grows at its *start*, so members are found from the end: `context` is last, `sz` says
-/// how much precedes it.
-#[repr(C)]
-pub(crate) struct VerbsContextTail {
-    pub(crate) query_port: Option<QueryPort>,
-    pub(crate) advise_mr_to_close_xrcd: [*mut c_void; 37],
-    pub(crate) abi_placeholder3: u64,
-    pub(crate) sz: usize,
-    pub(crate) context: Context,
-}
-
 /// `struct ibv_device_attr`.
 #[repr(C)]
 #[derive(Clone, Copy)]

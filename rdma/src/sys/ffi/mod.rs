@@ -7,13 +7,17 @@
 //! Source: `libibverbs/verbs.h` of rdma-core, with which a C compiler compares all of it (`layout`).
 
 mod device;
+mod extended;
 #[cfg(test)]
 pub(in crate::sys) mod layout;
 mod memory;
 mod queue;
+mod queue_ex;
 mod work;
 
 pub(crate) use device::*;
+pub(crate) use extended::*;
 pub(crate) use memory::*;
 pub(crate) use queue::*;
+pub(crate) use queue_ex::*;
 pub(crate) use work::*;

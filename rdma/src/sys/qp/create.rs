@@ -2,20 +2,24 @@
 
 use std::ffi::c_int;
 use std::mem::{self, ManuallyDrop};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
+use super::super::context::ContextHandle;
 use super::super::cq::CqHandle;
 use super::super::errno::Errno;
-use super::super::ffi;
+use super::super::ffi::{self, qp_attr_ex};
 use super::super::flight::{MAX_DEPTH, RecvFlight, SendFlight};
+use super::super::lacking::Lacking;
 use super::super::leaks::{Leak, leaked};
 use super::super::pd::PdHandle;
 use super::super::room::NoRoom;
 use super::super::srq::SharedQueue;
 use super::super::tag::TagLease;
+use super::super::work_ex::ExtendedOps;
 use super::super::wr_id::Queue;
 use super::batch::Stage;
+use super::extended::Extended;
 use super::{Flight, Health, QpHandle, Transport};
 
 /// What a queue pair is to have room for.
@@ -29,6 +33,8 @@ pub(crate) struct Caps {
     pub(crate) recv_pieces: u32,
     /// How many bytes a send may carry in itself.
     pub(crate) inline: u32,
+    /// What `ibv_post_send` does not know.
+    pub(crate) extended: ExtendedOps,
 }
 
 /// More buffers for one request than any device takes.
@@ -51,6 +57,8 @@ pub(crate) enum CreateError {
     NoTag,
     /// The shared receive queue belongs to another domain.
     OtherPd,
+    /// Work that is asked for, and missing somewhere.
+    Lacks(ExtendedOps, Lacking),
     /// The library refused.
     Errno(Errno),
 }
@@ -90,6 +98,7 @@ impl QpHandle {
         if srq.is_some_and(|srq| !Arc::ptr_eq(srq.pd(), pd)) {
             return Err(CreateError::OtherPd);
         }
+        refuse_extended(context, transport, caps.extended)?;
         let missing = || CreateError::Errno(Errno::new(libc::EOPNOTSUPP));
         let post_send = context.post_send().ok_or_else(missing)?;
         let post_recv = context.post_recv().ok_or_else(missing)?;
@@ -122,10 +131,16 @@ impl QpHandle {
             qp_type: transport.number(),
             sq_sig_all: 0,
         };
-        // SAFETY: a `PdHandle` is allocated; the CQs exist, and in the same context (checked
-        // above).
-        let raw = unsafe { context.verbs().create_qp(pd.raw(), &mut attr) }
-            .map_err(CreateError::Errno)?;
+        let (raw, extended) = if caps.extended.is_empty() {
+            // SAFETY: a `PdHandle` is allocated; the CQs exist, and in the same context (checked
+            // above).
+            let raw = unsafe { context.verbs().create_qp(pd.raw(), &mut attr) };
+            (raw.map_err(CreateError::Errno)?, None)
+        } else {
+            // SAFETY: as above.
+            let (raw, extended) = unsafe { create_extended(pd, &mut attr, caps.extended) }?;
+            (raw, Some(extended))
+        };
         // Only now: a program that fails to create queue pairs uses up no tags.
         let Some(lease) = TagLease::take() else {
             // SAFETY: just created, and not used.
@@ -158,6 +173,7 @@ impl QpHandle {
             pieces: vec![ffi::Sge::NOTHING; pieces].into_boxed_slice(),
             destinations: (0..destinations).map(|_| None).collect(),
             stage: Stage::default(),
+            extended,
             max_message: u32::MAX,
             flight: ManuallyDrop::new(Flight {
                 sends: SendFlight::new(caps.send),
@@ -169,4 +185,66 @@ impl QpHandle {
             srq: srq.map(Arc::clone),
         })
     }
+}
+
+/// Refuses what the queue pair could be made for, and would not do: Soft-RoCE takes any request, and
+/// fails those that the kernel does not know.
+fn refuse_extended(
+    context: &ContextHandle,
+    transport: Transport,
+    ops: ExtendedOps,
+) -> Result<(), CreateError> {
+    if ops.is_empty() {
+        return Ok(());
+    }
+    if transport != Transport::Rc {
+        return Err(CreateError::Lacks(ops, Lacking::QpType));
+    }
+    let extras = context.query_extras().map_err(CreateError::Errno)?;
+    let has_flush = extras.has_global_flush() || extras.has_persistent_flush();
+    let missing = ExtendedOps {
+        atomic_write: ops.atomic_write && !extras.has_atomic_write(),
+        flush: ops.flush && !has_flush,
+    };
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(CreateError::Lacks(missing, Lacking::Device))
+    }
+}
+
+/// Makes a queue pair that knows `ops`.
+///
+/// # Safety
+/// The CQs in `attr` exist in the domain's context.
+unsafe fn create_extended(
+    pd: &Arc<PdHandle>,
+    attr: &mut ffi::QpInitAttr,
+    ops: ExtendedOps,
+) -> Result<(NonNull<ffi::Qp>, Extended), CreateError> {
+    let context = pd.context();
+    // SAFETY: pointers and integers: zero is a valid value.
+    let mut attr_ex: ffi::QpInitAttrEx = unsafe { mem::zeroed() };
+    (attr_ex.send_cq, attr_ex.recv_cq, attr_ex.srq) = (attr.send_cq, attr.recv_cq, attr.srq);
+    (attr_ex.cap, attr_ex.qp_type) = (attr.cap, attr.qp_type);
+    attr_ex.comp_mask = qp_attr_ex::PD | qp_attr_ex::SEND_OPS_FLAGS;
+    (attr_ex.pd, attr_ex.send_ops_flags) = (pd.raw().as_ptr(), ops.bits());
+    // SAFETY: a `PdHandle` is allocated; the CQs exist in its context (the caller's promise).
+    let raw = unsafe { context.verbs().create_qp_ex(context.raw(), &mut attr_ex) };
+    let raw = raw.map_err(|errno| match errno.number() {
+        libc::EOPNOTSUPP | libc::ENOSYS => CreateError::Lacks(ops, Lacking::Library),
+        _ => CreateError::Errno(errno),
+    })?;
+    attr.cap = attr_ex.cap;
+    // SAFETY: just made for `ops`.
+    let extended = unsafe { Extended::of(context, raw, ops) };
+    if let Some(extended) = extended {
+        return Ok((raw, extended));
+    }
+    // SAFETY: just made, and not used.
+    if unsafe { context.verbs().destroy_qp(raw) }.is_err() {
+        leaked(Leak::Qp);
+        mem::forget(Arc::clone(pd));
+    }
+    Err(CreateError::Lacks(ops, Lacking::Library))
 }

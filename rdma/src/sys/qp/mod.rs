@@ -3,6 +3,7 @@
 mod batch;
 mod complete;
 mod create;
+mod extended;
 mod post;
 mod reset;
 
@@ -45,6 +46,7 @@ pub(crate) use reset::ResetError;
 ///   poisoned.
 /// - `destinations` has what the datagrams in flight are addressed by, under their sequence numbers
 ///   modulo its length, which is a power of two and no less than the send queue is deep.
+/// - `extended` is of `raw`.
 /// - `pieces` has room for the elements of one request.
 /// - `tag` is no other queue pair's while a completion of this one may be anywhere.
 #[derive(Debug)]
@@ -64,6 +66,7 @@ pub(crate) struct QpHandle {
     /// Empty unless it sends datagrams.
     destinations: Box<[Option<Arc<AhHandle>>]>,
     stage: batch::Stage,
+    extended: Option<extended::Extended>,
     flight: ManuallyDrop<Flight>,
     pd: Arc<PdHandle>,
     lease: Arc<TagLease>,

@@ -48,6 +48,8 @@ pub(crate) enum Why {
         max: u32,
     },
     OtherPd,
+    /// The queue pair was not made for this work.
+    NotMadeFor,
     Unhealthy(Health),
     /// The library refused this very request, and named it: it was not queued.
     Refused(Errno),

@@ -1,6 +1,7 @@
 //! Every constant, and its name in C.
 
 use super::super::*;
+use super::row::since_45;
 use crate::{GidType, LinkLayer, Mtu, NodeType, PortState, QpState, Transport, WcOpcode, WcStatus};
 
 /// The enums that are numbers of C's, wherever they are.
@@ -17,13 +18,31 @@ enums! {
 /// Values that C has no number for, which say so where they are.
 const OWN: &[(&str, u32)] = &[("IBV_TRANSPORT_IWARP", u32::MAX)];
 
+/// Names that rdma-core has from 45 on.
+const SINCE_45: &[&str] = &[
+    "IBV_WC_FLUSH",
+    "IBV_QP_EX_WITH_FLUSH",
+    "IBV_FLUSH_GLOBAL",
+    "IBV_FLUSH_PERSISTENT",
+    "IBV_FLUSH_RANGE",
+    "IBV_FLUSH_MR",
+];
+
+fn line<N: std::fmt::Display>(name: &str, number: N) -> String {
+    let line = format!("CONSTANT({name}, {number});");
+    match SINCE_45.contains(&name) {
+        true => since_45(&line),
+        false => line,
+    }
+}
+
 macro_rules! constants {
     ($($($path:ident)::+ = $name:literal),+ $(,)?) => {
         pub(super) fn lines() -> Vec<String> {
-            let mut lines = vec![$(format!("CONSTANT({}, {});", $name, $($path)::+)),+];
+            let mut lines = vec![$(line($name, $($path)::+)),+];
             let values = ENUMS.iter().flat_map(|(_, values)| *values);
             let values = values.filter(|value| !OWN.contains(value));
-            lines.extend(values.map(|(name, number)| format!("CONSTANT({name}, {number});")));
+            lines.extend(values.map(|(name, number)| line(name, number)));
             lines
         }
 
@@ -81,6 +100,21 @@ constants! {
     wc_flag::GRH = "IBV_WC_GRH",
     wc_flag::WITH_IMM = "IBV_WC_WITH_IMM",
     wc_flag::WITH_INV = "IBV_WC_WITH_INV",
+    VALUES_MASK_RAW_CLOCK = "IBV_VALUES_MASK_RAW_CLOCK",
+    wc_ex::BYTE_LEN = "IBV_WC_EX_WITH_BYTE_LEN",
+    wc_ex::IMM = "IBV_WC_EX_WITH_IMM",
+    wc_ex::QP_NUM = "IBV_WC_EX_WITH_QP_NUM",
+    wc_ex::SRC_QP = "IBV_WC_EX_WITH_SRC_QP",
+    wc_ex::COMPLETION_TIMESTAMP = "IBV_WC_EX_WITH_COMPLETION_TIMESTAMP",
+    wc_ex::COMPLETION_TIMESTAMP_WALLCLOCK = "IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK",
+    qp_attr_ex::PD = "IBV_QP_INIT_ATTR_PD",
+    qp_attr_ex::SEND_OPS_FLAGS = "IBV_QP_INIT_ATTR_SEND_OPS_FLAGS",
+    send_ops::FLUSH = "IBV_QP_EX_WITH_FLUSH",
+    send_ops::ATOMIC_WRITE = "IBV_QP_EX_WITH_ATOMIC_WRITE",
+    placement::GLOBAL = "IBV_FLUSH_GLOBAL",
+    placement::PERSISTENT = "IBV_FLUSH_PERSISTENT",
+    selectivity::RANGE = "IBV_FLUSH_RANGE",
+    selectivity::MR = "IBV_FLUSH_MR",
     WC_SUCCESS = "IBV_WC_SUCCESS",
     WC_SEND = "IBV_WC_SEND",
     WC_RECV_RDMA_WITH_IMM = "IBV_WC_RECV_RDMA_WITH_IMM",

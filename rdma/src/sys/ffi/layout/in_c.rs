@@ -46,6 +46,12 @@ impl InC for c_void {
     }
 }
 
+impl InC for libc::timespec {
+    fn name() -> String {
+        String::from("struct timespec")
+    }
+}
+
 impl InC for libc::pthread_mutex_t {
     fn name() -> String {
         String::from("pthread_mutex_t")

@@ -36,6 +36,11 @@ const HEAD: &str = r#"/* Written by `NETPRIMS_TABLE=overwrite cargo test -p netp
 #define FUNCTION(name, type) \
 	_Static_assert(__builtin_types_compatible_p(__typeof__(&name), type), #name)
 #define CONSTANT(name, number) _Static_assert((name) == (number), #name)
+#if RDMA_CORE >= 45
+#define SINCE_45(line) line
+#else
+#define SINCE_45(line) _Static_assert(1, #line)
+#endif
 "#;
 
 fn program() -> String {

@@ -9,6 +9,8 @@ pub(super) enum Extent {
     Whole,
     /// Its beginning: newer libraries have longer ones.
     Begins,
+    /// As it is since rdma-core 45; older ones are shorter.
+    Since45,
     /// Its end: it grows at the start.
     Ends,
 }
@@ -25,6 +27,7 @@ impl Struct {
         match extent {
             Extent::Whole => format!("WHOLE({name}, {size}, {alignment});"),
             Extent::Begins | Extent::Ends => format!("BEGINS({name}, {size});"),
+            Extent::Since45 => since_45(&format!("BEGINS({name}, {size});")),
         }
     }
 
@@ -38,19 +41,28 @@ impl Struct {
     ) -> Vec<String> {
         let Struct { name, extent, size } = self;
         let at = match extent {
-            Extent::Whole | Extent::Begins => offset.to_string(),
+            Extent::Whole | Extent::Begins | Extent::Since45 => offset.to_string(),
             Extent::Ends => format!("sizeof({name}) - {}", size - offset),
         };
         let size = size_of::<F>();
-        match last {
+        let mut lines = match last {
             Some(last) => vec![format!("SPAN({name}, {member}, {last}, {at}, {size});")],
             None => {
                 let mut lines = vec![format!("FIELD({name}, {member}, {at}, {size});")];
                 lines.extend(F::check(name, member));
                 lines
             }
+        };
+        if let Extent::Since45 = extent {
+            lines.iter_mut().for_each(|line| *line = since_45(line));
         }
+        lines
     }
+}
+
+/// A line that only headers from rdma-core 45 on are asked.
+pub(super) fn since_45(line: &str) -> String {
+    format!("SINCE_45({})", line.trim_end_matches(';')) + ";"
 }
 
 /// A row each: the Rust type, the name of C's, `begins` or `ends` if it is no more than that, and for
@@ -101,6 +113,9 @@ macro_rules! extent {
     };
     (begins) => {
         Extent::Begins
+    };
+    (since_45) => {
+        Extent::Since45
     };
     (ends) => {
         Extent::Ends

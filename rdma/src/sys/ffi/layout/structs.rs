@@ -48,7 +48,14 @@ structs! {
     }
     VerbsContextTail = "struct verbs_context" ends {
         query_port = "query_port",
-        advise_mr_to_close_xrcd = "advise_mr" to "close_xrcd",
+        advise_mr_to_create_wq = "advise_mr" to "create_wq",
+        query_rt_values = "query_rt_values",
+        create_cq_ex = "create_cq_ex",
+        private = "priv",
+        query_device_ex = "query_device_ex",
+        destroy_flow_to_open_qp = "ibv_destroy_flow" to "open_qp",
+        create_qp_ex = "create_qp_ex",
+        get_srq_num_to_close_xrcd = "get_srq_num" to "close_xrcd",
         abi_placeholder3 = "_ABI_placeholder3",
         sz = "sz",
         context = "context",
@@ -308,5 +315,98 @@ structs! {
         slid = "slid",
         sl = "sl",
         dlid_path_bits = "dlid_path_bits",
+    }
+    QueryDeviceExInput = "struct ibv_query_device_ex_input" {
+        comp_mask = "comp_mask",
+    }
+    DeviceAttrEx = "struct ibv_device_attr_ex" begins {
+        orig_attr = "orig_attr",
+        comp_mask = "comp_mask",
+        odp_caps = "odp_caps",
+        completion_timestamp_mask = "completion_timestamp_mask",
+        hca_core_clock = "hca_core_clock",
+        device_cap_flags_ex = "device_cap_flags_ex",
+    }
+    OdpCaps = "struct ibv_odp_caps" {
+        general_caps = "general_caps",
+        rc_odp_caps = "per_transport_caps.rc_odp_caps",
+        uc_odp_caps = "per_transport_caps.uc_odp_caps",
+        ud_odp_caps = "per_transport_caps.ud_odp_caps",
+    }
+    ValuesEx = "struct ibv_values_ex" {
+        comp_mask = "comp_mask",
+        raw_clock = "raw_clock",
+    }
+    CqInitAttrEx = "struct ibv_cq_init_attr_ex" {
+        cqe = "cqe",
+        cq_context = "cq_context",
+        channel = "channel",
+        comp_vector = "comp_vector",
+        wc_flags = "wc_flags",
+        comp_mask = "comp_mask",
+        flags = "flags",
+        parent_domain = "parent_domain",
+    }
+    PollCqAttr = "struct ibv_poll_cq_attr" {
+        comp_mask = "comp_mask",
+    }
+    CqEx = "struct ibv_cq_ex" begins {
+        base = "context" to "async_events_completed",
+        comp_mask = "comp_mask",
+        status = "status",
+        wr_id = "wr_id",
+        start_poll = "start_poll",
+        next_poll = "next_poll",
+        end_poll = "end_poll",
+        read_opcode = "read_opcode",
+        read_vendor_err = "read_vendor_err",
+        read_byte_len = "read_byte_len",
+        read_imm_data = "read_imm_data",
+        read_qp_num = "read_qp_num",
+        read_src_qp = "read_src_qp",
+        read_wc_flags = "read_wc_flags",
+        read_slid_to_dlid_path_bits = "read_slid" to "read_dlid_path_bits",
+        read_completion_ts = "read_completion_ts",
+        read_cvlan_to_tm_info = "read_cvlan" to "read_tm_info",
+        read_completion_wallclock_ns = "read_completion_wallclock_ns",
+    }
+    RxHashConf = "struct ibv_rx_hash_conf" {
+        rx_hash_function = "rx_hash_function",
+        rx_hash_key_len = "rx_hash_key_len",
+        rx_hash_key = "rx_hash_key",
+        rx_hash_fields_mask = "rx_hash_fields_mask",
+    }
+    QpInitAttrEx = "struct ibv_qp_init_attr_ex" begins {
+        qp_context = "qp_context",
+        send_cq = "send_cq",
+        recv_cq = "recv_cq",
+        srq = "srq",
+        cap = "cap",
+        qp_type = "qp_type",
+        sq_sig_all = "sq_sig_all",
+        comp_mask = "comp_mask",
+        pd = "pd",
+        xrcd = "xrcd",
+        create_flags = "create_flags",
+        max_tso_header = "max_tso_header",
+        rwq_ind_tbl = "rwq_ind_tbl",
+        rx_hash_conf = "rx_hash_conf",
+        source_qpn = "source_qpn",
+        send_ops_flags = "send_ops_flags",
+    }
+    QpEx = "struct ibv_qp_ex" begins {
+        qp_base = "qp_base",
+        comp_mask = "comp_mask",
+        wr_id = "wr_id",
+        wr_flags = "wr_flags",
+        wr_atomic_cmp_swp_to_wr_set_sge_list = "wr_atomic_cmp_swp" to "wr_set_sge_list",
+        wr_start = "wr_start",
+        wr_complete = "wr_complete",
+        wr_abort = "wr_abort",
+        wr_atomic_write = "wr_atomic_write",
+    }
+    QpEx45 = "struct ibv_qp_ex" since_45 {
+        ex = "qp_base" to "wr_atomic_write",
+        wr_flush = "wr_flush",
     }
 }
