@@ -104,10 +104,10 @@ pub use mr::{
 pub use pd::Pd;
 pub use port::{Lid, LinkLayer, Mtu, PortInfo, PortNum, PortState};
 pub use qp::{
-    Batch, BatchRejected, BindWr, Connected, Done, Endpoint, ExtendedWr, Failed, Flush, Init,
-    InitAttr, Psn, Qp, QpCap, QpInfo, QpState, QpType, Qpn, Queue, Rc, Receives, Rejected,
-    RemoteAccess, Reset, Returned, Rtr, RtrAttr, Rts, RtsAttr, State, Stopped, Uc, Ud, WasReset,
-    Wr,
+    Batch, BatchRejected, BindWr, Connected, Done, Drained, Endpoint, ExtendedWr, Failed, Flush,
+    Init, InitAttr, Psn, Qp, QpCap, QpInfo, QpState, QpType, Qpn, Queue, Rc, Receives, RecvBatch,
+    Rejected, RemoteAccess, Reset, Returned, Rtr, RtrAttr, Rts, RtsAttr, State, Stopped, Uc, Ud,
+    WasReset, Wr,
 };
 pub use srq::Srq;
 pub use sys::{Lacking, Leaks, leaks};

@@ -75,8 +75,8 @@ pub(crate) use modify::{
 pub(crate) use netdev::netdev_name;
 pub(crate) use pd::PdHandle;
 pub(crate) use qp::{
-    BatchRefused, Caps, CreateError, Health, QpHandle, QpSnapshot, Refused, ResetError, Retired,
-    Staging, Transport, Unclaimed, Why,
+    BatchRefused, Caps, CreateError, Health, QpHandle, QpSnapshot, RecvStaging, Refused,
+    ResetError, Retired, Staging, Transport, Unclaimed, Why,
 };
 pub(crate) use region::{Region, Shape};
 pub(crate) use room::NoRoom;

@@ -3,6 +3,7 @@
 mod allocations;
 mod batches;
 mod completions;
+mod drains;
 mod events;
 mod extended;
 mod extended_cq;
@@ -12,6 +13,7 @@ mod matrix;
 mod misbehaviour;
 mod oracle;
 mod posting;
+mod recv_batches;
 mod resets;
 mod room;
 mod sends;

@@ -100,38 +100,46 @@ unsafe fn receive(
     wr: *mut ffi::RecvWr,
     bad: *mut *mut ffi::RecvWr,
 ) -> c_int {
-    // SAFETY: the caller's promise.
-    let request = unsafe { &*wr };
-    assert!(request.next.is_null());
-    // SAFETY: as above.
-    let elements = unsafe { elements(request.sg_list, request.num_sge) };
-    let posted = Posted {
-        wr_id: request.wr_id,
-        queue: Queue::Recv,
-        qp_num,
-        cq,
-        signalled: true,
-        opcode: 0,
-        flags: 0,
-        imm_or_rkey: 0,
-        wc_flags: 0,
-        length: elements.iter().map(|element| element.length).sum(),
-        pieces: Pieces::new(elements),
-        srq,
-        destination: 0,
-        binding: None,
-        sent: 0,
-    };
     // SAFETY: an open context.
-    let (result, bad_wr) = accept(&mut unsafe { fake_of(context) }.state(), posted);
-    match bad_wr {
-        // SAFETY: `bad` is an out-pointer.
-        Some(BadWr::Own) => unsafe { *bad = wr },
+    let mut state = unsafe { fake_of(context) }.state();
+    state.recv_doorbells += 1;
+    let mut next = wr;
+    while !next.is_null() {
+        // SAFETY: the caller's promise, for each request of the list.
+        let request = unsafe { &*next };
         // SAFETY: as above.
-        Some(BadWr::Foreign) => unsafe { *bad = std::ptr::dangling_mut() },
-        Some(BadWr::Null) | None => {}
+        let elements = unsafe { elements(request.sg_list, request.num_sge) };
+        let posted = Posted {
+            wr_id: request.wr_id,
+            queue: Queue::Recv,
+            qp_num,
+            cq,
+            signalled: true,
+            opcode: 0,
+            flags: 0,
+            imm_or_rkey: 0,
+            wc_flags: 0,
+            length: elements.iter().map(|element| element.length).sum(),
+            pieces: Pieces::new(elements),
+            srq,
+            destination: 0,
+            binding: None,
+            sent: 0,
+        };
+        let (result, bad_wr) = accept(&mut state, posted);
+        match bad_wr {
+            // SAFETY: `bad` is an out-pointer.
+            Some(BadWr::Own) => unsafe { *bad = next },
+            // SAFETY: as above.
+            Some(BadWr::Foreign) => unsafe { *bad = std::ptr::dangling_mut() },
+            Some(BadWr::Null) | None => {}
+        }
+        if result != 0 {
+            return result;
+        }
+        next = request.next;
     }
-    result
+    0
 }
 
 /// # Safety

@@ -127,6 +127,8 @@ pub(crate) struct State {
     pub(crate) refused_dma: u32,
     /// Calls of `post_send`.
     pub(crate) doorbells: u32,
+    /// Calls of `post_recv` and `post_srq_recv`.
+    pub(crate) recv_doorbells: u32,
     pub(crate) fail_next_post: Option<PostFailure>,
     pub(crate) refuse_create_qp: bool,
     pub(crate) refuse_destroy_qp: bool,
@@ -183,6 +185,7 @@ impl State {
             is_late: false,
             refused_dma: 0,
             doorbells: 0,
+            recv_doorbells: 0,
             fail_next_post: None,
             refuse_create_qp: false,
             refuse_destroy_qp: false,

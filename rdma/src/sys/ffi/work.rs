@@ -114,6 +114,7 @@ impl BindMw {
 
 /// `struct ibv_recv_wr`.
 #[repr(C)]
+#[derive(Debug)]
 pub(crate) struct RecvWr {
     pub(crate) wr_id: u64,
     pub(crate) next: *mut RecvWr,

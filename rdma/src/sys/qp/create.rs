@@ -20,6 +20,7 @@ use super::super::work_ex::ExtendedOps;
 use super::super::wr_id::Queue;
 use super::batch::Stage;
 use super::extended::Extended;
+use super::recv_batch::RecvStage;
 use super::{Flight, Health, QpHandle, Transport};
 
 /// What a queue pair is to have room for.
@@ -173,6 +174,7 @@ impl QpHandle {
             pieces: vec![ffi::Sge::NOTHING; pieces].into_boxed_slice(),
             destinations: (0..destinations).map(|_| None).collect(),
             stage: Stage::default(),
+            recv_stage: RecvStage::default(),
             extended,
             max_message: u32::MAX,
             flight: ManuallyDrop::new(Flight {

@@ -5,6 +5,7 @@ mod complete;
 mod create;
 mod extended;
 mod post;
+mod recv_batch;
 mod reset;
 
 use std::mem::{self, ManuallyDrop};
@@ -33,6 +34,7 @@ pub(super) use create::MOST_PIECES;
 pub(crate) use create::{Caps, CreateError};
 pub(super) use post::refused;
 pub(crate) use post::{Refused, Why};
+pub(crate) use recv_batch::RecvStaging;
 pub(crate) use reset::ResetError;
 
 /// A queue pair.
@@ -66,6 +68,7 @@ pub(crate) struct QpHandle {
     /// Empty unless it sends datagrams.
     destinations: Box<[Option<Arc<AhHandle>>]>,
     stage: batch::Stage,
+    recv_stage: recv_batch::RecvStage,
     extended: Option<extended::Extended>,
     flight: ManuallyDrop<Flight>,
     pd: Arc<PdHandle>,
@@ -155,12 +158,19 @@ impl QpHandle {
 
     /// Destroys the QP and says how that went; buffers in flight go back to their regions.
     pub(crate) fn close(mut self) -> Result<(), Errno> {
-        self.end()
+        self.end().map(drop)
     }
 
-    fn end(&mut self) -> Result<(), Errno> {
+    /// As [`close`](Self::close), but what was in flight comes back to the caller.
+    pub(crate) fn close_returning(mut self) -> Result<Vec<(Queue, Bufs, u64)>, Errno> {
+        let flight = self.end()?;
+        Ok(flight.map_or_else(Vec::new, |mut flight| flight.take_all()))
+    }
+
+    /// What was in flight and is no longer the device's; `None` if there may be something else.
+    fn end(&mut self) -> Result<Option<Flight>, Errno> {
         let Some(rooms) = self.rooms.take() else {
-            return Ok(());
+            return Ok(None);
         };
         #[cfg(test)]
         if seeded(Defect::FreeBeforeDestroy) {
@@ -169,7 +179,7 @@ impl QpHandle {
         // SAFETY: exists until here: `rooms` was `Some` (invariant). The crate fetches no async
         // events, so none is unacknowledged.
         let destroyed = unsafe { self.pd.context().verbs().destroy_qp(self.raw) };
-        if destroyed.is_err() {
+        if let Err(errno) = destroyed {
             // The device may go on: buffers, CQs, domain, tag, shared queue and the destinations of
             // datagrams stay as they are, for ever.
             leaked(Leak::Qp);
@@ -177,10 +187,10 @@ impl QpHandle {
             mem::forget((rooms, Arc::clone(&self.pd), Arc::clone(&self.lease)));
             #[cfg(test)]
             if seeded(Defect::LeaveTheSharedQueue) {
-                return destroyed;
+                return Err(errno);
             }
             mem::forget((self.srq.take(), mem::take(&mut self.destinations)));
-            return destroyed;
+            return Err(errno);
         }
         #[cfg(test)]
         super::defect::offer_tag(self.tag);
@@ -189,12 +199,11 @@ impl QpHandle {
         }
         if self.health == Health::Poisoned {
             leaked(Leak::Bytes(self.flight.bytes()));
-        } else {
-            // SAFETY: not dropped before (`rooms` was `Some`) and not used after (`rooms` is
-            // `None`). The device is done with the buffers (promise 5 of `Verbs`).
-            unsafe { ManuallyDrop::drop(&mut self.flight) };
+            return Ok(None);
         }
-        Ok(())
+        // SAFETY: not taken before (`rooms` was `Some`) and not used after (`rooms` is `None`). The
+        // device is done with the buffers (promise 5 of `Verbs`).
+        Ok(Some(unsafe { ManuallyDrop::take(&mut self.flight) }))
     }
 }
 
@@ -258,6 +267,14 @@ struct Flight {
 }
 
 impl Flight {
+    /// Takes everything out: sends before receives, each in the order they were posted.
+    fn take_all(&mut self) -> Vec<(Queue, Bufs, u64)> {
+        let of = |queue| move |Posted { bufs, token, .. }: Posted| (queue, bufs, token);
+        let sends = self.sends.clear().into_iter().map(of(Queue::Send));
+        let recvs = self.recvs.clear().into_iter().map(of(Queue::Recv));
+        sends.chain(recvs).collect()
+    }
+
     /// Frees what may be in use: a seeded defect.
     #[cfg(test)]
     fn forget_all(&mut self) {

@@ -236,7 +236,7 @@ impl QpHandle {
 
     /// What must hold for every request.
     #[inline]
-    fn admit(&self, bufs: Bufs, max: u32) -> Result<Bufs, Refused> {
+    pub(super) fn admit(&self, bufs: Bufs, max: u32) -> Result<Bufs, Refused> {
         if self.health != Health::Good {
             return Err(refused(Why::Unhealthy(self.health), bufs));
         }

@@ -11,7 +11,7 @@ use super::super::modify::Modify;
 use super::super::room::NoRoom;
 use super::super::tag::TagLease;
 use super::super::wr_id::Queue;
-use super::{Health, Posted, QpHandle};
+use super::{Health, QpHandle};
 
 /// Why a queue pair was not reset. It is as it was.
 #[derive(Debug)]
@@ -60,9 +60,6 @@ impl QpHandle {
         self.lease = lease;
         self.health = Health::Good;
         self.destinations.fill(None);
-        let of = |queue| move |Posted { bufs, token, .. }: Posted| (queue, bufs, token);
-        let sends = self.flight.sends.clear().into_iter().map(of(Queue::Send));
-        let recvs = self.flight.recvs.clear().into_iter().map(of(Queue::Recv));
-        Ok(sends.chain(recvs).collect())
+        Ok(self.flight.take_all())
     }
 }

@@ -1,0 +1,127 @@
+//! Ending a queue pair with all its buffers back.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Done, Qp, QpType, Queue, Returned, Stopped};
+use crate::cq::{Completion, Cq};
+use crate::device::verb_error;
+use crate::error::Result;
+
+/// How long to leave the processor to others when a poll found nothing.
+const PAUSE: Duration = Duration::from_micros(200);
+
+/// What became of the work of a queue pair that was drained.
+#[derive(Debug)]
+#[must_use = "it holds buffers"]
+#[non_exhaustive]
+pub struct Drained {
+    /// What completed, in the order of its completions: most of it flushed.
+    pub done: Vec<Done>,
+    /// What did not: sends before receives, each in the order they were posted. Nobody knows whether it
+    /// was done; the device is done with it.
+    pub returned: Vec<Returned>,
+    /// What went wrong, if anything did: [`Error::CqFailed`](crate::Error::CqFailed) and
+    /// [`Error::CompletionMissing`](crate::Error::CompletionMissing) cut the waiting short; after
+    /// [`Error::QpPoisoned`](crate::Error::QpPoisoned), and [`Error::Verb`](crate::Error::Verb) of `ibv_destroy_qp`, what had not completed stays with the queue pair for ever.
+    pub outcome: Result<()>,
+}
+
+impl<T: QpType> Qp<T, Stopped> {
+    /// Waits until everything in flight has completed, but no longer than `limit`, then destroys the
+    /// queue pair, after which the rest is handed back too.
+    ///
+    /// `cqs` are its completion queues. Completions of other queue pairs on them are given to `others`,
+    /// which hands them on, since they come only once.
+    ///
+    /// There may be a rest: some devices (Soft-RoCE of Linux 6.1) never complete a receive that was
+    /// posted after the queue pair had failed by itself and before a completion said so. So choose how
+    /// long to wait for what may not come; 0 takes what is there.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use netprims_rdma::{Cq, Error, Qp, Rc, Rts};
+    /// # fn f(cq: &mut Cq, qp: Qp<Rc, Rts>) -> Result<(), Error> {
+    /// let drained = qp.stop()?.drain(&mut [cq], Duration::from_secs(1), |_| ());
+    /// drained.outcome?;
+    /// println!("{} done, {} not", drained.done.len(), drained.returned.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drain(
+        mut self,
+        cqs: &mut [&mut Cq],
+        limit: Duration,
+        mut others: impl FnMut(Completion<'_>),
+    ) -> Drained {
+        let start = Instant::now();
+        let mut done = Vec::new();
+        let mut outcome = Ok(());
+        while outcome.is_ok() && self.is_busy() {
+            let mut found = 0;
+            for cq in &mut *cqs {
+                match self.take_from(cq, &mut done, &mut others) {
+                    Ok(count) => found += count,
+                    Err(error) => outcome = Err(error),
+                }
+            }
+            if found > 0 {
+                continue;
+            }
+            let Some(left) = limit
+                .checked_sub(start.elapsed())
+                .filter(|left| !left.is_zero())
+            else {
+                break;
+            };
+            thread::sleep(left.min(PAUSE));
+        }
+        let object = self.object();
+        let returned = match self.handle.close_returning() {
+            Ok(returned) => returned,
+            Err(errno) => {
+                outcome = Err(verb_error("ibv_destroy_qp", object, errno));
+                Vec::new()
+            }
+        };
+        let returned =
+            returned
+                .into_iter()
+                .map(|(queue, bufs, token)| Returned { bufs, token, queue });
+        Drained {
+            done,
+            returned: returned.collect(),
+            outcome,
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.in_flight(Queue::Send) + self.in_flight(Queue::Recv) > 0
+    }
+
+    /// Takes what one poll finds, and says how many completions that were.
+    fn take_from(
+        &mut self,
+        cq: &mut Cq,
+        done: &mut Vec<Done>,
+        others: &mut impl FnMut(Completion<'_>),
+    ) -> Result<usize> {
+        let mut found = 0;
+        let mut result = Ok(());
+        for mut completion in cq.poll()? {
+            found += 1;
+            if !self.owns(&completion) {
+                others(completion);
+                continue;
+            }
+            // What comes after an error may be of others.
+            while let Some(one) = self.complete(&mut completion).unwrap_or_else(|error| {
+                result = Err(error);
+                None
+            }) {
+                done.push(one);
+            }
+        }
+        result.map(|()| found)
+    }
+}

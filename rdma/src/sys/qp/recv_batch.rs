@@ -1,0 +1,180 @@
+//! Several receives with one doorbell.
+
+use std::ffi::c_int;
+use std::mem;
+use std::ptr;
+
+use super::super::buf::Buf;
+use super::super::bufs::Bufs;
+use super::super::errno::Errno;
+use super::super::ffi;
+use super::super::wr_id::{Queue, WrId};
+use super::{BatchRefused, Posted, QpHandle, Refused, Why, refused};
+
+/// What a queue pair gathers receives in; made by the first batch, with room for the whole queue.
+#[derive(Debug, Default)]
+pub(super) struct RecvStage {
+    /// With how many of `pieces` are its own.
+    entries: Vec<(Posted, usize)>,
+    /// The same requests, for C. Their elements are linked to when the batch is posted.
+    requests: Vec<ffi::RecvWr>,
+    pieces: Vec<ffi::Sge>,
+}
+
+// SAFETY: the pointers in `requests` are looked at only while a batch is posted, which writes them
+// first.
+unsafe impl Send for RecvStage {}
+// SAFETY: through `&self` nothing is done with them.
+unsafe impl Sync for RecvStage {}
+
+impl RecvStage {
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.requests.clear();
+        self.pieces.clear();
+    }
+}
+
+/// Receives that are posted together. Dropping it posts nothing, and returns the buffers to their
+/// regions.
+#[derive(Debug)]
+pub(crate) struct RecvStaging<'q> {
+    qp: &'q mut QpHandle,
+}
+
+impl QpHandle {
+    /// Begins a batch of receives.
+    pub(crate) fn stage_recvs(&mut self) -> RecvStaging<'_> {
+        // What a forgotten batch left behind was never posted.
+        self.recv_stage.clear();
+        let depth = usize::try_from(self.flight.recvs.depth()).unwrap_or(0);
+        self.recv_stage.entries.reserve(depth);
+        self.recv_stage.requests.reserve(depth);
+        self.recv_stage.pieces.reserve(depth);
+        RecvStaging { qp: self }
+    }
+}
+
+impl RecvStaging<'_> {
+    /// Adds a receive into the whole of `bufs`.
+    pub(crate) fn push(&mut self, bufs: Bufs, token: u64) -> Result<(), Refused> {
+        let bufs = self.qp.admit(bufs, self.qp.max_recv_pieces)?;
+        let depth = self.qp.flight.recvs.depth();
+        let room = depth - self.qp.flight.recvs.len();
+        let stage = &mut self.qp.recv_stage;
+        if u32::try_from(stage.entries.len()).map_or(true, |ahead| ahead >= room) {
+            return Err(refused(Why::Full { depth }, bufs));
+        }
+        let pieces = bufs.as_slice();
+        let count = c_int::try_from(pieces.len()).unwrap_or(0);
+        let request = ffi::RecvWr::new(0, ptr::null_mut(), count);
+        stage.pieces.extend(pieces.iter().map(Buf::whole));
+        stage.requests.push(request);
+        let pieces = pieces.len();
+        stage.entries.push((Posted::new(bufs, token), pieces));
+        Ok(())
+    }
+
+    /// How many receives it has.
+    pub(crate) fn len(&self) -> usize {
+        self.qp.recv_stage.entries.len()
+    }
+
+    /// Posts them all, with one call. What finds its slot taken stops it: the oldest receives may not
+    /// have come back although later ones have.
+    pub(crate) fn post(self) -> Result<(), BatchRefused> {
+        let qp = &mut *self.qp;
+        let mut stage = mem::take(&mut qp.recv_stage);
+        let mut element = stage.pieces.as_mut_ptr();
+        let mut pushed = 0;
+        let mut rest = Vec::new();
+        for ((posted, pieces), request) in stage.entries.drain(..).zip(&mut stage.requests) {
+            let seq = match qp.flight.recvs.next_seq() {
+                Some(seq) if rest.is_empty() => seq,
+                _ => {
+                    rest.push((posted.bufs, posted.token));
+                    continue;
+                }
+            };
+            let (tag, queue) = (qp.tag, Queue::Recv);
+            request.wr_id = WrId { tag, queue, seq }.encode();
+            if pieces > 0 {
+                request.sg_list = element;
+                // SAFETY: the elements of all entries lie one behind the other in `pieces`.
+                element = unsafe { element.add(pieces) };
+            }
+            // Before the call: from its first instruction on, the device may use the buffers.
+            match qp.flight.recvs.push(posted) {
+                Ok(()) => pushed += 1,
+                Err(posted) => rest.push((posted.bufs, posted.token)),
+            }
+        }
+        // Only those that are in flight.
+        stage.requests.truncate(pushed);
+        let result = qp.ring_recvs(&mut stage.requests);
+        stage.clear();
+        qp.recv_stage = stage;
+        match result {
+            Ok(()) if rest.is_empty() => Ok(()),
+            Ok(()) => Err(BatchRefused {
+                why: qp.full(Queue::Recv, Bufs::None).why,
+                posted: pushed,
+                rest,
+            }),
+            Err(mut refused) => {
+                refused.rest.append(&mut rest);
+                Err(refused)
+            }
+        }
+    }
+}
+
+impl Drop for RecvStaging<'_> {
+    fn drop(&mut self) {
+        self.qp.recv_stage.clear();
+    }
+}
+
+impl QpHandle {
+    /// Posts receives whose buffers are in flight, the last ones there, in this order.
+    fn ring_recvs(&mut self, requests: &mut [ffi::RecvWr]) -> Result<(), BatchRefused> {
+        let mut next = ptr::null_mut();
+        for request in requests.iter_mut().rev() {
+            request.next = next;
+            next = ptr::from_mut(request);
+        }
+        if next.is_null() {
+            return Ok(());
+        }
+        let mut bad = ptr::null_mut();
+        // SAFETY: the QP exists; the requests, of which `next` is the first and which end with the last
+        // one, and their elements outlive the call, which does not keep them (promise 3 of `Verbs`); the
+        // elements name the whole of buffers that are in `flight`.
+        let result = unsafe { (self.post_recv)(self.raw.as_ptr(), next, &mut bad) };
+        if result == 0 {
+            return Ok(());
+        }
+        let errno = Errno::from_return(result);
+        let count = requests.len();
+        let named = requests.iter().position(|request| ptr::eq(request, bad));
+        let Some(posted) = named else {
+            self.fail();
+            return Err(BatchRefused {
+                why: Why::Uncertain(errno),
+                posted: count,
+                rest: Vec::new(),
+            });
+        };
+        // From the one it points at on, nothing was queued.
+        let mut rest: Vec<_> = (posted..count)
+            .filter_map(|_| self.flight.recvs.undo_push())
+            .map(|Posted { bufs, token, .. }| (bufs, token))
+            .collect();
+        rest.reverse();
+        Err(BatchRefused {
+            why: Why::Refused(errno),
+            posted,
+            rest,
+        })
+    }
+}
