@@ -17,6 +17,8 @@
 //! | [`RetireSharedInOrder`](Defect::RetireSharedInOrder) | `oracle::the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed` |
 //! | [`TakeRepeatedCompletions`](Defect::TakeRepeatedCompletions) | `oracle::the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed`, `misbehaviour::random_work_finds_the_bug` |
 //! | [`HandBackAcceptedOfABatch`](Defect::HandBackAcceptedOfABatch) | `oracle::the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed` |
+//! | [`HandBackAcceptedReceives`](Defect::HandBackAcceptedReceives) | the same |
+//! | [`ForgetAFailedExtendedPost`](Defect::ForgetAFailedExtendedPost) | the same |
 
 use std::cell::Cell;
 
@@ -55,6 +57,10 @@ pub(crate) enum Defect {
     TakeRepeatedCompletions,
     /// Of a batch that went through in part, that part comes back as well.
     HandBackAcceptedOfABatch,
+    /// The same of a batch of receives.
+    HandBackAcceptedReceives,
+    /// A request of an extended queue pair that failed counts as not queued.
+    ForgetAFailedExtendedPost,
 }
 
 thread_local! {

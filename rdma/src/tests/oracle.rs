@@ -112,6 +112,37 @@ fn failed_batch(rig: &mut Rig) -> Result<(), Vec<u32>> {
     device_writes(rig)
 }
 
+/// A batch of receives goes through but for its last one.
+fn failed_receives(rig: &mut Rig) -> Result<(), Vec<u32>> {
+    let mut qp = rig.qp();
+    rig.fail_post_after(2, libc::ENOMEM, BadWr::Own);
+    let mut batch = qp.recv_batch();
+    for token in 0..3 {
+        batch.push(rig.buf(), token).unwrap();
+    }
+    drop(batch.post().unwrap_err());
+    device_writes(rig)
+}
+
+/// An atomic write fails without a word about what was queued, and it was. Its completion must not
+/// stand for the read that would be in its place.
+fn failed_extended_post(rig: &mut Rig) -> Result<(), Vec<u32>> {
+    let mut qp = connected(&rig.pd, &rig.cq, DEPTH.atomic_writes());
+    let there = RemoteSlice::new(0x1000, 100, RemoteKey::new(1));
+    rig.fail_next_post(libc::EINVAL, BadWr::Null, true);
+    let word = there.word(0).unwrap();
+    drop(
+        qp.post_extended(Wr::atomic_write([1; 8], word), 0)
+            .unwrap_err(),
+    );
+    drop(qp.post(Wr::read(rig.buf(), there), 1));
+    // Not by `complete`, which would end both if they had one id.
+    let first = rig.fake.state().posted.pop_front().unwrap();
+    rig.fake.state().report(first, 0);
+    drop(rig.complete_all(&mut qp));
+    device_writes(rig)
+}
+
 type Scenario = fn(&mut Rig) -> Result<(), Vec<u32>>;
 
 #[rstest]
@@ -122,6 +153,8 @@ type Scenario = fn(&mut Rig) -> Result<(), Vec<u32>>;
 #[case::take_repeated_completions(repeated as Scenario, Defect::TakeRepeatedCompletions)]
 #[case::retire_shared_in_order(out_of_order_of_a_shared_queue as Scenario, Defect::RetireSharedInOrder)]
 #[case::hand_back_what_a_batch_posted(failed_batch as Scenario, Defect::HandBackAcceptedOfABatch)]
+#[case::hand_back_what_a_batch_of_receives_posted(failed_receives as Scenario, Defect::HandBackAcceptedReceives)]
+#[case::forget_a_failed_extended_post(failed_extended_post as Scenario, Defect::ForgetAFailedExtendedPost)]
 fn the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed(
     #[case] scenario: Scenario,
     #[case] bug: Defect,

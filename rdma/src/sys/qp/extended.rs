@@ -4,6 +4,8 @@ use std::ptr::NonNull;
 
 use super::super::bufs::Bufs;
 use super::super::context::ContextHandle;
+#[cfg(test)]
+use super::super::defect::{Defect, seeded};
 use super::super::errno::Errno;
 use super::super::ffi;
 use super::super::work_ex::{ExtendedKind, ExtendedOps, ExtendedWork};
@@ -156,6 +158,11 @@ impl QpHandle {
         let result = unsafe { extended.post(work, id, work.flags() | signal) };
         if result == 0 {
             return Ok(());
+        }
+        #[cfg(test)]
+        if seeded(Defect::ForgetAFailedExtendedPost) {
+            let _ = self.flight.sends.undo_push();
+            return Err(Why::Uncertain(Errno::from_return(result)));
         }
         // Nothing says whether the request is queued: the doorbell may be what failed.
         self.fail();

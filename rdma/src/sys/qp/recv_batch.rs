@@ -6,6 +6,8 @@ use std::ptr;
 
 use super::super::buf::Buf;
 use super::super::bufs::Bufs;
+#[cfg(test)]
+use super::super::defect::{Defect, seeded};
 use super::super::errno::Errno;
 use super::super::ffi;
 use super::super::wr_id::{Queue, WrId};
@@ -164,6 +166,11 @@ impl QpHandle {
                 posted: count,
                 rest: Vec::new(),
             });
+        };
+        #[cfg(test)]
+        let posted = match seeded(Defect::HandBackAcceptedReceives) {
+            true => 0,
+            false => posted,
         };
         // From the one it points at on, nothing was queued.
         let mut rest: Vec<_> = (posted..count)
