@@ -62,9 +62,10 @@ impl Cq {
     #[doc(alias = "ibv_poll_cq")]
     #[inline]
     pub fn poll(&mut self) -> Result<Completions<'_>> {
-        self.poller
-            .poll()
-            .map_err(|result| Error::CqFailed { result })
+        match self.poller.poll() {
+            Ok(completions) => Ok(completions),
+            Err(result) => Err(Error::CqFailed { result }),
+        }
     }
 }
 

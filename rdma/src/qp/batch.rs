@@ -48,8 +48,10 @@ impl<'q, 'a, T: QpType> Batch<'q, 'a, T> {
     /// As [`Qp::post`](super::Qp::post), but for what only posting shows.
     #[inline]
     pub fn push(&mut self, wr: Wr<'a, T>, token: u64) -> Result<(), Rejected> {
-        let pushed = self.staging.push(&wr.work, wr.payload, token);
-        pushed.map_err(|refused| Rejected::new(refused, Queue::Send, self.qpn.number()))
+        match self.staging.push(wr.work, wr.payload, token) {
+            Ok(()) => Ok(()),
+            Err(refused) => Err(Rejected::new(refused, Queue::Send, self.qpn.number())),
+        }
     }
 
     /// How many requests it has.

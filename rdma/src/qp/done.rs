@@ -36,10 +36,10 @@ pub struct Done {
 /// What a completion tells of the message, as the driver wrote it.
 #[derive(Clone, Copy, Debug)]
 struct Received {
-    flags: u32,
-    imm_or_rkey: u32,
     bytes: u32,
+    imm_or_rkey: u32,
     source: u32,
+    flags: u32,
     is_datagram: bool,
 }
 
@@ -47,8 +47,8 @@ struct Received {
 pub(crate) const HEADER_LEN: usize = 40;
 
 impl Done {
-    #[inline]
-    pub(crate) fn new(retired: Retired, kind: Kind) -> Self {
+    #[inline(always)]
+    pub(crate) fn new(retired: Retired<'_>, kind: Kind) -> Self {
         let wc = retired.wc;
         Done {
             bufs: retired.bufs,
@@ -58,16 +58,17 @@ impl Done {
             status: WcStatus::from_raw(wc.status),
             vendor_error: wc.vendor_err,
             received: Received {
-                flags: wc.wc_flags,
-                imm_or_rkey: wc.imm_or_rkey,
                 bytes: wc.byte_len,
+                imm_or_rkey: wc.imm_or_rkey,
                 source: wc.src_qp,
+                flags: wc.wc_flags,
                 is_datagram: kind.is_datagram(),
             },
         }
     }
 
     /// The only buffer; `None` if there was none, or a list.
+    #[inline]
     #[must_use]
     pub fn into_buf(self) -> Option<Buf> {
         self.bufs.into_one()
@@ -156,17 +157,16 @@ impl Done {
         if self.status.is_success() {
             return Ok(());
         }
-        let Done {
-            queue,
-            status,
-            vendor_error,
-            ..
-        } = *self;
-        Err(Error::WorkFailed {
-            queue,
-            status,
-            vendor_error,
-        })
+        Err(work_failed(self.queue, self.status, self.vendor_error))
+    }
+}
+
+#[cold]
+fn work_failed(queue: Queue, status: WcStatus, vendor_error: u32) -> Error {
+    Error::WorkFailed {
+        queue,
+        status,
+        vendor_error,
     }
 }
 

@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::mr::{Buf, Bufs};
 use crate::pd::Pd;
 use crate::port::PortNum;
-use crate::sys::{Errno, Health, Modify, QpHandle, Rights, Unclaimed};
+use crate::sys::{Errno, Health, Modify, QpHandle, Refused, Rights, Unclaimed};
 
 pub use crate::sys::Queue;
 pub use batch::{Batch, BatchRejected};
@@ -265,8 +265,10 @@ impl<T: QpType> Qp<T, Rts> {
     #[doc(alias = "ibv_post_send")]
     #[inline]
     pub fn post(&mut self, wr: Wr<'_, T>, token: u64) -> Result<(), Rejected> {
-        let posted = self.handle.post_send(&wr.work, wr.payload, token);
-        posted.map_err(|refused| Rejected::new(refused, Queue::Send, self.handle.number()))
+        match self.handle.post_send(wr.work, wr.payload, token) {
+            Ok(()) => Ok(()),
+            Err(refused) => Err(self.rejected(refused, Queue::Send)),
+        }
     }
 
     /// Begins a batch: requests that are posted together, with one ring of the doorbell.
@@ -327,8 +329,10 @@ impl<T: QpType, S: Receives> Qp<T, S> {
     #[doc(alias = "ibv_post_recv")]
     #[inline]
     pub fn post_recv(&mut self, bufs: impl Into<Bufs>, token: u64) -> Result<(), Rejected> {
-        let posted = self.handle.post_recv(bufs.into(), token);
-        posted.map_err(|refused| Rejected::new(refused, Queue::Recv, self.handle.number()))
+        match self.handle.post_recv(bufs.into(), token) {
+            Ok(()) => Ok(()),
+            Err(refused) => Err(self.rejected(refused, Queue::Recv)),
+        }
     }
 
     /// Stops the queue pair: nothing more can be posted, and what is in flight comes back through
@@ -359,6 +363,11 @@ impl<T: QpType, S: State> Qp<T, S> {
     #[cfg(test)]
     pub(crate) fn handle(&self) -> &QpHandle {
         &self.handle
+    }
+
+    #[cold]
+    fn rejected(&self, refused: Refused, queue: Queue) -> Rejected {
+        Rejected::new(refused, queue, self.handle.number())
     }
 
     fn new(handle: QpHandle) -> Self {
@@ -420,10 +429,11 @@ impl<T: QpType, S: State> Qp<T, S> {
     /// - [`Error::CompletionMissing`]: it is of a send, and an earlier completion was not handed
     ///   over.
     /// - [`Error::QpPoisoned`]: it fits nothing in flight.
-    #[inline]
+    #[inline(always)]
     pub fn complete(&mut self, completion: &mut Completion<'_>) -> Result<Option<Done>> {
         match self.handle.complete(completion) {
-            Ok(retired) => Ok(retired.map(|retired| Done::new(retired, T::KIND))),
+            Ok(Some(retired)) => Ok(Some(Done::new(retired, T::KIND))),
+            Ok(None) => Ok(None),
             Err(unclaimed) => Err(self.unclaimed(unclaimed)),
         }
     }

@@ -74,7 +74,14 @@ impl Buf {
         self.len = u32::try_from(len).unwrap_or(self.region.slot_size());
     }
 
+    /// How many bytes it shows.
+    #[inline]
+    pub(super) fn shown_len(&self) -> u32 {
+        self.len
+    }
+
     /// Shows `len` bytes; `false` when the slot is smaller.
+    #[inline]
     pub(super) fn try_set_len(&mut self, len: u32) -> bool {
         let fits = len <= self.region.slot_size();
         if fits {

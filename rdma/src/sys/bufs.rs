@@ -62,6 +62,13 @@ impl FromIterator<Buf> for BufList {
     }
 }
 
+/// Out of the way of who has one buffer.
+#[cold]
+fn no_buf(list: BufList) -> Option<Buf> {
+    drop(list);
+    None
+}
+
 /// The buffers of one work request: none, one or several.
 #[derive(Debug, Default)]
 pub enum Bufs {
@@ -76,11 +83,13 @@ pub enum Bufs {
 
 impl Bufs {
     /// The only buffer; `None` if there is none, or a list.
+    #[inline]
     #[must_use]
     pub fn into_one(self) -> Option<Buf> {
         match self {
             Bufs::One(buf) => Some(buf),
-            Bufs::None | Bufs::List(_) => None,
+            Bufs::None => None,
+            Bufs::List(list) => no_buf(list),
         }
     }
 
@@ -109,8 +118,18 @@ impl Bufs {
         self.as_slice().iter().map(|buf| buf.len()).sum()
     }
 
+    /// The same, or the most there can be told.
+    #[inline(always)]
+    pub(super) fn shown_len_short(&self) -> u32 {
+        match self {
+            Bufs::None => 0,
+            Bufs::One(buf) => buf.shown_len(),
+            Bufs::List(_) => u32::try_from(self.shown_len()).unwrap_or(u32::MAX),
+        }
+    }
+
     /// Whether all are of this domain.
-    #[inline]
+    #[inline(always)]
     pub(super) fn are_of(&self, pd: &Arc<PdHandle>) -> bool {
         match self {
             Bufs::None => true,
@@ -120,7 +139,7 @@ impl Bufs {
     }
 
     /// How many there are.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(&self) -> usize {
         match self {
             Bufs::None => 0,
@@ -157,7 +176,7 @@ impl Bufs {
 
     /// The elements that name the bytes as `part` says; a single one in `one`, several in
     /// `several`, which has room for them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn elements(
         &self,
         part: impl Fn(&Buf) -> ffi::Sge,
@@ -183,12 +202,14 @@ impl Bufs {
 }
 
 impl From<Buf> for Bufs {
+    #[inline]
     fn from(buf: Buf) -> Self {
         Bufs::One(buf)
     }
 }
 
 impl From<BufList> for Bufs {
+    #[inline]
     fn from(list: BufList) -> Self {
         Bufs::List(list)
     }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
 use std::ptr::NonNull;
-use std::slice;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +16,7 @@ use super::ffi;
 use super::leaks::{Leak, leaked};
 use super::room::{Ledger, NoRoom};
 use super::tag::TagLease;
-use super::wr_id::WrId;
+use super::wr_id::{Queue, Tag, WrId};
 
 /// How many completions one poll fetches at most.
 const BATCH: usize = 16;
@@ -136,6 +135,7 @@ impl CqHandle {
     }
 
     /// What a failed poll returned: nothing of this CQ is to be relied on any more.
+    #[inline]
     pub(super) fn failed(&self) -> Option<c_int> {
         Some(self.failed.load(Ordering::Relaxed)).filter(|&result| result != 0)
     }
@@ -263,7 +263,7 @@ impl Poller {
 
     /// What was fetched and not taken; otherwise fetches what is there, up to a batch. The error is
     /// what a failed poll returned, then and ever after.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll(&mut self) -> Result<Completions<'_>, c_int> {
         if self.taken == self.fetched {
             self.fetch()?;
@@ -277,16 +277,16 @@ impl Poller {
     }
 
     /// What was fetched and not taken.
-    #[inline]
+    #[inline(always)]
     fn rest(&mut self) -> Completions<'_> {
-        let rest = self.batch.get(self.taken..self.fetched).unwrap_or(&[]);
         let stamps = match &self.extended {
-            None => &[],
-            Some(extended) => extended.stamps.get(self.taken..).unwrap_or(&[]),
+            None => &[][..],
+            Some(extended) => &extended.stamps[..],
         };
         Completions {
-            rest: rest.iter(),
-            stamps: stamps.iter(),
+            batch: &self.batch,
+            stamps,
+            fetched: self.fetched,
             taken: &mut self.taken,
         }
     }
@@ -312,15 +312,15 @@ impl Poller {
         // 3 of `Verbs`).
         let got =
             unsafe { (self.cq.poll)(self.cq.raw.as_ptr(), BATCH_INT, self.batch.as_mut_ptr()) };
-        match usize::try_from(got) {
-            // Fewer than asked for would not do: some drivers return what one look found.
-            Ok(0) if retired != self.settled => self.settle(retired),
-            Ok(count) if count <= BATCH => self.fetched = count,
-            _ => {
-                self.cq.failed.store(got, Ordering::Relaxed);
-                return Err(got);
-            }
+        let count = usize::try_from(got).unwrap_or(usize::MAX);
+        if count > BATCH {
+            return Err(self.fail(got));
         }
+        // Fewer than asked for would not do: some drivers return what one look found.
+        if count == 0 {
+            self.found_nothing(retired);
+        }
+        self.fetched = count;
         self.total += u64::from(got.unsigned_abs());
         Ok(())
     }
@@ -344,6 +344,20 @@ impl Poller {
         self.fetched = fetched;
         self.total += u64::try_from(fetched).unwrap_or(0);
         Ok(())
+    }
+
+    /// Nothing retired before the poll has anything left.
+    #[cold]
+    fn found_nothing(&mut self, retired: u64) {
+        if retired != self.settled {
+            self.settle(retired);
+        }
+    }
+
+    #[cold]
+    fn fail(&self, got: c_int) -> c_int {
+        self.cq.failed.store(got, Ordering::Relaxed);
+        got
     }
 
     /// Settles what waits once as many completions were fetched as the CQ can hold: on a busy CQ,
@@ -379,9 +393,11 @@ impl Poller {
 #[derive(Debug)]
 #[must_use = "completions hold the way back to the buffers"]
 pub struct Completions<'cq> {
-    rest: slice::Iter<'cq, ffi::Wc>,
-    /// As many or more, or none.
-    stamps: slice::Iter<'cq, Stamp>,
+    /// `taken..fetched` of these.
+    batch: &'cq [ffi::Wc; BATCH],
+    /// As many, or none.
+    stamps: &'cq [Stamp],
+    fetched: usize,
     taken: &'cq mut usize,
 }
 
@@ -390,13 +406,18 @@ impl<'cq> Iterator for Completions<'cq> {
 
     #[inline]
     fn next(&mut self) -> Option<Completion<'cq>> {
-        let wc = self.rest.next()?;
+        if *self.taken >= self.fetched {
+            return None;
+        }
+        let wc = self.batch.get(*self.taken)?;
+        let stamp = self.stamps.get(*self.taken);
         *self.taken += 1;
-        Some(Completion::new(*wc, self.stamps.next()))
+        Some(Completion::new(wc, stamp))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.rest.size_hint()
+        let left = self.fetched.saturating_sub(*self.taken);
+        (left, Some(left))
     }
 }
 
@@ -408,8 +429,7 @@ impl ExactSizeIterator for Completions<'_> {}
 /// new queue pair may bear the old one's number.
 #[must_use = "hand it to its queue pair, which gives the buffer back"]
 pub struct Completion<'cq> {
-    wc: ffi::Wc,
-    id: Option<WrId>,
+    wc: &'cq ffi::Wc,
     used: bool,
     stamp: Option<&'cq Stamp>,
     batch: PhantomData<&'cq mut ()>,
@@ -417,9 +437,8 @@ pub struct Completion<'cq> {
 
 impl<'cq> Completion<'cq> {
     #[inline]
-    fn new(wc: ffi::Wc, stamp: Option<&'cq Stamp>) -> Self {
+    fn new(wc: &'cq ffi::Wc, stamp: Option<&'cq Stamp>) -> Self {
         Completion {
-            id: WrId::decode(wc.wr_id),
             wc,
             stamp,
             used: false,
@@ -429,7 +448,25 @@ impl<'cq> Completion<'cq> {
 
     #[inline]
     pub(super) fn id(&self) -> Option<WrId> {
-        self.id
+        WrId::decode(self.wc.wr_id)
+    }
+
+    /// Whether it is of work posted under this tag.
+    #[inline]
+    pub(super) fn is_of(&self, tag: Tag) -> bool {
+        WrId::is_of(self.wc.wr_id, tag)
+    }
+
+    /// The queue, if it is of work posted here at all.
+    #[inline]
+    pub(super) fn queue(&self) -> Queue {
+        WrId::queue_of(self.wc.wr_id)
+    }
+
+    /// The sequence number, likewise.
+    #[inline]
+    pub(super) fn seq(&self) -> u32 {
+        WrId::seq_of(self.wc.wr_id)
     }
 
     /// Whether its queue pair has taken everything it stands for.
@@ -444,8 +481,8 @@ impl<'cq> Completion<'cq> {
     }
 
     #[inline]
-    pub(super) fn wc(&self) -> &ffi::Wc {
-        &self.wc
+    pub(super) fn wc(&self) -> &'cq ffi::Wc {
+        self.wc
     }
 
     /// When it was over: in ticks of the device's clock, and in nanoseconds since 1970.
@@ -470,7 +507,7 @@ impl<'cq> Completion<'cq> {
 impl fmt::Debug for Completion<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Completion")
-            .field("id", &self.id)
+            .field("id", &self.id())
             .field("status", &self.wc.status)
             .field("qp_number", &self.wc.qp_num)
             .finish_non_exhaustive()

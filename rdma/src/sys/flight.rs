@@ -15,10 +15,19 @@ pub(crate) const MAX_DEPTH: u32 = 1 << 24;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotInFlight;
 
+/// An item in flight, on a cache line of its own where that is enough.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Flying<T> {
+    pub(crate) item: T,
+    /// Of a send: how many unsignalled ones stand right before it, for which its completion stands, too.
+    run: u32,
+}
+
 /// The slots of a queue.
 #[derive(Debug)]
 struct Ring<T> {
-    slots: Box<[Option<T>]>,
+    slots: Box<[Option<Flying<T>>]>,
     mask: u32,
 }
 
@@ -31,8 +40,8 @@ impl<T> Ring<T> {
         }
     }
 
-    #[inline]
-    fn slot(&mut self, seq: u32) -> &mut Option<T> {
+    #[inline(always)]
+    fn slot(&mut self, seq: u32) -> &mut Option<Flying<T>> {
         // In range: the mask is one less than the number of slots.
         &mut self.slots[(seq & self.mask) as usize]
     }
@@ -53,23 +62,12 @@ pub(crate) enum NotNext {
 /// [`must_signal`](Self::must_signal) says: so a full queue always has a completion to come.
 #[derive(Debug)]
 pub(crate) struct SendFlight<T> {
-    ring: Ring<Sent<T>>,
+    ring: Ring<T>,
     depth: u32,
     head: u32,
     tail: u32,
     /// Unsignalled sends since the last signalled one.
     run: u32,
-    /// How many signalled sends were pushed and how many retired, both wrapping.
-    signalled: u32,
-    retired: u32,
-}
-
-/// A send in flight, and the accounts as they were before it.
-#[derive(Debug)]
-struct Sent<T> {
-    item: T,
-    run: u32,
-    signalled: u32,
 }
 
 impl<T> SendFlight<T> {
@@ -84,8 +82,6 @@ impl<T> SendFlight<T> {
             head: seq,
             tail: seq,
             run: 0,
-            signalled: 0,
-            retired: 0,
         }
     }
 
@@ -114,23 +110,25 @@ impl<T> SendFlight<T> {
     /// Stores an item under [`next_seq`](Self::next_seq); gives it back when there is no room.
     #[inline]
     pub(crate) fn push(&mut self, item: T, signalled: bool) -> Result<(), T> {
-        if self.next_seq().is_none() {
-            return Err(item);
+        match self.vacant() {
+            Some(vacant) => {
+                vacant.fill(item, signalled);
+                Ok(())
+            }
+            None => Err(item),
         }
-        let sent = Sent {
-            item,
-            run: self.run,
-            signalled: self.signalled,
-        };
-        *self.ring.slot(self.head) = Some(sent);
-        self.head = self.head.wrapping_add(1);
-        if signalled {
-            self.run = 0;
-            self.signalled = self.signalled.wrapping_add(1);
-        } else {
-            self.run += 1;
-        }
-        Ok(())
+    }
+
+    /// The place of the next item, if there is room.
+    #[inline(always)]
+    pub(crate) fn vacant(&mut self) -> Option<VacantSend<'_, T>> {
+        let seq = self.next_seq()?;
+        let slot = self.ring.slot(seq);
+        slot.is_none().then_some(VacantSend {
+            slot,
+            head: &mut self.head,
+            run: &mut self.run,
+        })
     }
 
     /// Takes the newest item back out, as if it had never been pushed: it was not posted after all.
@@ -141,33 +139,35 @@ impl<T> SendFlight<T> {
         let newest = self.head.wrapping_sub(1);
         let sent = self.ring.slot(newest).take()?;
         self.head = newest;
-        (self.run, self.signalled) = (sent.run, sent.signalled);
+        self.run = sent.run;
         Some(sent.item)
     }
 
-    /// Takes the oldest item out, of those that a completion of `seq` stands for, and says whether
-    /// it is `seq` itself.
-    #[inline]
-    pub(crate) fn retire_towards(&mut self, seq: u32) -> Result<(T, bool), NotNext> {
-        if seq.wrapping_sub(self.tail) >= self.len() {
+    /// The slot of the oldest item, if a completion of `seq` stands for that, and whether it is `seq` itself. The item
+    /// is no longer in flight: the caller takes it out.
+    #[inline(always)]
+    pub(crate) fn retire_towards(
+        &mut self,
+        seq: u32,
+    ) -> Result<(&mut Option<Flying<T>>, bool), NotNext> {
+        let oldest = self.tail;
+        let before = seq.wrapping_sub(oldest);
+        if before >= self.len() {
             return Err(NotNext::NotInFlight);
         }
-        let named = self.ring.slot(seq).as_ref().ok_or(NotNext::NotInFlight)?;
-        if named.signalled != self.retired {
-            return Err(NotNext::Missing);
+        if before > 0 {
+            let named = self.ring.slot(seq).as_ref();
+            if named.is_none_or(|named| before > named.run) {
+                return Err(NotNext::Missing);
+            }
         }
-        let oldest = self.tail;
-        let sent = self.ring.slot(oldest).take().ok_or(NotNext::NotInFlight)?;
         self.tail = oldest.wrapping_add(1);
-        // What the accounts said before the next send; without one, what they say now.
-        let next = self.ring.slot(self.tail).as_ref();
-        self.retired = next.map_or(self.signalled, |next| next.signalled);
-        Ok((sent.item, oldest == seq))
+        Ok((self.ring.slot(oldest), before == 0))
     }
 
     /// The items in flight.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.ring.slots.iter().flatten().map(|sent| &sent.item)
+        self.ring.slots.iter().flatten().map(|flying| &flying.item)
     }
 
     /// Takes everything out, oldest first, as if nothing had ever been pushed.
@@ -179,8 +179,56 @@ impl<T> SendFlight<T> {
             .filter_map(|seq| self.ring.slot(seq).take());
         let taken = taken.map(|sent| sent.item).collect();
         (self.tail, self.run) = (self.head, 0);
-        self.retired = self.signalled;
         taken
+    }
+}
+
+/// Where the next send goes.
+#[derive(Debug)]
+pub(crate) struct VacantSend<'a, T> {
+    slot: &'a mut Option<Flying<T>>,
+    head: &'a mut u32,
+    run: &'a mut u32,
+}
+
+impl<T> VacantSend<'_, T> {
+    /// The sequence number of that place.
+    #[inline(always)]
+    pub(crate) fn seq(&self) -> u32 {
+        *self.head
+    }
+
+    /// Stores an item there.
+    #[inline(always)]
+    pub(crate) fn fill(self, item: T, signalled: bool) {
+        let run = *self.run;
+        *self.slot = Some(Flying { item, run });
+        *self.head = self.head.wrapping_add(1);
+        *self.run = if signalled { 0 } else { run + 1 };
+    }
+}
+
+/// Where the next receive goes.
+#[derive(Debug)]
+pub(crate) struct VacantRecv<'a, T> {
+    slot: &'a mut Option<Flying<T>>,
+    head: &'a mut u32,
+    len: &'a mut u32,
+}
+
+impl<T> VacantRecv<'_, T> {
+    /// The sequence number of that place.
+    #[inline(always)]
+    pub(crate) fn seq(&self) -> u32 {
+        *self.head
+    }
+
+    /// Stores an item there.
+    #[inline(always)]
+    pub(crate) fn fill(self, item: T) {
+        *self.slot = Some(Flying { item, run: 0 });
+        *self.head = self.head.wrapping_add(1);
+        *self.len += 1;
     }
 }
 
@@ -219,43 +267,53 @@ impl<T> RecvFlight<T> {
         self.len
     }
 
-    /// The sequence number that the next [`push`](Self::push) gets, if there is room. There may be
-    /// none although the queue is not full: while the slot's last item has not come back.
+    /// The sequence number that the next [`push`](Self::push) gets, if there is room.
     #[inline]
     pub(crate) fn next_seq(&mut self) -> Option<u32> {
-        let free = self.len < self.depth && self.ring.slot(self.head).is_none();
-        free.then_some(self.head)
+        self.vacant().map(|vacant| vacant.seq())
     }
 
     /// Stores an item under [`next_seq`](Self::next_seq); gives it back when there is no room.
     #[inline]
     pub(crate) fn push(&mut self, item: T) -> Result<(), T> {
-        if self.next_seq().is_none() {
-            return Err(item);
+        match self.vacant() {
+            Some(vacant) => {
+                vacant.fill(item);
+                Ok(())
+            }
+            None => Err(item),
         }
-        *self.ring.slot(self.head) = Some(item);
-        self.head = self.head.wrapping_add(1);
-        self.len += 1;
-        Ok(())
+    }
+
+    /// The place of the next item, if there is room. There may be none although the queue is not full:
+    /// while the slot's last item has not come back.
+    #[inline(always)]
+    pub(crate) fn vacant(&mut self) -> Option<VacantRecv<'_, T>> {
+        let slot = self.ring.slot(self.head);
+        (self.len < self.depth && slot.is_none()).then_some(VacantRecv {
+            slot,
+            head: &mut self.head,
+            len: &mut self.len,
+        })
     }
 
     /// Takes the newest item back out: it was not posted after all.
     pub(crate) fn undo_push(&mut self) -> Option<T> {
         let newest = self.head.wrapping_sub(1);
-        let item = self.ring.slot(newest).take()?;
+        let flying = self.ring.slot(newest).take()?;
         self.head = newest;
         self.len -= 1;
-        Some(item)
+        Some(flying.item)
     }
 
-    /// Takes out the item that a completion of `seq` stands for, and no other; unless `fits` says
-    /// that the completion cannot be that item's.
-    #[inline]
+    /// The slot of the item that a completion of `seq` stands for, and no other; unless `fits` says that the completion
+    /// cannot be that item's. It is no longer in flight: the caller takes it out.
+    #[inline(always)]
     pub(crate) fn retire(
         &mut self,
         seq: u32,
         fits: impl FnOnce(&mut T) -> bool,
-    ) -> Result<T, NotInFlight> {
+    ) -> Result<&mut Option<Flying<T>>, NotInFlight> {
         #[cfg(test)]
         if seeded(Defect::RetireReceivesByPrefix) {
             let oldest = (1..=self.ring.mask + 1)
@@ -278,12 +336,11 @@ impl<T> RecvFlight<T> {
             return Err(NotInFlight);
         }
         let slot = self.ring.slot(seq);
-        if !slot.as_mut().is_some_and(fits) {
+        if !slot.as_mut().is_some_and(|flying| fits(&mut flying.item)) {
             return Err(NotInFlight);
         }
-        let item = slot.take().ok_or(NotInFlight)?;
         self.len -= 1;
-        Ok(item)
+        Ok(slot)
     }
 
     /// The oldest that is in flight.
@@ -296,7 +353,7 @@ impl<T> RecvFlight<T> {
 
     /// The items in flight.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.ring.slots.iter().flatten()
+        self.ring.slots.iter().flatten().map(|flying| &flying.item)
     }
 
     /// Takes everything out, oldest first, as if nothing had ever been pushed.
@@ -304,7 +361,7 @@ impl<T> RecvFlight<T> {
         let oldest = self.head.wrapping_sub(self.ring.mask).wrapping_sub(1);
         let seqs = (0..=self.ring.mask).map(|ahead| oldest.wrapping_add(ahead));
         let taken = seqs.filter_map(|seq| self.ring.slot(seq).take());
-        let taken = taken.collect();
+        let taken = taken.map(|flying| flying.item).collect();
         self.len = 0;
         taken
     }
@@ -315,6 +372,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    impl<T> SendFlight<T> {
+        fn take_towards(&mut self, seq: u32) -> Result<(T, bool), NotNext> {
+            let (slot, own) = self.retire_towards(seq)?;
+            Ok((slot.take().unwrap().item, own))
+        }
+    }
+
+    impl<T> RecvFlight<T> {
+        fn take(&mut self, seq: u32, fits: impl FnOnce(&mut T) -> bool) -> Result<T, NotInFlight> {
+            Ok(self.retire(seq, fits)?.take().unwrap().item)
+        }
+    }
 
     /// Posts, undoes and completes at random, next to a map that does it the slow way.
     #[derive(Clone, Debug)]
@@ -372,16 +442,16 @@ mod tests {
                         let in_flight = (offset as usize) < model.len();
                         let missing = model.values().take(offset as usize).any(|&(_, signalled)| signalled);
                         if in_flight && missing {
-                            prop_assert_eq!(flight.retire_towards(seq), Err(NotNext::Missing));
+                            prop_assert_eq!(flight.take_towards(seq), Err(NotNext::Missing));
                             continue;
                         }
                         if in_flight {
                             for n in 0..=offset {
                                 let (_, (oldest, _)) = model.pop_first().unwrap();
-                                prop_assert_eq!(flight.retire_towards(seq), Ok((oldest, n == offset)));
+                                prop_assert_eq!(flight.take_towards(seq), Ok((oldest, n == offset)));
                             }
                         }
-                        prop_assert_eq!(flight.retire_towards(seq), Err(NotNext::NotInFlight));
+                        prop_assert_eq!(flight.take_towards(seq), Err(NotNext::NotInFlight));
                     }
                 }
                 prop_assert_eq!(flight.len() as usize, model.len());
@@ -432,9 +502,9 @@ mod tests {
                     }
                     Step::Complete(back) => {
                         let seq = flight.head.wrapping_sub(back);
-                        prop_assert_eq!(flight.retire(seq, |_| false), Err(NotInFlight));
-                        prop_assert_eq!(flight.retire(seq, |_| true), model.remove(&seq).ok_or(NotInFlight));
-                        prop_assert_eq!(flight.retire(seq, |_| true), Err(NotInFlight));
+                        prop_assert_eq!(flight.take(seq, |_| false), Err(NotInFlight));
+                        prop_assert_eq!(flight.take(seq, |_| true), model.remove(&seq).ok_or(NotInFlight));
+                        prop_assert_eq!(flight.take(seq, |_| true), Err(NotInFlight));
                     }
                 }
                 prop_assert_eq!(flight.len() as usize, model.len());
@@ -456,13 +526,10 @@ mod tests {
                 flight.push(round * 4 + seq).unwrap();
             }
             if round > 0 {
-                assert_eq!(flight.retire((round - 1) * 4, |_| true), Err(NotInFlight));
+                assert_eq!(flight.take((round - 1) * 4, |_| true), Err(NotInFlight));
             }
             for seq in 0..4 {
-                assert_eq!(
-                    flight.retire(round * 4 + seq, |_| true),
-                    Ok(round * 4 + seq)
-                );
+                assert_eq!(flight.take(round * 4 + seq, |_| true), Ok(round * 4 + seq));
             }
         }
     }

@@ -249,11 +249,11 @@ impl SrqHandle {
     }
 
     /// Takes the receive that `completion` stands for; `None` when it was taken.
-    #[inline]
-    pub(crate) fn complete(
+    #[inline(always)]
+    pub(crate) fn complete<'cq>(
         &mut self,
-        completion: &mut Completion<'_>,
-    ) -> Result<Option<Retired>, Unclaimed> {
+        completion: &mut Completion<'cq>,
+    ) -> Result<Option<Retired<'cq>>, Unclaimed> {
         if completion.used() {
             return Ok(None);
         }
@@ -262,8 +262,8 @@ impl SrqHandle {
         if self.health == Health::Poisoned {
             return Err(Unclaimed::Poisoned);
         }
-        let wc = *completion.wc();
-        let fits = |posted: &mut Posted| posted.receives(&wc);
+        let wc = completion.wc();
+        let fits = |posted: &mut Posted| posted.receives(wc);
         let retired = match id.queue {
             Queue::Recv => self.flight.take(id.seq, fits),
             Queue::Send => Err(NotInFlight),

@@ -48,6 +48,27 @@ pub(crate) struct WrId {
 }
 
 impl WrId {
+    /// Whether `wr_id` has this tag.
+    #[inline]
+    pub(crate) const fn is_of(wr_id: u64, tag: Tag) -> bool {
+        wr_id >> 33 == tag.0 as u64
+    }
+
+    #[inline]
+    pub(crate) const fn queue_of(wr_id: u64) -> Queue {
+        if wr_id & (1 << 32) == 0 {
+            Queue::Send
+        } else {
+            Queue::Recv
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn seq_of(wr_id: u64) -> u32 {
+        let [_, _, _, _, e, f, g, h] = wr_id.to_be_bytes();
+        u32::from_be_bytes([e, f, g, h])
+    }
+
     #[inline]
     pub(crate) const fn encode(self) -> u64 {
         let queue = match self.queue {
@@ -60,20 +81,11 @@ impl WrId {
     /// `None` for an id that no work request of this crate has.
     #[inline]
     pub(crate) fn decode(wr_id: u64) -> Option<Self> {
-        let [a, b, c, d, e, f, g, h] = wr_id.to_be_bytes();
-        let (high, seq) = (
-            u32::from_be_bytes([a, b, c, d]),
-            u32::from_be_bytes([e, f, g, h]),
-        );
-        let queue = if high & 1 == 0 {
-            Queue::Send
-        } else {
-            Queue::Recv
-        };
+        let [a, b, c, d, ..] = wr_id.to_be_bytes();
         Some(WrId {
-            tag: Tag::new(high >> 1)?,
-            queue,
-            seq,
+            tag: Tag::new(u32::from_be_bytes([a, b, c, d]) >> 1)?,
+            queue: Self::queue_of(wr_id),
+            seq: Self::seq_of(wr_id),
         })
     }
 }

@@ -4,12 +4,14 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem;
 use std::ptr;
+use std::sync::Arc;
 
 use super::super::buf::Buf;
 use super::super::bufs::{Bufs, Payload};
 #[cfg(test)]
 use super::super::defect::{Defect, seeded};
 use super::super::errno::Errno;
+use super::super::exposed::{ExposedPart, ExposedRegion};
 use super::super::ffi::{self, send_flag};
 use super::super::work::Work;
 use super::post::{inline_element, refused};
@@ -88,44 +90,77 @@ impl QpHandle {
 
 impl<'a> Staging<'_, 'a> {
     /// Adds a request.
+    ///
+    /// Inlined as posting one is.
+    #[inline(always)]
     pub(crate) fn push(
         &mut self,
-        work: &Work<'a>,
+        work: Work<'a>,
         payload: Payload<'a>,
         token: u64,
     ) -> Result<(), Refused> {
-        let staged = self.qp.stage.entries.len();
-        let mut region = None;
-        let (bufs, other, refusal, flags) = match payload {
-            Payload::Bufs(bufs) => (bufs, None, None, 0),
-            Payload::Exposed(part) => {
-                region = Some(part.region());
-                let refusal = self.qp.refuses_part(&part);
-                (Bufs::None, Some(part.element()), refusal, 0)
-            }
-            Payload::Inline(bytes) => {
-                let refusal = self.qp.refuses_inline(bytes);
-                let element = inline_element(bytes);
-                (Bufs::None, Some(element), refusal, send_flag::INLINE)
-            }
-        };
-        if let Some(why) = refusal {
-            return Err(refused(why, bufs));
+        match payload {
+            Payload::Bufs(bufs) => self.push_piece(work, bufs, None, token, 0),
+            Payload::Exposed(part) => self.push_part(work, part, token),
+            Payload::Inline(bytes) => self.push_inline(work, bytes, token),
         }
-        let other_len = other.map_or(0, |element| element.length as usize);
-        let (bufs, head) = self.qp.admit_send(work, bufs, other_len)?;
-        let room = self.qp.flight.sends.depth() - self.qp.flight.sends.len();
-        let ahead = u32::try_from(staged).unwrap_or(u32::MAX);
-        if ahead >= room {
-            let depth = self.qp.flight.sends.depth();
+    }
+
+    fn push_part(
+        &mut self,
+        work: Work<'a>,
+        part: ExposedPart<'a>,
+        token: u64,
+    ) -> Result<(), Refused> {
+        if let Some(why) = self.qp.refuses_part(&part) {
+            return Err(refused(why, Bufs::None));
+        }
+        let piece = Some((part.element(), Some(part.region())));
+        self.push_piece(work, Bufs::None, piece, token, 0)
+    }
+
+    fn push_inline(&mut self, work: Work<'a>, bytes: &'a [u8], token: u64) -> Result<(), Refused> {
+        if let Some(why) = self.qp.refuses_inline(bytes) {
+            return Err(refused(why, Bufs::None));
+        }
+        let piece = Some((inline_element(bytes), None));
+        self.push_piece(work, Bufs::None, piece, token, send_flag::INLINE)
+    }
+
+    /// Adds a request of buffers, or of something else in one piece.
+    #[inline(always)]
+    fn push_piece(
+        &mut self,
+        work: Work<'a>,
+        bufs: Bufs,
+        other: Option<(ffi::Sge, Option<Arc<ExposedRegion>>)>,
+        token: u64,
+        flags: u32,
+    ) -> Result<(), Refused> {
+        let other_len = other.as_ref().map_or(0, |(element, _)| element.length);
+        let len = bufs.shown_len_short().max(other_len);
+        let Some(head) = self.qp.admitted(&work, &bufs, len) else {
+            let other_len = usize::try_from(other_len).unwrap_or(usize::MAX);
+            return Err(self.qp.refuse_send(work, bufs, other_len));
+        };
+        let ahead = u32::try_from(self.qp.stage.entries.len()).unwrap_or(u32::MAX);
+        let sends = &self.qp.flight.sends;
+        if ahead >= sends.depth() - sends.len() {
+            let depth = sends.depth();
             return Err(refused(Why::Full { depth }, bufs));
         }
-        let seq = head.wrapping_add(ahead);
-        self.qp.keep_destination(seq, work);
+        self.qp.keep_destination(head.wrapping_add(ahead), &work);
         let stage = &mut self.qp.stage;
         let before = stage.pieces.len();
-        stage.pieces.extend(bufs.as_slice().iter().map(Buf::shown));
-        stage.pieces.extend(other);
+        match &bufs {
+            Bufs::One(buf) => stage.pieces.push(buf.shown()),
+            bufs => stage.pieces.extend(bufs.as_slice().iter().map(Buf::shown)),
+        }
+        let mut _region = None;
+        if let Some((element, region)) = other {
+            stage.pieces.push(element);
+            _region = region;
+        }
         let pieces = stage.pieces.len() - before;
         let count = c_int::try_from(pieces).unwrap_or(0);
         stage
@@ -133,8 +168,9 @@ impl<'a> Staging<'_, 'a> {
             .push(work.request(0, (ptr::null_mut(), count), flags));
         stage.entries.push(Staged {
             posted: Posted {
-                _region: region,
-                ..Posted::new(bufs, token)
+                bufs,
+                _region,
+                token,
             },
             signalled: work.is_signalled(),
             pieces,

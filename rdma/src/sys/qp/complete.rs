@@ -3,29 +3,32 @@
 use super::super::bufs::Bufs;
 use super::super::cq::Completion;
 use super::super::ffi;
-use super::super::flight::{NotInFlight, NotNext};
+use super::super::flight::{Flying, NotInFlight, NotNext};
 use super::super::wr_id::Queue;
 use super::{Health, Posted, QpHandle};
 
 /// Work that is over.
 #[derive(Debug)]
-pub(crate) struct Retired {
+pub(crate) struct Retired<'cq> {
     pub(crate) bufs: Bufs,
     pub(crate) token: u64,
     pub(crate) queue: Queue,
     /// What the driver says of it.
-    pub(crate) wc: ffi::Wc,
+    pub(crate) wc: &'cq ffi::Wc,
 }
 
 /// What stands for a driver's word on an unsignalled send that was done.
-const DONE: ffi::Wc = ffi::Wc {
+static DONE: ffi::Wc = ffi::Wc {
     status: ffi::WC_SUCCESS,
     opcode: ffi::WC_SEND,
     ..ffi::Wc::NOTHING
 };
 
 /// A completion that this queue pair does not take.
+///
+/// As wide as what it is returned instead of, so that the compiler does not take that apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 pub(crate) enum Unclaimed {
     /// It is another queue pair's.
     Other,
@@ -45,82 +48,60 @@ impl QpHandle {
 
     #[inline]
     pub(crate) fn owns(&self, completion: &Completion<'_>) -> bool {
-        completion.id().is_some_and(|id| id.tag == self.tag)
+        completion.is_of(self.tag)
     }
 
     /// Takes the next piece of work that `completion` stands for: earlier unsignalled sends first.
     /// `None` when it stands for nothing more.
-    #[inline]
-    pub(crate) fn complete(
+    ///
+    /// Inlined where it is used, so that of what a completion tells only that is moved which somebody looks at.
+    #[inline(always)]
+    pub(crate) fn complete<'cq>(
         &mut self,
-        completion: &mut Completion<'_>,
-    ) -> Result<Option<Retired>, Unclaimed> {
+        completion: &mut Completion<'cq>,
+    ) -> Result<Option<Retired<'cq>>, Unclaimed> {
         if completion.used() {
             return Ok(None);
         }
-        let id = completion
-            .id()
-            .filter(|id| id.tag == self.tag)
-            .ok_or(Unclaimed::Other)?;
+        if !completion.is_of(self.tag) {
+            return Err(Unclaimed::Other);
+        }
         if self.health == Health::Poisoned {
             return Err(Unclaimed::Poisoned);
         }
+        let (queue, seq, wc) = (completion.queue(), completion.seq(), completion.wc());
         // Before its buffers come out, one at a time: nothing may be posted in between.
-        if completion.wc().status != ffi::WC_SUCCESS && self.health == Health::Good {
+        if wc.status != ffi::WC_SUCCESS && self.health == Health::Good {
             self.health = Health::Failed;
         }
-        let retired = match id.queue {
-            Queue::Send => self.complete_send(id.seq, completion),
-            Queue::Recv => self
-                .complete_recv(id.seq, completion)
-                .map_err(|NotInFlight| NotNext::NotInFlight),
+        let due = match queue {
+            Queue::Send => self.flight.sends.retire_towards(seq),
+            Queue::Recv => match self.flight.recvs.retire(seq, |posted| posted.receives(wc)) {
+                Ok(slot) => Ok((slot, true)),
+                Err(NotInFlight) => Err(NotNext::NotInFlight),
+            },
         };
-        match retired {
-            Ok(retired) => Ok(Some(retired)),
-            Err(NotNext::Missing) => Err(Unclaimed::Early),
-            Err(NotNext::NotInFlight) => Err(self.poison()),
-        }
-    }
-
-    #[inline]
-    fn complete_send(
-        &mut self,
-        seq: u32,
-        completion: &mut Completion<'_>,
-    ) -> Result<Retired, NotNext> {
-        let (Posted { bufs, token, .. }, own) = self.flight.sends.retire_towards(seq)?;
-        // Unsignalled sends before it were done: had one failed, it would have a completion of its
-        // own.
-        let wc = if own {
+        let (slot, own) = match due {
+            Ok(due) => due,
+            Err(NotNext::Missing) => return Err(Unclaimed::Early),
+            Err(NotNext::NotInFlight) => return Err(self.poison()),
+        };
+        let Some(Flying { item, .. }) = slot.take() else {
+            // Not reached: what is in flight is in its slot.
+            return Err(self.poison());
+        };
+        let Posted { bufs, token, .. } = item;
+        if own {
             completion.use_up();
-            *completion.wc()
-        } else {
-            DONE
-        };
-        Ok(Retired {
+        }
+        Ok(Some(Retired {
             bufs,
             token,
-            queue: Queue::Send,
-            wc,
-        })
-    }
-
-    #[inline]
-    fn complete_recv(
-        &mut self,
-        seq: u32,
-        completion: &mut Completion<'_>,
-    ) -> Result<Retired, NotInFlight> {
-        let wc = *completion.wc();
-        let fits = |posted: &mut Posted| posted.receives(&wc);
-        let Posted { bufs, token, .. } = self.flight.recvs.retire(seq, fits)?;
-        completion.use_up();
-        Ok(Retired {
-            bufs,
-            token,
-            queue: Queue::Recv,
-            wc,
-        })
+            queue,
+            // Unsignalled sends before it were done: had one failed, it would have a completion of its
+            // own.
+            wc: if own { wc } else { &DONE },
+        }))
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::bufs::{Bufs, Payload};
 #[cfg(test)]
 use super::super::defect::{Defect, seeded};
 use super::super::errno::Errno;
-use super::super::exposed::ExposedPart;
+use super::super::exposed::{ExposedPart, ExposedRegion};
 use super::super::ffi::{self, send_flag};
 use super::super::work::Work;
 use super::super::wr_id::{Queue, WrId};
@@ -68,82 +68,102 @@ pub(crate) struct Refused {
 
 impl QpHandle {
     /// Posts one request to the send queue.
-    #[inline]
+    ///
+    /// Inlined where the request is made, because there the kind of work is a constant: of all that a request may
+    /// have, only what this one has is then looked at.
+    #[inline(always)]
     pub(crate) fn post_send(
         &mut self,
-        work: &Work<'_>,
+        work: Work<'_>,
         payload: Payload<'_>,
         token: u64,
     ) -> Result<(), Refused> {
-        let mut one = ffi::Sge::NOTHING;
         match payload {
-            Payload::Bufs(bufs) => {
-                let (bufs, seq) = self.admit_send(work, bufs, 0)?;
-                let pieces = bufs.elements(Buf::shown, &mut one, &mut self.pieces);
-                let posted = Posted {
-                    _region: work.region(),
-                    ..Posted::new(bufs, token)
-                };
-                // SAFETY: the elements name bytes of `posted` alone, and live in this frame or in
-                // `self.pieces`.
-                unsafe { self.send(work, posted, seq, pieces, 0) }
-            }
-            Payload::Exposed(part) => {
-                if let Some(why) = self.refuses_part(&part) {
-                    return Err(refused(why, Bufs::None));
-                }
-                let (bufs, seq) = self.admit_send(work, Bufs::None, part.len())?;
-                one = part.element();
-                let pieces: (*mut ffi::Sge, c_int) = (&mut one, 1);
-                let posted = Posted {
-                    _region: Some(part.region()),
-                    ..Posted::new(bufs, token)
-                };
-                // SAFETY: the element names bytes of the region in `posted`, and lives in this frame.
-                unsafe { self.send(work, posted, seq, pieces, 0) }
-            }
-            Payload::Inline(bytes) => {
-                if let Some(why) = self.refuses_inline(bytes) {
-                    let bufs = Some(Bufs::None);
-                    return Err(Refused { why, bufs });
-                }
-                let (bufs, seq) = self.admit_send(work, Bufs::None, bytes.len())?;
-                one = inline_element(bytes);
-                let pieces: (*mut ffi::Sge, c_int) = (&mut one, 1);
-                let posted = Posted::new(bufs, token);
-                // SAFETY: the element names `bytes`, which are read during the call only: the
-                // request is inline.
-                unsafe { self.send(work, posted, seq, pieces, send_flag::INLINE) }
-            }
+            Payload::Bufs(bufs) => self.post_bufs(work, bufs, token),
+            Payload::Exposed(part) => self.post_part(work, part, token),
+            Payload::Inline(bytes) => self.post_inline(work, bytes, token),
         }
+    }
+
+    #[inline(always)]
+    fn post_bufs(&mut self, work: Work<'_>, bufs: Bufs, token: u64) -> Result<(), Refused> {
+        let len = bufs.shown_len_short();
+        let Some(seq) = self.admitted(&work, &bufs, len) else {
+            return Err(self.refuse_send(work, bufs, 0));
+        };
+        self.keep_destination(seq, &work);
+        let mut one = ffi::Sge::NOTHING;
+        let pieces = bufs.elements(Buf::shown, &mut one, &mut self.pieces);
+        // SAFETY: the elements name bytes of `bufs` alone, and live in this frame or in `self.pieces`.
+        unsafe { self.send(&work, bufs, work.region(), token, pieces, 0) }
+    }
+
+    fn post_part(
+        &mut self,
+        work: Work<'_>,
+        part: ExposedPart<'_>,
+        token: u64,
+    ) -> Result<(), Refused> {
+        if let Some(why) = self.refuses_part(&part) {
+            return Err(refused(why, Bufs::None));
+        }
+        let (bufs, seq) = self.admit_send(&work, Bufs::None, part.len())?;
+        self.keep_destination(seq, &work);
+        let mut one = part.element();
+        let pieces: (*mut ffi::Sge, c_int) = (&mut one, 1);
+        let region = Some(part.region());
+        // SAFETY: the element names bytes of the region, and lives in this frame.
+        unsafe { self.send(&work, bufs, region, token, pieces, 0) }
+    }
+
+    fn post_inline(&mut self, work: Work<'_>, bytes: &[u8], token: u64) -> Result<(), Refused> {
+        if let Some(why) = self.refuses_inline(bytes) {
+            return Err(refused(why, Bufs::None));
+        }
+        let (bufs, seq) = self.admit_send(&work, Bufs::None, bytes.len())?;
+        self.keep_destination(seq, &work);
+        let mut one = inline_element(bytes);
+        let pieces: (*mut ffi::Sge, c_int) = (&mut one, 1);
+        // SAFETY: the element names `bytes`, which are read during the call only: the
+        // request is inline.
+        unsafe { self.send(&work, bufs, None, token, pieces, send_flag::INLINE) }
     }
 
     /// # Safety
     ///
-    /// `pieces` are elements that exist during the call. They name bytes that belong to
-    /// `posted`, or, if `extra_flags` has INLINE, any that exist during the call. `seq` is the next of the send
-    /// queue, which has room.
-    #[inline]
+    /// `pieces` are elements that exist during the call. They name bytes that belong to `bufs` or
+    /// `region`, or, if `extra_flags` has INLINE, any that exist during the call.
+    #[inline(always)]
     unsafe fn send(
         &mut self,
         work: &Work<'_>,
-        posted: Posted,
-        seq: u32,
+        bufs: Bufs,
+        region: Option<Arc<ExposedRegion>>,
+        token: u64,
         pieces: (*mut ffi::Sge, c_int),
         extra_flags: u32,
     ) -> Result<(), Refused> {
         let signalled = work.is_signalled() || self.flight.sends.must_signal();
         let signal = if signalled { send_flag::SIGNALED } else { 0 };
-        let id = self.send_id(seq).encode();
-        let mut wr = work.request(id, pieces, extra_flags | signal);
+        let Some(vacant) = self.flight.sends.vacant() else {
+            return Err(self.full(Queue::Send, bufs));
+        };
+        let id = WrId {
+            tag: self.tag,
+            queue: Queue::Send,
+            seq: vacant.seq(),
+        };
+        let mut wr = work.request(id.encode(), pieces, extra_flags | signal);
         let mut bad = ptr::null_mut();
-        self.keep_destination(seq, work);
+        let posted = Posted {
+            bufs,
+            _region: region,
+            token,
+        };
         #[cfg(test)]
         let posted = posted.with_defects();
         // Before the call: from its first instruction on, the device may use the buffers.
-        if let Err(posted) = self.flight.sends.push(posted, signalled) {
-            return Err(self.full(Queue::Send, posted.bufs));
-        }
+        vacant.fill(posted, signalled);
         // SAFETY: the QP exists; `wr` and the elements it points to outlive the call, which does not
         // keep them (promise 3 of `Verbs`); the bytes they name belong to what was just put in
         // `flight`, where it stays until the device is done with it, or are read during the call
@@ -168,18 +188,20 @@ impl QpHandle {
     }
 
     /// Posts the whole of `bufs` to receive into.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn post_recv(&mut self, bufs: Bufs, token: u64) -> Result<(), Refused> {
-        let bufs = self.admit(bufs, self.max_recv_pieces)?;
-        let Some(seq) = self.flight.recvs.next_seq() else {
-            return Err(self.full(Queue::Recv, bufs));
+        if !self.takes(&bufs, self.max_recv_pieces) {
+            return Err(self.refuse_recv(bufs));
+        }
+        let Some(vacant) = self.flight.recvs.vacant() else {
+            return Err(self.refuse_recv(bufs));
         };
         let mut one = ffi::Sge::NOTHING;
         let (list, count) = bufs.elements(Buf::whole, &mut one, &mut self.pieces);
         let id = WrId {
             tag: self.tag,
             queue: Queue::Recv,
-            seq,
+            seq: vacant.seq(),
         };
         let mut wr = ffi::RecvWr::new(id.encode(), list, count);
         let mut bad = ptr::null_mut();
@@ -188,9 +210,7 @@ impl QpHandle {
             // SAFETY: the bug under test; the copy is dropped at once and no bytes are looked at.
             drop(unsafe { buf.alias() });
         }
-        if let Err(posted) = self.flight.recvs.push(Posted::new(bufs, token)) {
-            return Err(self.full(Queue::Recv, posted.bufs));
-        }
+        vacant.fill(Posted::new(bufs, token));
         // SAFETY: as in `send`; the elements name the whole of the buffers just put in `flight`.
         let result = unsafe { (self.post_recv)(self.raw.as_ptr(), &mut wr, &mut bad) };
         if result == 0 {
@@ -201,8 +221,26 @@ impl QpHandle {
         Err(self.failed_post(Errno::from_return(result), ours, undo))
     }
 
-    /// What must hold before a send is queued, and the sequence number it will have. `other` is how
-    /// many bytes it moves that are not in `bufs`.
+    /// The sequence number of a send that moves `len` bytes, if all holds that must before it is queued.
+    #[inline(always)]
+    pub(super) fn admitted(&self, work: &Work<'_>, bufs: &Bufs, len: u32) -> Option<u32> {
+        let is_right = self.takes(bufs, self.max_send_pieces)
+            && len <= self.max_message
+            && work.may_move(len)
+            && work.is_of(&self.pd);
+        self.flight.sends.next_seq().filter(|_| is_right)
+    }
+
+    /// Whether these may be the buffers of a request.
+    #[inline(always)]
+    fn takes(&self, bufs: &Bufs, max: u32) -> bool {
+        self.health == Health::Good
+            // Keys are per device: with another domain's, the NIC would reach other memory.
+            && bufs.are_of(&self.pd)
+            && u32::try_from(bufs.count()).is_ok_and(|count| count <= max)
+    }
+
+    /// As [`admitted`](Self::admitted). `other` is how many bytes it moves if it has no buffers.
     #[inline]
     pub(super) fn admit_send(
         &mut self,
@@ -210,45 +248,66 @@ impl QpHandle {
         bufs: Bufs,
         other: usize,
     ) -> Result<(Bufs, u32), Refused> {
-        let bufs = self.admit(bufs, self.max_send_pieces)?;
-        let len = match &bufs {
-            Bufs::None => other,
-            Bufs::One(buf) => buf.len(),
-            Bufs::List(_) => bufs.shown_len(),
-        };
-        let short = u32::try_from(len).unwrap_or(u32::MAX);
-        if short > self.max_message {
-            let max = self.max_message;
-            return Err(refused(Why::TooLong { len, max }, bufs));
-        }
-        if !work.may_move(short) {
-            let (least, most) = work.bytes();
-            return Err(refused(Why::OtherLength { len, least, most }, bufs));
-        }
-        if !work.is_of(&self.pd) {
-            return Err(refused(Why::OtherPd, bufs));
-        }
-        match self.flight.sends.next_seq() {
+        let other_short = u32::try_from(other).unwrap_or(u32::MAX);
+        let len = bufs.shown_len_short().max(other_short);
+        match self.admitted(work, &bufs, len) {
             Some(seq) => Ok((bufs, seq)),
-            None => Err(self.full(Queue::Send, bufs)),
+            None => Err(self.refuse_send(*work, bufs, other)),
         }
     }
 
-    /// What must hold for every request.
+    /// What must hold for the buffers of every request.
     #[inline]
     pub(super) fn admit(&self, bufs: Bufs, max: u32) -> Result<Bufs, Refused> {
-        if self.health != Health::Good {
-            return Err(refused(Why::Unhealthy(self.health), bufs));
+        match self.refuses(&bufs, max) {
+            Some(why) => Err(refused(why, bufs)),
+            None => Ok(bufs),
         }
-        // Keys are per device: with another domain's, the NIC would reach other memory.
+    }
+
+    /// Why a send was not admitted.
+    #[cold]
+    pub(super) fn refuse_send(&self, work: Work<'_>, bufs: Bufs, other: usize) -> Refused {
+        if let Some(why) = self.refuses(&bufs, self.max_send_pieces) {
+            return refused(why, bufs);
+        }
+        let len = bufs.shown_len().max(other);
+        let short = u32::try_from(len).unwrap_or(u32::MAX);
+        if short > self.max_message {
+            let max = self.max_message;
+            return refused(Why::TooLong { len, max }, bufs);
+        }
+        if !work.may_move(short) {
+            let (least, most) = work.bytes();
+            return refused(Why::OtherLength { len, least, most }, bufs);
+        }
+        if !work.is_of(&self.pd) {
+            return refused(Why::OtherPd, bufs);
+        }
+        self.full(Queue::Send, bufs)
+    }
+
+    /// Why a receive was not admitted.
+    #[cold]
+    fn refuse_recv(&self, bufs: Bufs) -> Refused {
+        match self.refuses(&bufs, self.max_recv_pieces) {
+            Some(why) => refused(why, bufs),
+            None => self.full(Queue::Recv, bufs),
+        }
+    }
+
+    /// Why these cannot be the buffers of a request.
+    fn refuses(&self, bufs: &Bufs, max: u32) -> Option<Why> {
+        if self.health != Health::Good {
+            return Some(Why::Unhealthy(self.health));
+        }
         if !bufs.are_of(&self.pd) {
-            return Err(refused(Why::OtherPd, bufs));
+            return Some(Why::OtherPd);
         }
         let count = bufs.count();
-        if u32::try_from(count).map_or(true, |count| count > max) {
-            return Err(refused(Why::TooManyBufs { count, max }, bufs));
-        }
-        Ok(bufs)
+        u32::try_from(count)
+            .map_or(true, |count| count > max)
+            .then_some(Why::TooManyBufs { count, max })
     }
 
     /// Why these bytes cannot be carried in a request.
@@ -264,7 +323,7 @@ impl QpHandle {
     }
 
     /// Keeps the destination of a datagram until the slot that it has is used again.
-    #[inline]
+    #[inline(always)]
     pub(super) fn keep_destination(&mut self, seq: u32, work: &Work<'_>) {
         let Some(ah) = work.ah() else {
             return;
