@@ -13,7 +13,9 @@ use crate::sys::{ChannelHandle, ContextHandle, CqNumber};
 
 /// Where completion queues say that they have something.
 ///
-/// Clones are the same channel. Its descriptor becomes readable with an event; it never blocks.
+/// Clones are the same channel. Its descriptor becomes readable with an event; it never blocks. It is
+/// for waiting, not for reading: an event that is read past [`next_event`](Self::next_event) is never
+/// acknowledged, and the end of its completion queue waits for that (`ibv_destroy_cq(3)`).
 ///
 /// Completion queues say so only when they were asked to, by [`Cq::arm`], and then once.
 #[doc(alias = "ibv_comp_channel")]

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::WcOpcode;
+use crate::{WcOpcode, WcStatus};
 
 #[test]
 fn a_receive_completion_out_of_order_retires_its_own_buffer_only() {
@@ -43,6 +43,19 @@ fn a_repeated_completion_poisons_the_queue_pair() {
         assert_eq!(rig.free_slots(), free);
         assert_eq!(rig.fake.state().count("destroy_qp"), 1);
     }
+}
+
+#[test]
+fn numbers_that_nobody_has_a_name_for_are_told_as_they_are() {
+    let mut rig = Rig::new();
+    let mut qp = rig.qp();
+    qp.post_recv(rig.buf(), 1).unwrap();
+    let posted = rig.fake.posted(Queue::Recv)[0];
+    rig.fake.state().report(posted, 77);
+    let done = rig.complete_all(&mut qp).unwrap();
+    assert_eq!(done[0].status, WcStatus::Unknown(77));
+    assert!(done[0].check().unwrap_err().to_string().contains("77"));
+    assert_eq!(WcOpcode::from_raw(4711), WcOpcode::Unknown(4711));
 }
 
 #[test]

@@ -1,0 +1,12 @@
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use netprims_rdma::{Qp, Rc, Rts, Wr};
+
+fn late(mut qp: Qp<Rc, Rts>) {
+    let mut batch = qp.batch();
+    batch.push(Wr::send_inline(b"late"), 1);
+    batch.post();
+    drop(qp);
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use netprims_rdma::{Error, ExposedMr, Qp, Rc, Rts, Wr};
+
+fn late(qp: &mut Qp<Rc, Rts>, memory: ExposedMr) -> Result<(), Error> {
+    let wr = Wr::send(memory.part(0..8)?);
+    qp.post(wr, 1)?;
+    drop(memory);
+    Ok(())
+}
+
+fn main() {}
