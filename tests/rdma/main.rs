@@ -4,6 +4,7 @@
 
 mod interop;
 mod pair;
+mod soundness;
 mod work;
 
 use std::net::IpAddr;
