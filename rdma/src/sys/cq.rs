@@ -63,19 +63,19 @@ impl CqHandle {
         let entries = c_int::try_from(capacity).map_err(|_| errno(libc::EINVAL))?;
         let number = CqNumber::next();
         let channel = channel.filter(|channel| channel.is_of(context));
-        let raw_channel = channel.map(|channel| channel.raw());
         let (raw, extended) = match fields {
             None => {
                 let verbs = context.verbs();
                 let (at, number) = (context.raw(), number.get());
+                let channel = channel.map(|channel| channel.raw());
                 // SAFETY: a `ContextHandle` is open; the channel exists in it, and the CQ keeps it.
-                let raw = unsafe { verbs.create_cq(at, entries, raw_channel, number) };
+                let raw = unsafe { verbs.create_cq(at, entries, channel, number) };
                 (raw.map_err(CreateCqError::Errno)?, None)
             }
             Some(fields) => {
                 let number = number.get();
                 // SAFETY: as above.
-                let made = unsafe { cq_ex::create(context, capacity, raw_channel, number, fields) };
+                let made = unsafe { cq_ex::create(context, capacity, channel, number, fields) };
                 made.map(|(raw, poll)| (raw, Some(poll)))?
             }
         };

@@ -1,8 +1,11 @@
 //! Extended completion queues, which tell when work was over.
 
 use std::ffi::c_int;
+use std::mem;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
+use super::channel::ChannelHandle;
 use super::context::ContextHandle;
 use super::errno::Errno;
 use super::ffi::{self, wc_ex, wc_flag};
@@ -90,11 +93,11 @@ unsafe impl Sync for ExtendedPoll {}
 /// Makes an extended completion queue, with events by `channel`, which bear `number`.
 ///
 /// # Safety
-/// `channel` exists in `context`, for as long as the completion queue.
+/// `channel` is of `context`, and kept for as long as the completion queue that is returned.
 pub(super) unsafe fn create(
-    context: &ContextHandle,
+    context: &Arc<ContextHandle>,
     capacity: u32,
-    channel: Option<NonNull<ffi::CompChannel>>,
+    channel: Option<&Arc<ChannelHandle>>,
     number: usize,
     fields: CqFields,
 ) -> Result<(NonNull<ffi::Cq>, ExtendedPoll), CreateCqError> {
@@ -107,7 +110,7 @@ pub(super) unsafe fn create(
     let mut attr = ffi::CqInitAttrEx {
         cqe: capacity,
         cq_context: ptr::without_provenance_mut(number),
-        channel: channel.map_or(ptr::null_mut(), NonNull::as_ptr),
+        channel: channel.map_or(ptr::null_mut(), |channel| channel.raw().as_ptr()),
         comp_vector: 0,
         wc_flags: fields.bits(),
         comp_mask: 0,
@@ -115,7 +118,8 @@ pub(super) unsafe fn create(
         parent_domain: ptr::null_mut(),
     };
     let verbs = context.verbs();
-    // SAFETY: a `ContextHandle` is open; the channel exists in it (the caller's promise).
+    // SAFETY: a `ContextHandle` is open; the channel exists in it (the caller's promise), and stays if
+    // the queue does.
     let made = unsafe { verbs.create_cq_ex(context.raw(), &mut attr) };
     let lacks = || CreateCqError::Lacks(fields.name(), Lacking::Library);
     let ex = made.map_err(|errno| match errno.number() {
@@ -129,6 +133,7 @@ pub(super) unsafe fn create(
             // SAFETY: just made, and not used.
             if unsafe { verbs.destroy_cq(ex.cast()) }.is_err() {
                 leaked(Leak::Cq);
+                mem::forget((Arc::clone(context), channel.map(Arc::clone)));
             }
             Err(lacks())
         }

@@ -1,7 +1,7 @@
 //! Dropping and forgetting, in every order.
 
 use super::*;
-use crate::{Datagram, Path, Qkey};
+use crate::{CqAttr, Datagram, Path, Qkey};
 
 #[test]
 fn everything_ends_once_and_children_before_parents() {
@@ -122,6 +122,41 @@ fn a_queue_pair_that_cannot_be_destroyed_keeps_its_shared_queue_and_where_its_da
     assert_eq!(state.refused_dma, 0);
     for end in ["destroy_srq", "destroy_ah", "dereg_mr", "dealloc_pd"] {
         assert_eq!(state.count(end), 0, "{end}");
+    }
+}
+
+#[test]
+fn a_queue_pair_that_was_made_wrong_and_cannot_be_destroyed_keeps_what_it_uses() {
+    let rig = Rig::new();
+    let fake = rig.fake.clone();
+    let srq = rig.pd.create_srq(2, 1).unwrap();
+    fake.state().forget_send_ops = true;
+    fake.state().refuse_destroy_qp = true;
+    let cap = DEPTH.atomic_writes();
+    let made = rig.pd.create_rc_with_srq(&rig.cq, &rig.cq, &srq, cap);
+    assert!(matches!(made.unwrap_err(), Error::Unsupported { .. }));
+    drop((srq, rig));
+    assert_eq!(fake.state().contract.broken(), [""; 0]);
+    for end in ["destroy_srq", "destroy_cq", "dealloc_pd", "close_device"] {
+        assert_eq!(fake.state().count(end), 0, "{end}");
+    }
+}
+
+#[test]
+fn a_completion_queue_that_was_made_wrong_and_cannot_be_destroyed_keeps_what_it_uses() {
+    let rig = Rig::new();
+    let fake = rig.fake.clone();
+    let channel = rig.context.create_comp_channel().unwrap();
+    fake.state().forget_wc_flags = true;
+    fake.state().refuse_destroy_cq = true;
+    let attr = CqAttr::new(4).timestamps().events(&channel);
+    let made = rig.context.create_cq_with(&attr);
+    assert!(matches!(made.unwrap_err(), Error::Unsupported { .. }));
+    fake.state().refuse_destroy_cq = false;
+    drop((attr, channel, rig));
+    assert_eq!(fake.state().contract.broken(), [""; 0]);
+    for end in ["destroy_channel", "close_device"] {
+        assert_eq!(fake.state().count(end), 0, "{end}");
     }
 }
 

@@ -138,17 +138,20 @@ impl QpHandle {
             let raw = unsafe { context.verbs().create_qp(pd.raw(), &mut attr) };
             (raw.map_err(CreateError::Errno)?, None)
         } else {
+            let ops = caps.extended;
             // SAFETY: as above.
-            let (raw, extended) = unsafe { create_extended(pd, &mut attr, caps.extended) }?;
-            (raw, Some(extended))
+            let (raw, extended) = unsafe { create_extended(pd, &mut attr, ops) }?;
+            if extended.is_none() {
+                // SAFETY: just created, and not used.
+                unsafe { discard(pd, raw, (rooms, srq.map(Arc::clone))) };
+                return Err(CreateError::Lacks(ops, Lacking::Library));
+            }
+            (raw, extended)
         };
         // Only now: a program that fails to create queue pairs uses up no tags.
         let Some(lease) = TagLease::take() else {
             // SAFETY: just created, and not used.
-            if unsafe { context.verbs().destroy_qp(raw) }.is_err() {
-                leaked(Leak::Qp);
-                mem::forget((rooms, Arc::clone(pd), srq.map(Arc::clone)));
-            }
+            unsafe { discard(pd, raw, (rooms, srq.map(Arc::clone))) };
             return Err(CreateError::NoTag);
         };
         #[cfg(test)]
@@ -215,7 +218,21 @@ fn refuse_extended(
     }
 }
 
-/// Makes a queue pair that knows `ops`.
+/// Destroys a queue pair, which keeps what it needs if that fails.
+///
+/// # Safety
+/// It was just made in this domain, and is used by nobody; with the domain, `needs` is all that it
+/// uses.
+unsafe fn discard<T>(pd: &Arc<PdHandle>, raw: NonNull<ffi::Qp>, needs: T) {
+    // SAFETY: the caller's promise.
+    if unsafe { pd.context().verbs().destroy_qp(raw) }.is_err() {
+        leaked(Leak::Qp);
+        mem::forget((needs, Arc::clone(pd)));
+    }
+}
+
+/// Makes a queue pair that knows `ops`; without its extended side if the provider did not make what it
+/// was asked for.
 ///
 /// # Safety
 /// The CQs in `attr` exist in the domain's context.
@@ -223,7 +240,7 @@ unsafe fn create_extended(
     pd: &Arc<PdHandle>,
     attr: &mut ffi::QpInitAttr,
     ops: ExtendedOps,
-) -> Result<(NonNull<ffi::Qp>, Extended), CreateError> {
+) -> Result<(NonNull<ffi::Qp>, Option<Extended>), CreateError> {
     let context = pd.context();
     // SAFETY: pointers and integers: zero is a valid value.
     let mut attr_ex: ffi::QpInitAttrEx = unsafe { mem::zeroed() };
@@ -240,13 +257,5 @@ unsafe fn create_extended(
     attr.cap = attr_ex.cap;
     // SAFETY: just made for `ops`.
     let extended = unsafe { Extended::of(context, raw, ops) };
-    if let Some(extended) = extended {
-        return Ok((raw, extended));
-    }
-    // SAFETY: just made, and not used.
-    if unsafe { context.verbs().destroy_qp(raw) }.is_err() {
-        leaked(Leak::Qp);
-        mem::forget(Arc::clone(pd));
-    }
-    Err(CreateError::Lacks(ops, Lacking::Library))
+    Ok((raw, extended))
 }
