@@ -7,6 +7,8 @@ use std::rc::Rc;
 pub(super) enum Work {
     Receive,
     ReceiveList,
+    /// Two receives with one doorbell, on an extended completion queue.
+    ReceiveBatch,
     /// Two receives of a shared queue.
     SharedReceive,
     Send,
@@ -36,9 +38,10 @@ pub(super) enum Work {
 }
 
 impl Work {
-    pub(super) const ALL: [Work; 20] = [
+    pub(super) const ALL: [Work; 21] = [
         Work::Receive,
         Work::ReceiveList,
+        Work::ReceiveBatch,
         Work::SharedReceive,
         Work::Send,
         Work::SendList,
@@ -67,7 +70,7 @@ impl Work {
     }
 
     pub(super) fn is_batch(self) -> bool {
-        matches!(self, Work::Batch | Work::DatagramBatch)
+        matches!(self, Work::ReceiveBatch | Work::Batch | Work::DatagramBatch)
     }
 
     pub(super) fn has_srq(self) -> bool {

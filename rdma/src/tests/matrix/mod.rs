@@ -25,6 +25,7 @@ fn whoever_goes_in_whatever_order_the_device_touches_its_own_memory_only(
     #[values(
         Work::Receive,
         Work::ReceiveList,
+        Work::ReceiveBatch,
         Work::SharedReceive,
         Work::Send,
         Work::SendList,
@@ -64,6 +65,7 @@ fn whoever_goes_in_whatever_order_the_device_touches_its_own_memory_only(
 #[case::hand_back_after_a_failed_post(Defect::HandBackAfterFailedPost, Work::Read)]
 #[case::free_before_destroy(Defect::FreeBeforeDestroy, Work::Receive)]
 #[case::free_sends_before_destroy(Defect::FreeBeforeDestroy, Work::Send)]
+#[case::free_a_batch_of_receives_before_destroy(Defect::FreeBeforeDestroy, Work::ReceiveBatch)]
 #[case::hand_back_before_reset(Defect::HandBackBeforeReset, Work::FetchAdd)]
 #[case::forget_the_region(Defect::ForgetTheRegion, Work::ReadIntoExposed)]
 #[case::forget_the_region_sent_from(Defect::ForgetTheRegion, Work::SendExposed)]

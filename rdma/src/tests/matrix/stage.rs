@@ -9,7 +9,7 @@ use crate::sys::oracle::SCRIBBLE;
 use crate::sys::{ExposedRegion, Region};
 use crate::tests::peer;
 use crate::{
-    Batch, Buf, BufList, Bufs, CompChannel, Context, Cq, Datagram, Done, Error, ExposedMr,
+    Batch, Buf, BufList, Bufs, CompChannel, Context, Cq, CqAttr, Datagram, Done, Error, ExposedMr,
     InitAttr, Mr, Mtu, Path, Pd, PortNum, Psn, Qkey, Qp, QpCap, QpType, Qpn, Rc, RemoteAccess,
     RemoteKey, RemoteSlice, RtrAttr, Rts, RtsAttr, Srq, Ud, Window, Wr,
 };
@@ -56,7 +56,13 @@ impl Stage {
         let context = fake.context();
         let channel = context.create_comp_channel().unwrap();
         let pd = context.alloc_pd().unwrap();
-        let cq = context.create_cq_on(64, &channel).unwrap();
+        let attr = CqAttr::new(64).events(&channel);
+        let attr = match cell.work {
+            Work::ReceiveBatch => attr.extended(),
+            _ => attr,
+        };
+        let cq = context.create_cq_with(&attr).unwrap();
+        drop(attr);
         let memory = pd.register_local(8, SIZE).unwrap();
         memory.region().fill_free(SCRIBBLE);
         let rights = RemoteAccess::ALL | RemoteAccess::WINDOWS;
@@ -221,6 +227,16 @@ impl Stage {
         match cell.work {
             Work::Receive => qp.post_recv(a, 1)?,
             Work::ReceiveList => qp.post_recv(BufList::from_iter([a, b]), 1)?,
+            Work::ReceiveBatch => {
+                let mut batch = qp.recv_batch();
+                batch.push(a, 1)?;
+                batch.push(b, 2)?;
+                match cell.moment {
+                    Moment::BatchDropped => drop(batch),
+                    Moment::BatchForgotten => mem::forget(batch),
+                    _ => batch.post()?,
+                }
+            }
             Work::SharedReceive => {
                 let srq = self.srq.as_mut().unwrap();
                 srq.post_recv(a, 1)?;
