@@ -27,12 +27,16 @@ impl Arrivals {
 
     /// What has completed; possibly nothing.
     pub(crate) fn next(&mut self) -> Result<Completions<'_>> {
-        let completions = match self.events {
+        Ok(match self.events {
             true => self.cq.wait(NAP)?,
             false => self.cq.poll()?,
-        };
-        self.silence.note(completions.len() > 0)?;
-        Ok(completions)
+        })
+    }
+
+    /// To be told, after each look for completions, how many messages have gone either way: an error
+    /// when there have been no more for too long. What strangers send does not count.
+    pub(crate) fn note(&mut self, messages: u64) -> Result<()> {
+        self.silence.note(messages, Instant::now)
     }
 }
 
@@ -45,6 +49,7 @@ struct Silence {
     every: u32,
     times: u32,
     since: Option<Instant>,
+    messages: u64,
 }
 
 impl Silence {
@@ -55,12 +60,13 @@ impl Silence {
             every: if events { 1 } else { 1 << 14 },
             times: 0,
             since: None,
+            messages: 0,
         }
     }
 
-    fn note(&mut self, has_arrived: bool) -> Result<()> {
-        if has_arrived {
-            (self.times, self.since) = (0, None);
+    fn note(&mut self, messages: u64, clock: impl FnOnce() -> Instant) -> Result<()> {
+        if messages != self.messages {
+            (self.messages, self.times, self.since) = (messages, 0, None);
             return Ok(());
         }
         self.times += 1;
@@ -68,9 +74,10 @@ impl Silence {
             return Ok(());
         }
         self.times = 0;
-        let since = *self.since.get_or_insert_with(Instant::now);
+        let now = clock();
+        let since = *self.since.get_or_insert(now);
         ensure!(
-            since.elapsed() < self.patience,
+            now.duration_since(since) < self.patience,
             "nothing heard from the peer for {:.1} s: it is gone, a message was lost, or it was \
              told another size or number of messages",
             self.patience.as_secs_f64()
@@ -85,23 +92,36 @@ mod tests {
 
     #[test]
     fn a_peer_that_says_nothing_for_too_long_is_noticed_and_one_that_speaks_is_not() {
-        let patience = Duration::from_millis(30);
-        let mut silence = Silence::new(patience, true);
+        let mut silence = Silence::new(Duration::from_secs(10), true);
         let start = Instant::now();
-        while start.elapsed() < 3 * patience {
-            silence.note(true).unwrap();
-            silence.note(false).unwrap();
+        let at = |seconds| move || start + Duration::from_secs(seconds);
+        for seconds in (0..100).step_by(9) {
+            silence.note(seconds, at(seconds)).unwrap();
+            silence.note(seconds, at(seconds)).unwrap();
+            silence.note(seconds, at(seconds + 9)).unwrap();
         }
-        let start = Instant::now();
-        let said = loop {
-            if let Err(error) = silence.note(false) {
-                break error.to_string();
-            }
-            assert!(start.elapsed() < Duration::from_secs(30));
-        };
+        silence.note(7, at(199)).unwrap();
+        silence.note(7, at(200)).unwrap();
+        silence.note(7, at(209)).unwrap();
+        let error = silence.note(7, at(210)).unwrap_err().to_string();
         assert!(
-            start.elapsed() >= patience && said.contains("nothing heard"),
-            "{said}"
+            error.contains("nothing heard from the peer for 10.0 s"),
+            "{error}"
         );
+    }
+
+    #[test]
+    fn one_who_polls_looks_at_the_clock_now_and_then() {
+        let mut silence = Silence::new(Duration::from_secs(10), false);
+        let start = Instant::now();
+        let mut looks = 0;
+        for _ in 0..1 << 16 {
+            let clock = || {
+                looks += 1;
+                start
+            };
+            silence.note(0, clock).unwrap();
+        }
+        assert_eq!(looks, 4);
     }
 }

@@ -119,6 +119,7 @@ impl Game {
                     table.over(place, done)?;
                 }
             }
+            arrivals.note(u64::from(table.sent) + u64::from(table.received))?;
         }
         let elapsed = start.elapsed();
         let is_stopped = !table.is_over();

@@ -2,7 +2,7 @@
 //! `ibv_ud_pingpong` and `ibv_srq_pingpong`.
 //!
 //! The programs `rc_pingpong`, `uc_pingpong`, `ud_pingpong` and `srq_pingpong` are each a call of
-//! [`program`]; the command `netprims rdma ping` plays the same [`Game`] by a meeting of its own.
+//! [`program()`]; the command `netprims rdma ping` plays the same [`Game`] by a meeting of its own.
 //! Read in this order:
 //!
 //! 1. [`Plan`]: what is to be played.
