@@ -1,5 +1,7 @@
 //! The command `netprims`.
 
+mod exit;
+mod interrupt;
 mod rdma;
 mod table;
 mod vf;
@@ -9,7 +11,7 @@ use std::process::ExitCode;
 
 /// RDMA devices and SR-IOV virtual functions of this machine.
 #[derive(Parser)]
-#[command(name = "netprims", version)]
+#[command(name = "netprims", version, after_help = exit::HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Area,
@@ -17,7 +19,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Area {
-    /// RDMA devices
+    /// RDMA devices: what there is, how fast it answers, how much it moves
     #[command(subcommand)]
     Rdma(rdma::Task),
     /// SR-IOV physical and virtual functions
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("netprims: {error:#}");
-            ExitCode::FAILURE
+            exit::code(&error)
         }
     }
 }
