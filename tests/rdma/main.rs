@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests assert as tests do")]
 
+mod cli;
 mod interop;
 mod pair;
 mod soundness;
+mod program;
 mod work;
 
 use std::net::IpAddr;
