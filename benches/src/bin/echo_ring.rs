@@ -83,9 +83,12 @@ impl Server {
                         connections.answer(ticket, chunk, queue)
                     }
                     // A peer that is gone ends the receive as well.
-                    Event::Sent { .. } => Ok(()),
+                    Event::Sent { result: _sent, .. } => Ok(()),
                     Event::Released { buf, .. } => connections.give_back(buf, queue),
-                    event => connections.come_or_go(event, queue, rx),
+                    Event::Accepted { fd, .. } => connections.come(fd, queue, rx),
+                    Event::ReceiveEnded { ticket, .. } => connections.go(ticket, queue),
+                    Event::AcceptEnded { error, .. } => Err(error).context("accept"),
+                    _ => Ok(()),
                 };
                 if let Err(error) = served {
                     failed = Some(error);
@@ -100,6 +103,7 @@ impl Server {
 }
 
 impl Connections {
+    #[inline]
     fn answer(&mut self, ticket: Ticket, chunk: Chunk<'_>, queue: &mut Queue<'_>) -> Result<()> {
         let socket = self.sockets.get(ticket.index()).copied().flatten();
         let socket = socket.context("bytes of nobody")?;
@@ -111,6 +115,7 @@ impl Connections {
     }
 
     /// Takes a buffer back, to answer who waited for one.
+    #[inline]
     fn give_back(&mut self, buf: TxBuf, queue: &mut Queue<'_>) -> Result<()> {
         match self.held.pop_front() {
             Some((socket, bytes)) => send(queue, socket, buf, &bytes),
@@ -121,28 +126,25 @@ impl Connections {
         }
     }
 
-    fn come_or_go(&mut self, event: Event<'_>, queue: &mut Queue<'_>, rx: &RxPool) -> Result<()> {
-        match event {
-            Event::Accepted { fd, .. } => {
-                let socket = queue.add(fd)?;
-                let ticket = queue.receive(socket, rx)?;
-                let place = self.sockets.get_mut(ticket.index());
-                *place.context("no such ticket")? = Some(socket);
-            }
-            Event::ReceiveEnded { ticket, .. } => {
-                let socket = self.sockets.get_mut(ticket.index());
-                let socket = socket.and_then(Option::take);
-                drop(queue.remove(socket.context("the end of nothing")?)?);
-                self.left -= 1;
-            }
-            Event::AcceptEnded { error, .. } => return Err(error).context("accept"),
-            _ => {}
-        }
+    fn come(&mut self, fd: OwnedFd, queue: &mut Queue<'_>, rx: &RxPool) -> Result<()> {
+        let socket = queue.add(fd)?;
+        let ticket = queue.receive(socket, rx)?;
+        let place = self.sockets.get_mut(ticket.index());
+        *place.context("no such ticket")? = Some(socket);
+        Ok(())
+    }
+
+    fn go(&mut self, ticket: Ticket, queue: &mut Queue<'_>) -> Result<()> {
+        let socket = self.sockets.get_mut(ticket.index());
+        let socket = socket.and_then(Option::take);
+        drop(queue.remove(socket.context("the end of nothing")?)?);
+        self.left -= 1;
         Ok(())
     }
 }
 
 /// Sends these bytes, which fit: a slot of one pool is as long as one of the other.
+#[inline]
 fn send(queue: &mut Queue<'_>, socket: Socket, mut buf: TxBuf, bytes: &[u8]) -> Result<()> {
     buf.set_len(bytes.len())?;
     buf.copy_from_slice(bytes);

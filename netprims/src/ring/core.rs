@@ -1,4 +1,5 @@
 use std::io;
+use std::mem::ManuallyDrop;
 use std::time::{Duration, Instant};
 
 use super::{Chunk, Event, ReceiveEnd, Ticket, TxBuf, Wait};
@@ -28,17 +29,27 @@ impl<K: Kernel> Core<K> {
     }
 
     /// See [`Ring::poll_with`](super::Ring::poll_with).
+    #[cfg(test)]
     pub(super) fn poll_with(
         &mut self,
         wait: Wait,
         mut handler: impl FnMut(Event<'_>, &mut Engine<K>),
+    ) -> Result<usize> {
+        self.poll_telling(wait, &mut handler)
+    }
+
+    /// See [`Ring::poll_with`](super::Ring::poll_with).
+    pub(super) fn poll_telling(
+        &mut self,
+        wait: Wait,
+        handler: &mut impl Handler<K>,
     ) -> Result<usize> {
         let deadline = match wait {
             // A time beyond what an Instant can hold is for ever.
             Wait::AtMost(limit) | Wait::Gather { limit, .. } => Instant::now().checked_add(limit),
             Wait::No | Wait::Forever => None,
         };
-        let mut events = self.deliver(&mut handler);
+        let mut events = self.deliver(handler);
         loop {
             let block = match wait {
                 Wait::Gather {
@@ -50,7 +61,7 @@ impl<K: Kernel> Core<K> {
                 _ => self.blocking(wait, deadline),
             };
             let entered = self.enter(block)?;
-            events += self.deliver(&mut handler);
+            events += self.deliver(handler);
             if events > 0 || block.is_none() {
                 return Ok(events);
             }
@@ -71,7 +82,7 @@ impl<K: Kernel> Core<K> {
         mut handler: impl FnMut(Event<'_>, &mut Engine<K>),
     ) -> Result<usize> {
         for _ in 0..MOST_ENTERS {
-            let events = self.poll_with(wait, &mut handler)?;
+            let events = self.poll_telling(wait, &mut handler)?;
             if events > 0 || wait != Wait::No || !self.engine.is_work_left() {
                 return Ok(events);
             }
@@ -132,41 +143,59 @@ impl<K: Kernel> Core<K> {
     ///
     /// It ends after [`MOST_EVENTS`]: where a thread of the kernel's does what a handler queues as fast as the handler
     /// queues it, there is always something more.
-    fn deliver(&mut self, handler: &mut impl FnMut(Event<'_>, &mut Engine<K>)) -> usize {
+    fn deliver(&mut self, handler: &mut impl Handler<K>) -> usize {
+        if !self.engine.has_news() {
+            return 0;
+        }
         let mut teller = Teller {
             handler,
             ring: self.engine.id(),
             areas: &self.engine.areas(),
         };
         let mut events = 0;
-        while events < MOST_EVENTS && self.engine.tell_next(&mut teller) {
-            events += 1;
+        // What is told next may be two.
+        while events < MOST_EVENTS - 1 {
+            match self.engine.tell_next(&mut teller) {
+                0 => break,
+                told => events += told,
+            }
         }
         events
     }
 }
 
+/// Who is given the events, with the engine.
+pub(super) trait Handler<K: Kernel> {
+    fn handle(&mut self, event: Event<'_>, engine: &mut Engine<K>);
+}
+
+impl<K: Kernel, F: FnMut(Event<'_>, &mut Engine<K>)> Handler<K> for F {
+    #[inline(always)]
+    fn handle(&mut self, event: Event<'_>, engine: &mut Engine<K>) {
+        self(event, engine);
+    }
+}
+
 /// Tells a handler what happened, as events.
-struct Teller<'a, F> {
-    handler: &'a mut F,
+struct Teller<'a, H> {
+    handler: &'a mut H,
     ring: u64,
     areas: &'a Areas,
 }
 
-impl<K: Kernel, F: FnMut(Event<'_>, &mut Engine<K>)> Listener<K> for Teller<'_, F> {
+impl<K: Kernel, H: Handler<K>> Listener<K> for Teller<'_, H> {
+    const HEARS_ON: bool = true;
+
     #[inline(always)]
     fn hear(&mut self, engine: &mut Engine<K>, outcome: Outcome) {
         match event(self.ring, outcome) {
-            Told::Event(event) => (self.handler)(event, engine),
+            Told::Event(event) => self.handler.handle(event, engine),
             Told::Chunk { ticket, claim } => {
-                let mut lending = Lending {
-                    engine,
-                    claim: Some(claim),
-                };
-                if let Some(claim) = &mut lending.claim {
-                    let chunk = Chunk::new(self.areas.lend(claim));
-                    (self.handler)(Event::Received { ticket, chunk }, lending.engine);
-                }
+                let mut lending = Lending { engine, claim };
+                let chunk = Chunk::new(self.areas.lend(&mut lending.claim));
+                self.handler
+                    .handle(Event::Received { ticket, chunk }, lending.engine);
+                lending.end();
             }
         }
     }
@@ -175,15 +204,23 @@ impl<K: Kernel, F: FnMut(Event<'_>, &mut Engine<K>)> Listener<K> for Teller<'_, 
 /// What a handler is lent. It goes back when the handler has returned or panicked, whatever became of the event.
 struct Lending<'a, K: Kernel> {
     engine: &'a mut Engine<K>,
-    claim: Option<Claim>,
+    claim: Claim,
+}
+
+impl<K: Kernel> Lending<'_, K> {
+    /// The same as dropping it, where nobody panics: in place, rather than by a call.
+    #[inline(always)]
+    fn end(self) {
+        let mut this = ManuallyDrop::new(self);
+        let Self { engine, claim } = &mut *this;
+        engine.end_claim(claim);
+    }
 }
 
 impl<K: Kernel> Drop for Lending<'_, K> {
-    #[inline(always)]
+    #[cold]
     fn drop(&mut self) {
-        if let Some(claim) = self.claim.take() {
-            self.engine.give_back(claim);
-        }
+        self.engine.end_claim(&mut self.claim);
     }
 }
 

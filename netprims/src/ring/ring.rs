@@ -1,13 +1,11 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-use super::core::Core;
+use super::core::{Core, Handler};
 use super::no_memory::refused;
 use super::{Capabilities, Event, Queue, RingBuilder, Socket, Strays, Totals, TxPool, Wait};
 use crate::sys::memory::Shape;
-#[cfg(test)]
-use crate::sys::uring::Engine;
-use crate::sys::uring::{Live, NotQueued};
+use crate::sys::uring::{Engine, Live, NotQueued};
 use crate::{Error, Result};
 
 /// An io_uring of one thread, with the sockets and the buffers that are in flight on it.
@@ -189,11 +187,9 @@ impl Ring {
     pub fn poll_with(
         &mut self,
         wait: Wait,
-        mut handler: impl FnMut(Event<'_>, &mut Queue<'_>),
+        handler: impl FnMut(Event<'_>, &mut Queue<'_>),
     ) -> Result<usize> {
-        self.core.poll_with(wait, |event, engine| {
-            handler(event, &mut Queue::new(engine));
-        })
+        self.core.poll_telling(wait, &mut WithQueue(handler))
     }
 
     #[inline]
@@ -207,7 +203,7 @@ impl Ring {
         self.core.engine.in_flight()
     }
 
-    /// What became of the bytes so far.
+    /// What became of the bytes so far. It is added up over the ring's sockets.
     pub fn totals(&self) -> Totals {
         self.core.engine.totals()
     }
@@ -215,6 +211,16 @@ impl Ring {
     /// Completions that fit no request. Zero, unless something is wrong.
     pub fn strays(&self) -> Strays {
         self.core.engine.strays()
+    }
+}
+
+/// A handler that is given the engine as a [`Queue`].
+struct WithQueue<F>(F);
+
+impl<F: FnMut(Event<'_>, &mut Queue<'_>)> Handler<Live> for WithQueue<F> {
+    #[inline(always)]
+    fn handle(&mut self, event: Event<'_>, engine: &mut Engine<Live>) {
+        (self.0)(event, &mut Queue::new(engine));
     }
 }
 

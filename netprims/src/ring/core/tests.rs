@@ -11,17 +11,17 @@ use crate::sys::uring::Wish;
 use crate::sys::uring::fake::Fake;
 
 fn core(sends: usize) -> (Core<Fake>, Pool) {
+    core_of(sends, Wish::ZeroCopy)
+}
+
+fn core_of(sends: usize, wish: Wish) -> (Core<Fake>, Pool) {
     let mut engine = Engine::new(Fake::new(), 8, Duration::from_millis(1));
     let pool = engine.pool(Shape::new(4, 100).unwrap()).unwrap().unwrap();
     // One whose messages the kernel has all at once.
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let socket = engine.add(socket.into()).unwrap();
     for _ in 0..sends {
-        assert!(
-            engine
-                .send(socket, pool.take().unwrap(), Wish::ZeroCopy)
-                .is_ok()
-        );
+        assert!(engine.send(socket, pool.take().unwrap(), wish).is_ok());
     }
     (Core::new(engine), pool)
 }
@@ -31,9 +31,11 @@ fn free(pool: &Pool) -> usize {
     held.len()
 }
 
-#[test]
-fn a_plain_result_is_told_as_sent_then_released() {
-    let (mut core, _pool) = core(1);
+#[rstest]
+#[case::asked_for(Wish::Plain)]
+#[case::copied_after_all(Wish::ZeroCopy)]
+fn a_plain_result_is_told_as_sent_then_released(#[case] wish: Wish) {
+    let (mut core, _pool) = core_of(1, wish);
     core.engine.kernel_mut().result(0, 60, false);
     let mut told = Vec::new();
     let events = core.poll(Wait::No, |event| match event {
@@ -49,9 +51,11 @@ fn a_plain_result_is_told_as_sent_then_released() {
     );
 }
 
-#[test]
-fn a_panicking_handler_loses_nothing() {
-    let (mut core, pool) = core(3);
+#[rstest]
+#[case::plain(Wish::Plain)]
+#[case::zero_copy(Wish::ZeroCopy)]
+fn a_panicking_handler_loses_nothing(#[case] wish: Wish) {
+    let (mut core, pool) = core_of(3, wish);
     for nth in 0..3 {
         core.engine.kernel_mut().result(nth, 100, false);
     }

@@ -1,5 +1,7 @@
 use std::mem::ManuallyDrop;
 
+#[cfg(feature = "ring")]
+use super::Home;
 use super::Slot;
 #[cfg(all(test, feature = "ring"))]
 use crate::sys::defect::{Defect, seeded};
@@ -38,6 +40,11 @@ impl Lent {
     #[inline]
     pub(crate) fn address(&self) -> *const u8 {
         self.slot.address()
+    }
+
+    #[cfg(feature = "ring")]
+    pub(crate) fn home(&self) -> Option<Home> {
+        self.slot.home()
     }
 
     /// What the kernel reads.

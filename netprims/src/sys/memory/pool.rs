@@ -22,12 +22,20 @@ pub(crate) struct Pool {
 /// # Invariants
 ///
 /// `index` was popped from `shared.free` and is pushed back only by this value's `Drop`. It is below
-/// `shared.shape.slots`. `len` is at most `shared.shape.slot_len`.
+/// `shared.shape.slots`. `start` is where that slot starts in `shared.mapping`, and `len` is at most
+/// `shared.shape.slot_len`.
 pub(crate) struct Slot {
     shared: Arc<Shared>,
+    start: NonNull<u8>,
     index: u32,
-    len: usize,
+    len: u32,
 }
+
+// SAFETY: what `start` points to is this value's alone (`index` has one owner), and belongs to the process, not to a
+// thread; everything else in it may go to another thread.
+unsafe impl Send for Slot {}
+// SAFETY: through a shared reference its bytes are only read.
+unsafe impl Sync for Slot {}
 
 /// Tells whether a pool is in use.
 #[cfg(feature = "ring")]
@@ -163,8 +171,11 @@ impl Pool {
         self.shared.outstanding.fetch_add(1, Ordering::Relaxed);
         Some(Slot {
             shared: Arc::clone(&self.shared),
+            // SAFETY: `free` holds only indices of slots (invariant).
+            start: unsafe { self.shared.start(index) },
             index,
-            len: self.shared.shape.slot_len,
+            // A shape's length comes from a u32.
+            len: u32::try_from(self.shared.shape.slot_len).unwrap_or(0),
         })
     }
 
@@ -190,6 +201,29 @@ impl Pool {
     }
 }
 
+impl Shared {
+    /// Where a slot starts in the mapping.
+    #[inline]
+    fn offset(&self, index: u32) -> usize {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        index.saturating_mul(self.shape.stride)
+    }
+
+    /// Where the bytes of a slot start.
+    ///
+    /// # Safety
+    ///
+    /// `index` is below `shape.slots`.
+    #[inline]
+    unsafe fn start(&self, index: u32) -> NonNull<u8> {
+        let offset = self.offset(index);
+        // SAFETY: index < slots (the caller's promise), so offset + stride <= slots * stride <= mapping.len()
+        // (invariant): the result is inside the one mapping that `base` starts, and the offset is below isize::MAX
+        // because mmap gives no larger mapping.
+        unsafe { self.mapping.base().add(offset) }
+    }
+}
+
 #[cfg(feature = "ring")]
 impl WeakPool {
     /// Whether a clone of the pool or one of its slots still exists.
@@ -211,16 +245,30 @@ impl Slot {
         // SAFETY: `start` points to `slot_len >= len` initialised bytes (mapped memory is zeroed or written). The slot
         // has a single owner, so while `self` is borrowed shared nobody writes them: other slots do not overlap, and
         // the kernel only reads from a pool. They stay mapped for the borrow because `self.shared` owns the mapping.
-        unsafe { std::slice::from_raw_parts(self.start().as_ptr(), self.len) }
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len()) }
     }
 
     #[inline]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`; and with `self` borrowed exclusively nobody else reads or writes them. The kernel does
         // not read them either: a slot it may read is owned by the table of sends in flight, which lends it to nobody.
-        unsafe { std::slice::from_raw_parts_mut(self.start().as_ptr(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len()) }
     }
 
+    /// How many bytes count.
+    #[inline]
+    fn len(&self) -> usize {
+        usize::try_from(self.len).unwrap_or(0)
+    }
+
+    /// How many bytes count, as a request says it.
+    #[cfg(feature = "ring")]
+    #[inline]
+    pub(crate) fn request_len(&self) -> u32 {
+        self.len
+    }
+
+    #[inline]
     pub(crate) fn capacity(&self) -> usize {
         self.shared.shape.slot_len
     }
@@ -229,11 +277,13 @@ impl Slot {
     #[must_use]
     #[inline]
     pub(crate) fn set_len(&mut self, len: usize) -> bool {
-        let fits = len <= self.capacity();
-        if fits {
-            self.len = len;
+        match u32::try_from(len) {
+            Ok(fitting) if len <= self.capacity() => {
+                self.len = fitting;
+                true
+            }
+            _ => false,
         }
-        fits
     }
 
     #[cfg(feature = "ring")]
@@ -249,38 +299,21 @@ impl Slot {
         if !self.shared.shape.whole_pages || self.shared.home.is_some() {
             return false;
         }
-        // SAFETY: the range is this slot's stride, inside the mapping (as in `start`), and whole pages, since the stride
+        // SAFETY: the range is this slot's stride, inside the mapping (as in `Shared::start`), and whole pages, since the stride
         // of such a shape is a multiple of the page's size. Nobody else uses it: slots do not overlap, and this one is
         // borrowed exclusively.
         unsafe {
             self.shared
                 .mapping
-                .renew(self.offset(), self.shared.shape.stride)
+                .renew(self.shared.offset(self.index), self.shared.shape.stride)
         }
-    }
-
-    /// Where the slot's bytes start.
-    #[inline]
-    fn start(&self) -> NonNull<u8> {
-        let offset = self.offset();
-        // SAFETY: index < slots (invariant of `Slot`), so offset + stride <= slots * stride <= mapping.len() (invariant
-        // of `Shared`): the result is inside the one mapping that `base` starts, and the offset is below isize::MAX
-        // because mmap gives no larger mapping.
-        unsafe { self.shared.mapping.base().add(offset) }
-    }
-
-    /// Where they start in the mapping.
-    #[inline]
-    fn offset(&self) -> usize {
-        let index = usize::try_from(self.index).unwrap_or(usize::MAX);
-        index.saturating_mul(self.shared.shape.stride)
     }
 
     /// The address for a request to the kernel.
     #[cfg(any(test, feature = "ring"))]
     #[inline]
     pub(crate) fn address(&self) -> *const u8 {
-        self.start().as_ptr()
+        self.start.as_ptr()
     }
 
     /// Gives the slot up for good, because the kernel may still read it: its mapping is never unmapped, and counted.
@@ -301,12 +334,12 @@ impl Slot {
     /// The seeded defect: nothing is mapped where the slot was. For slots of whole pages.
     #[cfg(all(test, feature = "ring"))]
     pub(super) fn unmap_early(&self) {
-        // SAFETY: the range is this slot's stride, inside the mapping (as in `start`). Nobody in this process has a
+        // SAFETY: the range is this slot's stride, inside the mapping (as in `Shared::start`). Nobody in this process has a
         // reference to it: the test sees to that.
         unsafe {
             self.shared
                 .mapping
-                .unmap_early(self.offset(), self.shared.shape.stride)
+                .unmap_early(self.shared.offset(self.index), self.shared.shape.stride)
         }
     }
 

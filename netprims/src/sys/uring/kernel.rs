@@ -49,6 +49,11 @@ pub(crate) unsafe trait Kernel: Provider {
     /// Whether it would do something if it were entered, of which no bell tells.
     fn is_work_left(&mut self) -> bool;
 
+    /// Whether there may be a completion to take.
+    fn has_completion(&mut self) -> bool {
+        true
+    }
+
     /// Takes the next completion.
     fn completion(&mut self) -> Option<Completion>;
 

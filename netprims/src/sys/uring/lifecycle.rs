@@ -125,15 +125,21 @@ impl Phase {
 #[inline]
 fn finished(result: Result<u32, i32>, owed: bool) -> (Phase, Step) {
     let bytes = result.unwrap_or(0);
-    let usage = if bytes == 0 {
-        Usage::NotSent
-    } else {
-        Usage::Copied
-    };
+    let usage = usage_of_plain(bytes);
     if owed {
         (Phase::Owed { bytes, usage }, Step::Result(result))
     } else {
         (Phase::Done { bytes, usage }, Step::ResultAndRelease(result))
+    }
+}
+
+/// What became of the bytes where the kernel takes them by copying.
+#[inline]
+pub(super) fn usage_of_plain(bytes: u32) -> Usage {
+    if bytes == 0 {
+        Usage::NotSent
+    } else {
+        Usage::Copied
     }
 }
 

@@ -1,3 +1,5 @@
+use std::mem;
+
 /// A table whose keys go out of date: a key names an entry *and* how often its place was used before, so
 /// a completion that comes late finds nothing rather than the wrong entry.
 #[derive(Debug)]
@@ -58,7 +60,8 @@ impl<T> Vacancy<'_, T> {
     pub(super) fn fill(self, value: T) -> Key {
         *self.free = self.entry.next_free;
         *self.used += 1;
-        self.entry.value = Some(value);
+        // It is vacant. Said so, nobody looks whether there is something to drop.
+        mem::forget(self.entry.value.replace(value));
         self.key()
     }
 }
@@ -203,6 +206,16 @@ impl<T> Slab<T> {
         }
     }
 
+    /// As [`find_mut`](Slab::find_mut), for those who do not ask why there is nothing.
+    #[inline(always)]
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let entry = entry_mut(&mut self.entries, key.index)?;
+        if entry.generation != key.generation {
+            return None;
+        }
+        entry.value.as_mut()
+    }
+
     #[inline]
     pub(super) fn find_mut(&mut self, key: Key) -> Result<&mut T, Missing> {
         let entry = entry_mut(&mut self.entries, key.index).ok_or(Missing::Unknown)?;
@@ -228,7 +241,7 @@ impl<T> Slab<T> {
         Some(value)
     }
 
-    /// Takes out what is wanted of a value and drops the rest, unless nothing is.
+    /// Takes out what is wanted of a value and forgets the rest, unless nothing is: what has to be dropped is wanted.
     #[inline(always)]
     pub(super) fn remove_with<R>(
         &mut self,
@@ -240,7 +253,7 @@ impl<T> Slab<T> {
             return None;
         }
         let value = wanted(entry.value.as_mut()?)?;
-        entry.value = None;
+        mem::forget(entry.value.take());
         entry.generation = entry.generation.wrapping_add(1);
         entry.next_free = self.free;
         self.free = key.index;

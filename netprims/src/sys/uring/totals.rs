@@ -20,6 +20,15 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Counts what others have counted.
+    pub(super) fn add_all(&mut self, others: &Self) {
+        self.sends += others.sends;
+        self.zero_copied += others.zero_copied;
+        self.copied += others.copied;
+        self.not_sent += others.not_sent;
+        self.unknown += others.unknown;
+    }
+
     /// Counts one released send: `bytes` of `len` were taken.
     #[inline]
     pub(super) fn add(&mut self, len: u32, bytes: u32, usage: Usage) {

@@ -35,6 +35,8 @@ pub(crate) struct Areas {
 /// A chunk, for its receiver. What is not [detached](Loan::detach) is left to the claim.
 #[derive(Debug)]
 pub(crate) struct Loan<'a> {
+    /// Lent for as long as the claim is.
+    bytes: &'a [u8],
     area: Option<&'a Area>,
     taken: &'a mut Option<Taken>,
 }
@@ -50,23 +52,26 @@ impl Areas {
     /// Lends a chunk.
     #[inline]
     pub(crate) fn lend<'a>(&'a self, claim: &'a mut Claim) -> Loan<'a> {
-        let id = claim.taken.as_ref().map(Taken::area);
-        let areas = self.groups.get(usize::from(claim.group));
-        let mut areas = areas.into_iter().flatten().flatten();
-        Loan {
-            area: areas.find(|area| Some(area.id()) == id),
-            taken: &mut claim.taken,
-        }
+        let Claim { group, taken } = claim;
+        let area = taken.as_ref().and_then(|taken| self.area_of(*group, taken));
+        let bytes = match (area, taken.as_ref()) {
+            (Some(area), Some(taken)) => area.bytes(taken),
+            _ => &[],
+        };
+        Loan { bytes, area, taken }
+    }
+
+    #[inline]
+    fn area_of(&self, group: u16, taken: &Taken) -> Option<&Area> {
+        let mut areas = self.groups.get(usize::from(group))?.iter().flatten();
+        areas.find(|area| area.id() == taken.area())
     }
 }
 
 impl Loan<'_> {
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
-        match (self.area, self.taken.as_ref()) {
-            (Some(area), Some(taken)) => area.bytes(taken),
-            _ => &[],
-        }
+        self.bytes
     }
 
     /// What is told of a message besides its bytes; nothing if nothing is.
@@ -154,9 +159,14 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Takes back a chunk that was told, if nobody keeps it.
-    #[inline]
-    pub(crate) fn give_back(&mut self, claim: Claim) {
-        if let (Some(group), Some(taken)) = (self.group_mut(claim.group), claim.taken) {
+    pub(crate) fn give_back(&mut self, mut claim: Claim) {
+        self.end_claim(&mut claim);
+    }
+
+    /// The same of a claim that stays where it is, and is to nothing then.
+    #[inline(always)]
+    pub(crate) fn end_claim(&mut self, claim: &mut Claim) {
+        if let (Some(group), Some(taken)) = (self.group_mut(claim.group), claim.taken.take()) {
             group.give_back(taken);
         }
     }

@@ -89,7 +89,7 @@ impl<K: Kernel> Engine<K> {
         match self.flights.find(key) {
             Some(Flight::Receive(_)) => self.cancel_receive(key),
             Some(Flight::Accept(_)) => self.cancel_accept(key),
-            Some(Flight::Send(_)) => match self.cancel_send(key) {
+            Some(Flight::Plain(_) | Flight::Send(_)) => match self.cancel_send(key) {
                 Some(request) => self.queue_cancel(request),
                 None => Ok(()),
             },

@@ -196,7 +196,9 @@ impl<K: Kernel> Engine<K> {
                 }
                 None => group.slots.free().min(group.starved.len()),
             };
-            self.waiting.extend(group.starved.drain(..woken));
+            if woken > 0 {
+                self.waiting.extend(group.starved.drain(..woken));
+            }
             group.offer_pages(&mut *self.kernel, &mut self.waiting);
         }
     }

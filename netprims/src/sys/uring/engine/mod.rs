@@ -51,7 +51,7 @@ use idle::Clock;
 pub(crate) use queues::NoQueue;
 use receive::Receive;
 pub(crate) use receive::{End, NoWay, ReceiveState, Way};
-use send::{List, Part, Releasing, Send};
+use send::{List, Part, Plain, Releasing, Send};
 use sockets::Socket;
 
 pub(crate) use send::Wish;
@@ -117,14 +117,20 @@ pub(crate) struct Engine<K: Kernel> {
     /// Rung by whoever drops what receives wait for, once [asked](Engine::listen).
     bell: Arc<Bell>,
     most_in_flight: usize,
-    totals: Totals,
+    /// What became of the bytes that were sent on sockets which are gone.
+    gone: Totals,
     strays: Strays,
     drain_limit: Duration,
     closing: bool,
 }
 
 /// A request and what it owns, from when it is queued to its last event.
+///
+/// With a number of its own for each kind, which of them it is takes one comparison.
+#[repr(u8)]
 enum Flight {
+    /// A send as most are.
+    Plain(Plain),
     Send(Send),
     Accept(Accept),
     Connect(Connect),
@@ -187,17 +193,20 @@ pub(crate) struct Released {
 
 /// Who is told what happened.
 pub(crate) trait Listener<K: Kernel> {
+    /// Whether it can be told several things in a row.
+    const HEARS_ON: bool;
+
     /// Is told once for each thing, by an engine that has taken it in: whatever is done here, with the engine or by a panic,
     /// loses nothing else.
     fn hear(&mut self, engine: &mut Engine<K>, outcome: Outcome);
 
-    /// The same, if anything happened.
-    fn hear_any(&mut self, engine: &mut Engine<K>, outcome: Option<Outcome>) -> bool {
-        let is_any = outcome.is_some();
-        if let Some(outcome) = outcome {
-            self.hear(engine, outcome);
-        }
-        is_any
+    /// The same, if anything happened. Returns how many things it was told.
+    fn hear_any(&mut self, engine: &mut Engine<K>, outcome: Option<Outcome>) -> usize {
+        let Some(outcome) = outcome else {
+            return 0;
+        };
+        self.hear(engine, outcome);
+        1
     }
 }
 
@@ -205,6 +214,8 @@ pub(crate) trait Listener<K: Kernel> {
 struct Last(Option<Outcome>);
 
 impl<K: Kernel> Listener<K> for Last {
+    const HEARS_ON: bool = false;
+
     fn hear(&mut self, _: &mut Engine<K>, outcome: Outcome) {
         self.0 = Some(outcome);
     }
@@ -280,7 +291,7 @@ impl<K: Kernel> Engine<K> {
             releasing: None,
             ended_sends: List::default(),
             is_waking: false,
-            totals: Totals::default(),
+            gone: Totals::default(),
             held: VecDeque::with_capacity(most_in_flight),
             unarmed: VecDeque::with_capacity(most_in_flight),
             uncaught: VecDeque::with_capacity(most_in_flight),
@@ -346,6 +357,15 @@ impl<K: Kernel> Engine<K> {
         Some(Wait::AtMost(limit))
     }
 
+    /// Whether there may be something to tell.
+    #[inline]
+    pub(crate) fn has_news(&mut self) -> bool {
+        self.kernel.has_completion()
+            || self.is_behind
+            || self.told.is_some()
+            || !self.unarmed.is_empty()
+    }
+
     /// The next thing that happened.
     pub(in crate::sys::uring) fn next(&mut self) -> Option<Outcome> {
         let mut last = Last(None);
@@ -353,19 +373,19 @@ impl<K: Kernel> Engine<K> {
         last.0
     }
 
-    /// Tells the next thing that happened, from the completions the kernel has posted; false if nothing has.
+    /// Tells the next thing that happened, from the completions the kernel has posted, and what follows from it at once.
+    /// Returns how many things were told: 0 if nothing has happened.
     ///
-    /// What is usual is told from here, each by a call of its own, so that nobody has to ask what it is: a plain send of one
-    /// buffer has its result, and then is released; a slot has been received into.
+    /// What is usual is told from here, each by a call of its own, so that nobody has to ask what it is: a plain send has
+    /// its result, and then is released; a slot has been received into.
     #[inline(always)]
-    pub(crate) fn tell_next(&mut self, listener: &mut impl Listener<K>) -> bool {
+    pub(crate) fn tell_next<L: Listener<K>>(&mut self, listener: &mut L) -> usize {
         loop {
-            if let Some((key, released)) = self.release_next() {
-                listener.hear(self, Outcome::Released { key, released });
-                return true;
-            }
-            if self.is_behind && self.catch_up(listener) {
-                return true;
+            if self.is_behind || self.told.is_some() {
+                let told = self.catch_up(listener);
+                if told > 0 {
+                    return told;
+                }
             }
             let Some(completion) = self.kernel.completion() else {
                 return self.tell_end_of_an_accept(listener);
@@ -376,43 +396,46 @@ impl<K: Kernel> Engine<K> {
                 ..completion
             };
             let key = Key::from_bits(completion.user_data);
-            match self.flights.find_mut(key) {
-                Ok(Flight::Send(_)) => {
-                    if let Some(result) = self.plain_send_completed(key, &completion) {
-                        listener.hear(self, Outcome::Sent { key, result });
-                        return true;
-                    }
-                }
-                Ok(Flight::Receive(_)) => {
-                    if let Some(claim) = self.slot_received(key, &completion) {
+            let told = match self.flights.get_mut(key) {
+                Some(Flight::Plain(_)) => self.plain_completed(key, &completion, listener),
+                Some(Flight::Receive(_)) => match self.slot_received(key, &completion) {
+                    Some(claim) => {
                         listener.hear(self, Outcome::Received { key, claim });
-                        return true;
+                        1
                     }
-                }
-                _ => {}
+                    None => 0,
+                },
+                _ => 0,
+            };
+            if told > 0 {
+                return told;
             }
-            if self.tell_completed(completion, listener) {
-                return true;
+            let told = self.tell_completed(completion, listener);
+            if told > 0 {
+                return told;
             }
         }
     }
 
     /// Tells what is left to tell before another completion is looked at.
     #[inline(never)]
-    fn catch_up(&mut self, listener: &mut impl Listener<K>) -> bool {
+    fn catch_up(&mut self, listener: &mut impl Listener<K>) -> usize {
         let outcome = self.pending().or_else(|| self.next_received());
         self.is_behind = outcome.is_some();
         listener.hear_any(self, outcome)
     }
 
-    #[cold]
-    fn tell_end_of_an_accept(&mut self, listener: &mut impl Listener<K>) -> bool {
+    #[inline(always)]
+    fn tell_end_of_an_accept(&mut self, listener: &mut impl Listener<K>) -> usize {
+        if self.unarmed.is_empty() {
+            return 0;
+        }
         let outcome = self.accept_that_is_over();
         listener.hear_any(self, outcome)
     }
 
     #[inline(never)]
-    fn tell_completed(&mut self, completion: Completion, listener: &mut impl Listener<K>) -> bool {
+    fn tell_completed(&mut self, completion: Completion, listener: &mut impl Listener<K>) -> usize {
         let outcome = self.completed(&completion);
         listener.hear_any(self, outcome)
     }
@@ -437,7 +460,7 @@ impl<K: Kernel> Engine<K> {
             key
         };
         match self.flights.find_mut(key) {
-            Ok(Flight::Send(_)) => self.send_completed(key, completion),
+            Ok(Flight::Plain(_) | Flight::Send(_)) => self.send_completed(key, completion),
             Ok(Flight::Accept(_)) => self.accept_completed(key, completion),
             Ok(Flight::Connect(_)) => self.connect_completed(key, completion),
             Ok(Flight::Receive(receive)) => {
@@ -460,7 +483,7 @@ impl<K: Kernel> Engine<K> {
     fn limit_completed(&mut self, key: Key, completion: &Completion) -> Option<Outcome> {
         match self.flights.find_mut(key) {
             Ok(Flight::Connect(_)) => self.connect_limit_completed(key, completion),
-            Ok(Flight::Send(_)) => self.send_limit_completed(key, completion),
+            Ok(Flight::Plain(_) | Flight::Send(_)) => self.send_limit_completed(key, completion),
             Ok(_) => self.stray(Missing::Unknown),
             Err(missing) => self.stray(missing),
         }
@@ -480,7 +503,10 @@ impl<K: Kernel> Engine<K> {
     }
 
     pub(crate) fn totals(&self) -> Totals {
-        self.totals
+        let mut totals = self.gone;
+        let sockets = self.sockets.iter();
+        sockets.for_each(|socket| totals.add_all(&socket.totals));
+        totals
     }
 
     pub(crate) fn strays(&self) -> Strays {
@@ -588,6 +614,7 @@ impl Flight {
     /// Whether the kernel may still use what the request names.
     fn in_kernel(&self) -> bool {
         match self {
+            Self::Plain(plain) => plain.in_kernel(),
             Self::Send(send) => send.in_kernel(),
             Self::Accept(accept) => accept.in_kernel(),
             Self::Receive(receive) => receive.in_kernel(),
@@ -601,6 +628,7 @@ impl Flight {
     /// Frees what it owns, of which the kernel has let go.
     fn free(self) {
         match self {
+            Self::Plain(plain) => drop(plain.take_back()),
             Self::Send(send) => drop(send.take_back()),
             Self::Part(part) => drop(part.take_back()),
             // What a receive writes is its group's.

@@ -310,7 +310,7 @@ impl<K: Kernel> Engine<K> {
     /// on. Else it is left to [`receive_completed`](Self::receive_completed).
     #[inline(always)]
     pub(super) fn slot_received(&mut self, key: Key, completion: &Completion) -> Option<Claim> {
-        let Ok(Flight::Receive(receive)) = self.flights.find_mut(key) else {
+        let Some(Flight::Receive(receive)) = self.flights.get_mut(key) else {
             return None;
         };
         let (number, buffer) = (receive.group, completion.buffer?);
@@ -639,7 +639,10 @@ impl Group {
     pub(super) fn give_back(&mut self, taken: Taken) {
         match &mut self.queue {
             Some(queue) if queue.pages.area().id() == taken.area() => queue.pages.give_back(taken),
-            _ => self.slots.give_back(taken),
+            _ => match &mut self.ring {
+                Some(ring) => ring.take_back(&mut self.slots, taken),
+                None => self.slots.give_back(taken),
+            },
         }
     }
 

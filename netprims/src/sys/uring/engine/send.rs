@@ -5,10 +5,10 @@ use super::limit::Limit;
 use super::{Engine, Flight, NotQueued, Outcome, Released};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
-use crate::sys::memory::{Home, Lent, Slot};
+use crate::sys::memory::{Lent, Slot};
 use crate::sys::uring::auto::{AutoPolicy, Round};
 use crate::sys::uring::headers::Header;
-use crate::sys::uring::kernel::{Completion, Kernel, Operation, Request};
+use crate::sys::uring::kernel::{Completion, Kernel};
 use crate::sys::uring::lifecycle::{Phase, Step};
 use crate::sys::uring::slab::{Key, Slab};
 
@@ -17,10 +17,12 @@ mod issue;
 mod list;
 mod message;
 mod order;
+mod plain;
 mod release;
 mod within;
 
 pub(super) use list::List;
+pub(super) use plain::Plain;
 pub(super) use release::Releasing;
 
 /// A send: its slot is lent to the kernel until the last completion. Of one with several buffers, it is the first, and
@@ -96,15 +98,19 @@ enum Choice {
 }
 
 impl Send {
-    #[inline(always)]
-    fn new(slot: Slot, len: u32, fixed: u16, socket: Key, wish: Wish) -> Self {
+    fn new(slot: Slot, len: u32, socket: Key, wish: Wish) -> Self {
+        Self::of(Lent::new(slot), len, socket, wish)
+    }
+
+    fn of(lent: Lent, len: u32, socket: Key, wish: Wish) -> Self {
+        let fixed = lent.home().map(|home| home.buffer);
         Self {
-            lent: Some(Lent::new(slot)),
+            lent: Some(lent),
             len,
             total: len,
             buffers: 1,
             rest: None,
-            fixed: Some(fixed),
+            fixed,
             socket,
             phase: Phase::Held { owed: false },
             wish,
@@ -128,19 +134,6 @@ impl Send {
     pub(super) fn is_to_be_given_up(&self) -> bool {
         let is_late = self.limit == Limit::Over { passed: true };
         matches!(self.phase, Phase::Issued { .. }) && (self.is_cancelled || is_late)
-    }
-
-    /// Whether it is a plain send of one buffer in a request of its own that was not refused before.
-    #[inline]
-    fn is_plain_and_alone(&self) -> bool {
-        let plain = Phase::Issued {
-            zero_copy: false,
-            owed: false,
-        };
-        self.phase == plain
-            && self.rest.is_none()
-            && self.along == 0
-            && self.limit == Limit::Without
     }
 
     /// Whether its request has a header, whatever goes along.
@@ -173,62 +166,38 @@ impl Part {
 
 impl<K: Kernel> Engine<K> {
     /// Queues a send of a slot's bytes; the slot comes back with [`Outcome::Released`], or at once with the error.
+    #[inline]
     pub(crate) fn send(
         &mut self,
         socket: Key,
         slot: Slot,
         wish: Wish,
     ) -> Result<Key, (Slot, NotQueued)> {
-        let home = slot.home().filter(|home| home.engine == self.id);
-        let Some(Home { buffer, .. }) = home else {
+        self.send_at_once(socket, slot, wish)
+            .or_else(|slot| self.send_in_turn(socket, slot, wish))
+    }
+
+    #[inline(never)]
+    fn send_in_turn(
+        &mut self,
+        socket: Key,
+        slot: Slot,
+        wish: Wish,
+    ) -> Result<Key, (Slot, NotQueued)> {
+        if slot.home().is_none_or(|home| home.engine != self.id) {
             return Err((slot, NotQueued::ForeignSlot));
-        };
+        }
         // What was held goes first, or the new send would overtake it.
-        if !self.held.is_empty() {
-            if let Err(error) = self.queue_held() {
-                return Err((slot, NotQueued::Enter(error)));
-            }
+        if let Err(error) = self.queue_held() {
+            return Err((slot, NotQueued::Enter(error)));
         }
-        let Ok(place) = self.sockets.find_mut(socket) else {
+        if self.sockets.find(socket).is_none() {
             return Err((slot, NotQueued::UnknownSocket));
-        };
-        let Ok(len) = u32::try_from(slot.bytes().len()) else {
-            // A slot's length comes from a u32.
-            return Err((slot, NotQueued::ForeignSlot));
-        };
-        let Some(vacancy) = self.flights.vacancy() else {
-            return Err((slot, NotQueued::Full));
-        };
-        let key = vacancy.key();
-        if wish.is_plain(len) && place.underway.is_none() && place.hole.is_none() {
-            let request = Request {
-                user_data: key.to_bits(),
-                target: place.target(),
-                operation: Operation::Send {
-                    address: slot.address(),
-                    len,
-                    buffer,
-                    zero_copy: false,
-                },
-            };
-            // SAFETY: as in `issue`: the slot is in the table, and `Issued`, before anybody else sees the engine.
-            if unsafe { self.kernel.push(&request) }.is_ok() {
-                vacancy.fill(Flight::Send(Send {
-                    choice: Choice::Plain,
-                    phase: Phase::Issued {
-                        zero_copy: false,
-                        owed: false,
-                    },
-                    ..Send::new(slot, len, buffer, socket, wish)
-                }));
-                place.underway = place.is_ordered.then_some(key);
-                #[cfg(test)]
-                self.seed_defects(key, true);
-                return Ok(key);
-            }
         }
-        let send = Send::new(slot, len, buffer, socket, wish);
-        vacancy.fill(Flight::Send(send));
+        let key = match self.put_in(socket, slot, wish) {
+            Ok(key) => key,
+            Err(slot) => return Err((slot, NotQueued::Full)),
+        };
         let Err(error) = self.start(key, socket) else {
             return Ok(key);
         };
@@ -240,38 +209,10 @@ impl<K: Kernel> Engine<K> {
         slot.map_or(Ok(key), |slot| Err((slot, error)))
     }
 
-    /// The result of a send, if it is what most are: a plain one of one buffer, in a request of its own. Else nothing is
-    /// changed.
-    #[inline(always)]
-    pub(super) fn plain_send_completed(
-        &mut self,
-        key: Key,
-        completion: &Completion,
-    ) -> Option<Result<u32, i32>> {
-        let send = send_mut(&mut self.flights, key)?;
-        let is_usual = !completion.more && !completion.notification && completion.result >= 0;
-        if !send.is_plain_and_alone() || !is_usual {
-            return None;
-        }
-        let (phase, step) = send.phase.after(completion, send.total, true);
-        let Step::ResultAndRelease(result) = step else {
-            return None;
-        };
-        send.phase = phase;
-        self.told = Some(key);
-        let place = self.sockets.find_mut(send.socket);
-        if let Some(place) = place.ok().filter(|place| place.underway == Some(key)) {
-            if place.waiting.front().is_some() {
-                self.go_on_after(key, result);
-            } else {
-                place.underway = None;
-            }
-        }
-        Some(result)
-    }
-
     pub(super) fn send_completed(&mut self, key: Key, completion: &Completion) -> Option<Outcome> {
         let reports_usage = self.kernel.reports_usage();
+        // From here on it is a send like any other.
+        send_mut(&mut self.flights, key)?;
         let len = self.bytes_of_request(key);
         let send = send_mut(&mut self.flights, key)?;
         // The pages of what is in no fixed buffer are pinned for each send, which the limit for locked memory may forbid.
@@ -315,7 +256,7 @@ impl<K: Kernel> Engine<K> {
             // Its result is told first.
             Step::Release if limit.is_running() => None,
             Step::Release => {
-                let (key, released) = self.release(key)?;
+                let released = self.release(key)?;
                 Some(Outcome::Released { key, released })
             }
         }
@@ -366,14 +307,25 @@ fn is_told_early() -> bool {
     false
 }
 
-#[inline]
+/// The send of a key, with all there is to know of it.
 pub(super) fn send_mut(flights: &mut Slab<Flight>, key: Key) -> Option<&mut Send> {
-    match flights.find_mut(key) {
-        Ok(Flight::Send(send)) => Some(send),
-        _ => None,
+    flights.get_mut(key)?.unfold()
+}
+
+impl Flight {
+    /// The send it is.
+    pub(super) fn unfold(&mut self) -> Option<&mut Send> {
+        if let Self::Plain(plain) = self {
+            *self = Self::Send(plain.unfold()?);
+        }
+        match self {
+            Self::Send(send) => Some(send),
+            _ => None,
+        }
     }
 }
 
+/// The same, but a plain send stays what it is, and is none.
 #[inline]
 fn send_ref(flights: &Slab<Flight>, key: Key) -> Option<&Send> {
     match flights.find(key) {

@@ -109,6 +109,7 @@ impl<K: Kernel> Engine<K> {
         let Some(socket) = self.sockets.remove(socket) else {
             return Ok(None);
         };
+        self.gone.add_all(&socket.totals);
         if let Some(place) = socket.place {
             self.unregister_file(place);
         }

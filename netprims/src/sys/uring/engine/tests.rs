@@ -23,6 +23,7 @@ mod cancelling;
 mod connect;
 mod leaving;
 mod message_order;
+mod plain;
 mod sending;
 mod stream;
 mod within;

@@ -205,6 +205,11 @@ unsafe impl Kernel for Live {
     }
 
     #[inline]
+    fn has_completion(&mut self) -> bool {
+        self.ring.has_completion()
+    }
+
+    #[inline]
     fn completion(&mut self) -> Option<Completion> {
         self.at_home().ok()?;
         let (entry, extra) = self.ring.completion()?;

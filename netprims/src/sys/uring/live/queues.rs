@@ -80,6 +80,7 @@ impl Queues {
         }
     }
 
+    #[inline]
     pub(super) fn has_completion(&mut self) -> bool {
         match self {
             Self::Narrow(ring) => !ring.completion().is_empty(),

@@ -110,6 +110,35 @@ impl Area {
         Some(self.shared.at(self.shared.place(slot, 0)?))
     }
 
+    /// Where in the area a slot starts; 0 if there is no such slot.
+    pub(super) fn start(&self, slot: u32) -> usize {
+        self.shared.place(slot, 0).unwrap_or(0)
+    }
+
+    /// The byte at a place of the area; the first one if it has no such place.
+    #[inline]
+    pub(super) fn at(&self, place: usize) -> NonNull<u8> {
+        self.shared.at(place)
+    }
+
+    /// Claims bytes that were received, at a place of the area.
+    ///
+    /// # Safety
+    ///
+    /// They lie in that slot. Nobody writes them any more until as many pieces of the slot came back as were claimed, as
+    /// for [`claim`](Area::claim).
+    #[inline]
+    pub(super) unsafe fn claim_at(&self, place: usize, slot: u32, len: u32) -> Taken {
+        Taken {
+            area: self.id(),
+            place,
+            slot,
+            len,
+            head: 0,
+            is_cut: false,
+        }
+    }
+
     /// Claims bytes that were received. `None` if they do not lie in a slot.
     ///
     /// # Safety
@@ -125,14 +154,11 @@ impl Area {
     ) -> Option<Taken> {
         let end = offset.checked_add(len)?;
         let place = self.shared.place(slot, offset)?;
-        (end <= self.slot_len()).then_some(Taken {
-            area: self.id(),
-            place,
-            slot,
-            len,
-            head: 0,
-            is_cut: false,
-        })
+        if end > self.slot_len() {
+            return None;
+        }
+        // SAFETY: they lie in the slot, as was seen; the rest is the caller's promise.
+        Some(unsafe { self.claim_at(place, slot, len) })
     }
 
     /// What a claim is to; nothing if it is another area's.

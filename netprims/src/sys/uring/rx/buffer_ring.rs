@@ -71,28 +71,43 @@ impl BufferRing {
         (self.entries.mapping.base(), self.order.places())
     }
 
-    /// Shows every free slot to the kernel; true if there was one. The kernel sees them at the next
-    /// [`publish`](BufferRing::publish).
+    /// Shows every free slot to the kernel; true if any was shown since the last [`publish`](BufferRing::publish). The kernel
+    /// sees them at the next one.
     #[inline]
     pub(crate) fn show_free(&mut self, slots: &mut Slots) -> bool {
         if slots.area().id() != self.area {
             return false;
         }
-        let mut any = false;
         while self.order.has_room() {
             let Some((slot, address)) = slots.lend() else {
                 break;
             };
-            // A slot that is free is not shown, and its number is that of a buffer: there are no more than places.
-            if let (Some(place), Ok(buffer)) = (self.order.show(slot), u16::try_from(slot)) {
-                // SAFETY: the slot is lent, so it is mapped, nobody reads it, and it stays so until it is released. The
-                // place holds nothing that the kernel has yet to take: `order` has none that was not told.
-                unsafe { self.entries.write(place, address, self.slot_len, buffer) };
-                any = true;
-            }
+            self.show(slot, address);
         }
-        self.is_behind |= any;
-        any
+        self.is_behind
+    }
+
+    /// Ends a claim and, if its slot is free then, shows it again.
+    #[inline]
+    pub(crate) fn take_back(&mut self, slots: &mut Slots, taken: Taken) {
+        if !self.order.has_room() || slots.area().id() != self.area {
+            return slots.give_back(taken);
+        }
+        if let Some((slot, address)) = slots.lend_again(taken) {
+            self.show(slot, address);
+        }
+    }
+
+    /// Shows a slot that is lent. A slot that was free is not shown, and there is room.
+    #[inline]
+    fn show(&mut self, slot: u32, address: NonNull<u8>) {
+        // The number of a slot is that of a buffer: there are no more than places.
+        if let (Some(place), Ok(buffer)) = (self.order.show(slot), u16::try_from(slot)) {
+            // SAFETY: the slot is lent, so it is mapped, nobody reads it, and it stays so until it is released. The
+            // place holds nothing that the kernel has yet to take: `order` has none that was not told.
+            unsafe { self.entries.write(place, address, self.slot_len, buffer) };
+            self.is_behind = true;
+        }
     }
 
     /// Lets the kernel see what is shown: one store, however many there are.

@@ -4,8 +4,8 @@ use std::time::Duration;
 use socket2::SockAddr;
 
 use super::{Send, Wish, send_mut};
-use crate::sys::memory::{Home, Slot};
-use crate::sys::uring::engine::{Engine, Flight, NotQueued};
+use crate::sys::memory::Slot;
+use crate::sys::uring::engine::{Engine, NotQueued};
 use crate::sys::uring::headers::Manner;
 use crate::sys::uring::kernel::{Destination, Kernel};
 use crate::sys::uring::slab::Key;
@@ -40,15 +40,11 @@ impl<K: Kernel> Engine<K> {
         if let Err(error) = checked {
             return Err((slot, error));
         }
-        let len = u32::try_from(slot.bytes().len());
-        let (Some(Home { buffer, .. }), Ok(len)) = (slot.home(), len) else {
-            return Err((slot, NotQueued::ForeignSlot));
+        let key = match self.put_in(socket, slot, wish) {
+            Ok(key) => key,
+            // There is room, as was seen.
+            Err(slot) => return Err((slot, NotQueued::Full)),
         };
-        let Some(vacancy) = self.flights.vacancy() else {
-            return Err((slot, NotQueued::Full));
-        };
-        let send = Send::new(slot, len, buffer, socket, wish);
-        let key = vacancy.fill(Flight::Send(send));
         self.direct(key, to, segment);
         if let Some(within) = within {
             self.limit(key, within);

@@ -124,8 +124,13 @@ impl<K: Kernel> Engine<K> {
 
     #[cfg(test)]
     pub(super) fn seed_defects(&mut self, key: Key, is_queued: bool) {
-        let send = send_ref(&self.flights, key).filter(|_| is_queued);
-        let Some((send, lent)) = send.and_then(|send| Some((send, send.lent.as_ref()?))) else {
+        // A plain one is not unfolded for this.
+        let (lent, header) = match self.flights.find(key).filter(|_| is_queued) {
+            Some(Flight::Plain(plain)) => (plain.lent(), None),
+            Some(Flight::Send(send)) => (send.lent.as_ref(), send.header.as_ref()),
+            _ => return,
+        };
+        let Some(lent) = lent else {
             return;
         };
         if seeded(Defect::FreeAtSend) {
@@ -134,7 +139,7 @@ impl<K: Kernel> Engine<K> {
         if seeded(Defect::UnmapWhatIsSent) {
             lent.unmap_early();
         }
-        if let (true, Some(header)) = (seeded(Defect::FreeHeaderAtSend), &send.header) {
+        if let (true, Some(header)) = (seeded(Defect::FreeHeaderAtSend), header) {
             self.headers.free_early(header);
         }
     }

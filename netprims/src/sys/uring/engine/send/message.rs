@@ -1,5 +1,5 @@
 use super::{Part, Send, Wish, send_mut};
-use crate::sys::memory::{Home, Lent, Slot};
+use crate::sys::memory::{Lent, Slot};
 use crate::sys::uring::engine::{Engine, Flight, NotQueued};
 use crate::sys::uring::headers::MOST_BUFFERS;
 use crate::sys::uring::kernel::Kernel;
@@ -66,10 +66,10 @@ impl<K: Kernel> Engine<K> {
 
     /// Puts a send into the table; gives the slot back if it has no room, or the slot is none to send.
     pub(super) fn put_in(&mut self, socket: Key, slot: Slot, wish: Wish) -> Result<Key, Slot> {
-        let len = u32::try_from(slot.bytes().len());
-        match (slot.home(), len, self.flights.vacancy()) {
-            (Some(Home { buffer, .. }), Ok(len), Some(vacancy)) => {
-                let send = Send::new(slot, len, buffer, socket, wish);
+        let len = slot.request_len();
+        match (slot.home(), self.flights.vacancy()) {
+            (Some(_), Some(vacancy)) => {
+                let send = Send::new(slot, len, socket, wish);
                 Ok(vacancy.fill(Flight::Send(send)))
             }
             _ => Err(slot),
@@ -78,7 +78,7 @@ impl<K: Kernel> Engine<K> {
 
     /// Gives a send one more slot, behind its last.
     fn append(&mut self, key: Key, last: Key, slot: Slot) -> Option<Key> {
-        let len = u32::try_from(slot.bytes().len()).ok()?;
+        let len = slot.request_len();
         let buffer = slot.home().map(|home| home.buffer);
         let part = self.flights.vacancy()?.fill(Flight::Part(Part {
             lent: Lent::new(slot),

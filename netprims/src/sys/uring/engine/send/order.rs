@@ -19,9 +19,8 @@ use crate::sys::uring::engine::limit::Limit;
 use crate::sys::uring::engine::{Engine, Flight, NotQueued};
 use crate::sys::uring::headers::MOST_BUFFERS;
 use crate::sys::uring::kernel::Kernel;
-use crate::sys::uring::lifecycle::Phase;
+use crate::sys::uring::lifecycle::{Phase, usage_of_plain};
 use crate::sys::uring::slab::Key;
-use crate::sys::usage::Usage;
 
 /// How many bytes are put together in one request at most. A larger one would save little, and keep the first of its
 /// sends from their result until the last is taken.
@@ -246,6 +245,11 @@ impl<K: Kernel> Engine<K> {
         for flight in self.flights.iter_mut() {
             match flight {
                 Flight::Send(send) if send.socket == socket => send.is_cancelled = true,
+                Flight::Plain(plain) if plain.socket() == socket => {
+                    if let Some(send) = flight.unfold() {
+                        send.is_cancelled = true;
+                    }
+                }
                 _ => {}
             }
         }
@@ -254,11 +258,7 @@ impl<K: Kernel> Engine<K> {
     /// Ends what the kernel was never given, or has finished with.
     fn end_send(&mut self, key: Key, result: Result<u32, i32>) {
         let bytes = result.unwrap_or(0);
-        let usage = if bytes == 0 {
-            Usage::NotSent
-        } else {
-            Usage::Copied
-        };
+        let usage = usage_of_plain(bytes);
         set_phase(&mut self.flights, key, Phase::Done { bytes, usage });
         if let Some(send) = send_mut(&mut self.flights, key) {
             send.end = result;

@@ -1,6 +1,8 @@
 use super::{Choice, Engine, Flight, Outcome, Released, send_mut};
 #[cfg(test)]
 use crate::sys::defect::{Defect, seeded};
+#[cfg(test)]
+use crate::sys::memory::Lent;
 use crate::sys::uring::kernel::Kernel;
 use crate::sys::uring::lifecycle::Phase;
 use crate::sys::uring::slab::Key;
@@ -18,13 +20,6 @@ pub(in crate::sys::uring::engine) struct Releasing {
 }
 
 impl<K: Kernel> Engine<K> {
-    /// The release of the send whose result was told last, if it is next.
-    #[inline(always)]
-    pub(in crate::sys::uring::engine) fn release_next(&mut self) -> Option<(Key, Released)> {
-        let key = self.told.take()?;
-        self.release(key)
-    }
-
     /// What is to be told of sends before another completion is looked at.
     pub(in crate::sys::uring::engine) fn pending(&mut self) -> Option<Outcome> {
         if self.releasing.is_some() {
@@ -32,8 +27,11 @@ impl<K: Kernel> Engine<K> {
                 return Some(outcome);
             }
         }
-        if let Some((key, released)) = self.release_next() {
-            return Some(Outcome::Released { key, released });
+        // The release of the send whose result was told last.
+        if let Some(key) = self.told.take() {
+            if let Some(released) = self.release(key) {
+                return Some(Outcome::Released { key, released });
+            }
         }
         self.ended_sends.front().and_then(|_| self.ended_send())
     }
@@ -54,13 +52,15 @@ impl<K: Kernel> Engine<K> {
     }
 
     /// Takes a finished send out of the table, with its first slot.
-    #[inline(always)]
-    pub(super) fn release(&mut self, key: Key) -> Option<(Key, Released)> {
+    pub(super) fn release(&mut self, key: Key) -> Option<Released> {
+        if let Some(Flight::Plain(_)) = self.flights.find(key) {
+            return self.release_plain(key);
+        }
         let Self {
             flights,
             sockets,
             headers,
-            totals,
+            gone,
             ..
         } = self;
         let (released, rest) = flights.remove_with(key, |flight| {
@@ -72,18 +72,18 @@ impl<K: Kernel> Engine<K> {
             };
             let lent = send.lent.take()?;
             #[cfg(test)]
-            if seeded(Defect::FreeAtRelease) {
-                lent.free_early();
-            }
+            seed_defects(&lent);
             if let Some(header) = send.header.take() {
                 headers.give_back(header);
             }
-            totals.add(send.total, bytes, usage);
-            if let Ok(socket) = sockets.find_mut(send.socket) {
-                socket.totals.add(send.total, bytes, usage);
-                if let Choice::ZeroCopy(Some(round)) = send.choice {
-                    socket.auto.told(round, usage);
+            match sockets.get_mut(send.socket) {
+                Some(socket) => {
+                    socket.totals.add(send.total, bytes, usage);
+                    if let Choice::ZeroCopy(Some(round)) = send.choice {
+                        socket.auto.told(round, usage);
+                    }
                 }
+                None => gone.add(send.total, bytes, usage),
             }
             let here = bytes.min(send.len);
             let rest = send.rest.map(|part| Releasing {
@@ -103,7 +103,7 @@ impl<K: Kernel> Engine<K> {
             self.is_behind = true;
             self.releasing = rest;
         }
-        Some((key, released))
+        Some(released)
     }
 
     /// The seeded defect: all slots but the first are given back with the result.
@@ -143,5 +143,12 @@ impl<K: Kernel> Engine<K> {
         };
         let key = releasing.key;
         Some(Outcome::Released { key, released })
+    }
+}
+
+#[cfg(test)]
+pub(super) fn seed_defects(lent: &Lent) {
+    if seeded(Defect::FreeAtRelease) {
+        lent.free_early();
     }
 }

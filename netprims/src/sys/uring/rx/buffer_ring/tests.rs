@@ -197,7 +197,12 @@ impl Bench {
                 let (taken, _) = self
                     .taken
                     .swap_remove(usize::from(which) % self.taken.len());
-                self.slots.give_back(taken);
+                // By way of those that are free, or not.
+                if which & 0x80 == 0 {
+                    self.slots.give_back(taken);
+                } else {
+                    self.ring.take_back(&mut self.slots, taken);
+                }
             }
             Op::Detach(which) if !self.taken.is_empty() => {
                 let (taken, from) = self
@@ -300,6 +305,37 @@ fn the_kernel_sees_nothing_before_it_is_published() {
 }
 
 #[test]
+fn what_comes_back_is_shown_at_once_and_seen_when_it_is_published() {
+    let mut bench = Bench::new(2, false);
+    bench.publish();
+    bench.model.receive(1, false);
+    bench.run(Op::Complete);
+    bench.run(Op::GiveBack(0x80));
+    assert_eq!((bench.slots.free(), bench.ring.shown()), (0, 2));
+    assert_eq!(bench.model.available(), 1);
+    assert!(
+        bench.ring.show_free(&mut bench.slots),
+        "one was shown since"
+    );
+    bench.ring.publish();
+    assert_eq!(bench.model.available(), 2);
+}
+
+#[test]
+fn what_comes_back_waits_where_the_ring_has_no_room() {
+    let mut bench = Bench::new(2, false);
+    bench.publish();
+    bench.model.receive(1, false);
+    bench.model.receive(1, false);
+    // The second is told before the first, at whose place the next slot is to be shown.
+    bench.model.posted.swap(0, 1);
+    bench.run(Op::Complete);
+    bench.run(Op::GiveBack(0x80));
+    assert_eq!((bench.slots.free(), bench.ring.shown()), (1, 1));
+    assert_eq!(bench.settle(), 2);
+}
+
+#[test]
 fn an_entry_does_not_touch_the_tail() {
     let mut bench = Bench::new(4, false);
     bench.publish();
@@ -326,6 +362,12 @@ fn slots_of_another_area_are_not_its_own() {
     let (mut bench, mut other) = (Bench::new(2, false), Bench::new(2, false));
     assert!(!bench.ring.show_free(&mut other.slots));
     bench.publish();
+    other.publish();
+    other.model.receive(1, false);
+    other.run(Op::Complete);
+    let (taken, _) = other.taken.pop().unwrap();
+    bench.ring.take_back(&mut other.slots, taken);
+    assert_eq!((bench.ring.shown(), other.slots.free()), (2, 1));
     let filled = Filled {
         buffer: 0,
         len: 1,
