@@ -4,6 +4,7 @@
 
 mod cli;
 mod interop;
+mod matrix;
 mod pair;
 mod soundness;
 mod program;

@@ -1,7 +1,6 @@
-//! Every kind of work on each type of queue pair: the bytes, the values, and what both sides are told.
+//! Work on Soft-RoCE beside the matrix: what is about more than one request.
 
 mod atomics;
-mod connected;
 mod datagrams;
 mod extended;
 mod lifecycle;
@@ -13,33 +12,51 @@ use std::sync::atomic::Ordering;
 
 use lab_tests::{Rxe, gate};
 use netprims_rdma::{
-    Arm, Buf, BufList, Bufs, Connected, Context, Cq, Datagram, Done, ExposedMr, Init, InitAttr, Mr,
-    Path, Pd, Psn, Qkey, Qp, QpCap, QpType, Queue, Rc, RemoteAccess, RemoteKey, RemoteSlice, Reset,
-    Rts, Srq, Uc, Ud, WcOpcode, WcStatus, Window, Wr,
+    Arm, Buf, Bufs, Connected, Context, Cq, Datagram, Done, ExposedMr, Init, InitAttr, Mr, Path,
+    Pd, Psn, Qkey, Qp, QpCap, QpType, Queue, Rc, RemoteAccess, RemoteKey, RemoteSlice, Reset, Rts,
+    Srq, Uc, Ud, WcOpcode, WcStatus, Window, Wr,
 };
 use rstest::rstest;
+
+pub(crate) use datagrams::datagrams;
 
 use super::pair::{connect, index, open};
 use super::{PATIENCE, PORT};
 
 /// The largest buffer: a few packets.
-const SIZE: u32 = 5000;
+pub(crate) const SIZE: u32 = 5000;
 const QKEY: Qkey = Qkey::new(0x1111_1111);
 
 /// How the requests of a cell are posted, and its completions taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Manner {
+pub(crate) struct Manner {
     /// In one buffer, in several, or in none.
-    local: LocalSide,
-    is_signalled: bool,
-    is_batch: bool,
-    has_srq: bool,
-    has_events: bool,
+    pub(crate) local: LocalSide,
+    pub(crate) is_signalled: bool,
+    pub(crate) is_batch: bool,
+    pub(crate) has_srq: bool,
+    pub(crate) has_events: bool,
+}
+
+impl Manner {
+    /// One request, which asks for a completion, by queues of the queue pair's own that are polled.
+    pub(crate) const PLAIN: Manner = Manner {
+        local: LocalSide::One,
+        is_signalled: true,
+        is_batch: false,
+        has_srq: false,
+        has_events: false,
+    };
+
+    /// Whether a request is alone and asks for a completion.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_signalled && !self.is_batch
+    }
 }
 
 /// Where the bytes of a request are on this side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LocalSide {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LocalSide {
     One,
     Several,
     Inline,
@@ -47,17 +64,17 @@ enum LocalSide {
 }
 
 /// One side: a queue pair and what it needs.
-struct Side<T: QpType> {
-    cq: Cq,
-    memory: Mr,
-    exposed: ExposedMr,
-    srq: Option<Srq>,
-    qp: Qp<T, Rts>,
+pub(crate) struct Side<T: QpType> {
+    pub(crate) cq: Cq,
+    pub(crate) memory: Mr,
+    pub(crate) exposed: ExposedMr,
+    pub(crate) srq: Option<Srq>,
+    pub(crate) qp: Qp<T, Rts>,
 }
 
 impl<T: QpType> Side<T> {
     /// A buffer with `len` bytes that only `seed` has.
-    fn filled(&self, len: usize, seed: u8) -> Buf {
+    pub(crate) fn filled(&self, len: usize, seed: u8) -> Buf {
         let mut buf = self.memory.take().unwrap();
         buf.set_len(len);
         buf.iter_mut()
@@ -66,7 +83,7 @@ impl<T: QpType> Side<T> {
         buf
     }
 
-    fn post_recv(&mut self, bufs: impl Into<Bufs>, token: u64) {
+    pub(crate) fn post_recv(&mut self, bufs: impl Into<Bufs>, token: u64) {
         match &mut self.srq {
             Some(srq) => srq.post_recv(bufs, token).unwrap(),
             None => self.qp.post_recv(bufs, token).unwrap(),
@@ -74,7 +91,7 @@ impl<T: QpType> Side<T> {
     }
 
     /// Takes completions until `count` pieces of work are over.
-    fn wait(&mut self, count: usize) -> Vec<Done> {
+    pub(crate) fn wait(&mut self, count: usize) -> Vec<Done> {
         let mut all = Vec::new();
         let start = std::time::Instant::now();
         while all.len() < count {
@@ -98,7 +115,7 @@ impl<T: QpType> Side<T> {
 }
 
 /// Bytes that differ from one seed to the next.
-fn pattern(seed: u8) -> impl Iterator<Item = u8> {
+pub(crate) fn pattern(seed: u8) -> impl Iterator<Item = u8> {
     (0_u32..).map(move |at| (at % 251).to_le_bytes()[0] ^ seed)
 }
 
@@ -110,22 +127,22 @@ fn is_pattern(bytes: &[u8], seed: u8) -> bool {
 }
 
 /// What a side is made of, before there is a queue pair.
-struct Parts {
-    context: Context,
+pub(crate) struct Parts {
+    pub(crate) context: Context,
     pd: Pd,
     cq: Cq,
     srq: Option<Srq>,
 }
 
 impl Parts {
-    fn new(rxe: &Rxe, manner: Manner) -> Self {
+    pub(crate) fn new(rxe: &Rxe, manner: Manner) -> Self {
         let context = open(rxe);
         let pd = context.alloc_pd().unwrap();
         let cq = match manner.has_events {
             true => context.create_cq_with_events(64),
             false => context.create_cq(64),
         };
-        let srq = manner.has_srq.then(|| pd.create_srq(8, 4).unwrap());
+        let srq = manner.has_srq.then(|| pd.create_srq(8, 8).unwrap());
         Parts {
             cq: cq.unwrap(),
             context,
@@ -135,10 +152,10 @@ impl Parts {
     }
 
     fn cap() -> QpCap {
-        QpCap::new(8, 8).pieces(4, 4).inline(64)
+        QpCap::new(8, 8).pieces(8, 8).inline(64)
     }
 
-    fn finish<T: QpType>(self, qp: Qp<T, Rts>) -> Side<T> {
+    pub(crate) fn finish<T: QpType>(self, qp: Qp<T, Rts>) -> Side<T> {
         let Parts { pd, cq, srq, .. } = self;
         Side {
             memory: pd.register_local(32, SIZE).unwrap(),
@@ -153,7 +170,7 @@ impl Parts {
 }
 
 /// Two connected sides.
-fn sides<T: Connected>(
+pub(crate) fn sides<T: Connected>(
     rxe: &Rxe,
     manner: Manner,
     create: impl Fn(&Parts) -> Qp<T, Reset>,
@@ -177,7 +194,7 @@ fn joined<T: Connected>(
     (first.finish(a), second.finish(b))
 }
 
-fn reliable(parts: &Parts) -> Qp<Rc, Reset> {
+pub(crate) fn reliable(parts: &Parts) -> Qp<Rc, Reset> {
     let Parts { pd, cq, srq, .. } = parts;
     match srq {
         Some(srq) => pd.create_rc_with_srq(cq, cq, srq, Parts::cap()),
@@ -186,7 +203,7 @@ fn reliable(parts: &Parts) -> Qp<Rc, Reset> {
     .unwrap()
 }
 
-fn unreliable(parts: &Parts) -> Qp<Uc, Reset> {
+pub(crate) fn unreliable(parts: &Parts) -> Qp<Uc, Reset> {
     let Parts { pd, cq, srq, .. } = parts;
     match srq {
         Some(srq) => pd.create_uc_with_srq(cq, cq, srq, Parts::cap()),
@@ -195,29 +212,32 @@ fn unreliable(parts: &Parts) -> Qp<Uc, Reset> {
     .unwrap()
 }
 
-/// Posts a request that `make` makes, as `manner` says, and waits until it is over.
-fn post<'a, T: QpType>(side: &mut Side<T>, manner: Manner, wr: Wr<'a, T>, other: Wr<'a, T>) {
-    // Only in a batch, or when the first asks for no completion, is there another one behind it.
-    let wr = if manner.is_signalled {
-        wr
-    } else {
-        wr.unsignalled()
-    };
-    if manner.is_batch {
-        let mut batch = side.qp.batch();
-        batch.push(wr, 1).unwrap();
-        batch.push(other, 2).unwrap();
-        batch.post().unwrap();
-    } else {
-        side.qp.post(wr, 1).unwrap();
-        side.qp.post(other, 2).unwrap();
-    }
-}
-
-fn well<D: Debug>(done: &[Done], cell: D) {
+pub(crate) fn well<D: Debug>(done: &[Done], cell: D) {
     for done in done {
         assert_eq!(done.status, WcStatus::Success, "{cell:?}: {done:?}");
     }
+}
+
+/// All manners there are.
+pub(crate) fn every_manner() -> Vec<Manner> {
+    let mut all = Vec::new();
+    for local in [
+        LocalSide::One,
+        LocalSide::Several,
+        LocalSide::Inline,
+        LocalSide::Exposed,
+    ] {
+        for bits in 0..16_u8 {
+            all.push(Manner {
+                local,
+                is_signalled: bits & 1 == 0,
+                is_batch: bits & 2 != 0,
+                has_srq: bits & 4 != 0,
+                has_events: bits & 8 != 0,
+            });
+        }
+    }
+    all
 }
 
 /// All manners that a type of queue pair has on this side, in a table.
@@ -240,26 +260,4 @@ fn manners() -> Vec<Manner> {
         }
     }
     all
-}
-
-/// How long the messages are that a manner sends.
-fn lens(manner: Manner) -> &'static [usize] {
-    match manner.local {
-        LocalSide::Inline => &[0, 1, 64],
-        LocalSide::One | LocalSide::Several | LocalSide::Exposed => &[0, 1, 1024, 5000],
-    }
-}
-
-/// The same bytes as one filled buffer, in three.
-fn cut<T: QpType>(side: &Side<T>, len: usize, seed: u8) -> BufList {
-    let whole: Vec<u8> = pattern(seed).take(len).collect();
-    let (first, rest) = whole.split_at(len / 3);
-    let (second, third) = rest.split_at(rest.len() / 2);
-    let piece = |bytes: &[u8]| {
-        let mut buf = side.memory.take().unwrap();
-        buf.set_len(bytes.len());
-        buf.copy_from_slice(bytes);
-        buf
-    };
-    [first, second, third].into_iter().map(piece).collect()
 }
