@@ -4,7 +4,6 @@ mod atomics;
 mod datagrams;
 mod extended;
 mod lifecycle;
-mod rights;
 mod windows;
 
 use std::fmt::Debug;
@@ -13,8 +12,8 @@ use std::sync::atomic::Ordering;
 use lab_tests::{Rxe, gate};
 use netprims_rdma::{
     Arm, Buf, Bufs, Connected, Context, Cq, Datagram, Done, ExposedMr, Init, InitAttr, Mr, Path,
-    Pd, Psn, Qkey, Qp, QpCap, QpType, Queue, Rc, RemoteAccess, RemoteKey, RemoteSlice, Reset, Rts,
-    Srq, Uc, Ud, WcOpcode, WcStatus, Window, Wr,
+    Pd, Psn, Qkey, Qp, QpCap, QpType, Queue, Rc, RemoteAccess, RemoteKey, RemoteSlice, Reset, Rts, Srq, Uc,
+    Ud, WcOpcode, WcStatus, Window, Wr,
 };
 use rstest::rstest;
 

@@ -1,6 +1,12 @@
 //! What a peer may not do.
 
-use super::*;
+use lab_tests::gate;
+use netprims_rdma::{InitAttr, RemoteAccess, RemoteKey, RemoteSlice, WcStatus, Wr};
+use rstest::rstest;
+
+use crate::PORT;
+use crate::pair::{connect, index};
+use crate::work::{Manner, Parts, SIZE, reliable, sides, well};
 
 /// A request for memory that is not there, and what it ends with.
 #[rstest]
@@ -13,7 +19,7 @@ fn memory_that_is_not_the_peers_to_give_is_refused_by_its_device(
 ) {
     gate(|lab| {
         let rxe = lab.rxe();
-        let (mut a, b) = sides(&rxe, manners()[1], reliable);
+        let (mut a, b) = sides(&rxe, Manner::PLAIN, reliable);
         let there = wrong(b.exposed.remote());
         let buf = a.filled(8, 1);
         let wr = if reads {
@@ -33,7 +39,7 @@ fn memory_that_is_not_the_peers_to_give_is_refused_by_its_device(
 fn a_key_ends_with_its_memory() {
     gate(|lab| {
         let rxe = lab.rxe();
-        let (mut a, b) = sides(&rxe, manners()[1], reliable);
+        let (mut a, b) = sides(&rxe, Manner::PLAIN, reliable);
         let memory = b.qp.pd().register_exposed(64, RemoteAccess::ALL).unwrap();
         let there = memory.remote();
         a.qp.post(Wr::write(a.filled(64, 1), there), 1).unwrap();
@@ -51,7 +57,7 @@ fn a_key_ends_with_its_memory() {
 fn rights_that_were_not_given_are_refused(#[case] memory: RemoteAccess, #[case] qp: RemoteAccess) {
     gate(|lab| {
         let rxe = lab.rxe();
-        let parts = [(); 2].map(|()| Parts::new(&rxe, manners()[1]));
+        let parts = [(); 2].map(|()| Parts::new(&rxe, Manner::PLAIN));
         let attr = InitAttr::new(PORT).access(qp);
         let qps = [0, 1].map(|n| reliable(&parts[n]).init_with(&attr).unwrap());
         let [first, second] = parts;
