@@ -1,4 +1,4 @@
-use crate::{Igb, Netdevsim, Rxe, VirtioPair};
+use crate::{Igb, Netdevsim, Rxe, RxePair, VirtioPair};
 use lab::{Census, FULL_ENV, GateReport, REPORT_ENV};
 use std::cell::RefCell;
 use std::env;
@@ -102,6 +102,11 @@ impl Lab {
     /// A fresh rxe device.
     pub fn rxe(&self) -> Rxe {
         Rxe::add()
+    }
+
+    /// Two fresh rxe devices that reach each other over the wire.
+    pub fn rxe_pair(&self) -> RxePair {
+        RxePair::add()
     }
 
     /// A fresh netdevsim device with this many ports.

@@ -15,10 +15,12 @@ mod gate;
 mod igb;
 mod netdevsim;
 mod rxe;
+mod rxe_pair;
 mod virtio_pair;
 
 pub use gate::{Lab, gate};
 pub use igb::{Igb, IgbPf};
 pub use netdevsim::Netdevsim;
 pub use rxe::Rxe;
+pub use rxe_pair::RxePair;
 pub use virtio_pair::{VirtioNic, VirtioPair};

@@ -4,6 +4,7 @@
 mod hostile;
 mod killed;
 mod locked_memory;
+mod loss;
 mod netdev;
 mod not_ready;
 mod outstanding;
