@@ -10,7 +10,7 @@ mod table;
 use lab_tests::{Lab, gate};
 use netprims_rdma::Datagram;
 
-use super::work::{Manner, Side, datagrams, every_manner, reliable, sides, unreliable};
+use super::work::{LocalSide, Manner, Side, datagrams, every_manner, reliable, sides, unreliable};
 use cell::{Cell, Fate, Kind, Len, Opcode};
 use held::Held;
 use requests::Requests;
@@ -29,27 +29,35 @@ impl Volume {
     fn of(lab: &Lab) -> Self {
         Volume {
             long: lab.volume(1 << 18, 1 << 23),
-            step: lab.volume(4, 1),
+            step: lab.volume(8, 1),
         }
     }
 }
 
-/// With which lengths, shared queue and events there is a pair of each kind. The longest messages take their time.
-const PAIRS: [(&[Len], bool, bool); 6] = [
-    (Len::SHORT, false, false),
-    (Len::SHORT, false, true),
-    (Len::SHORT, true, false),
-    (Len::SHORT, true, true),
-    (Len::LONG, false, false),
-    (Len::LONG, true, true),
-];
+/// With which lengths, and with which receive and completion queues, there is a pair of each kind. The longest messages take
+/// their time.
+fn pairs() -> Vec<(&'static [Len], Manner)> {
+    let of_pairs = |manner: &Manner| manner.is_plain() && manner.local == LocalSide::One;
+    let all = every_manner().into_iter().filter(of_pairs);
+    let sampled = |manner: &Manner| manner.has_srq == manner.has_events;
+    let long = all
+        .clone()
+        .filter(sampled)
+        .map(|manner| (Len::LONG, manner));
+    all.map(|manner| (Len::SHORT, manner)).chain(long).collect()
+}
 
 /// All cells of one kind of queue pair that a pair of one manner has, each with the number of its turn.
 fn cells(kind: Kind, of: Manner, lens: &'static [Len]) -> Vec<(usize, Cell)> {
     let mut all = Vec::new();
     for (m, manner) in every_manner().into_iter().enumerate() {
-        let is_here = (manner.has_srq, manner.has_events) == (of.has_srq, of.has_events);
-        if !is_here || lens == Len::LONG && !manner.is_plain() {
+        let same = Manner {
+            has_srq: of.has_srq,
+            has_events: of.has_events,
+            is_extended: of.is_extended,
+            ..manner
+        };
+        if manner != same || lens == Len::LONG && !manner.is_plain() {
             continue;
         }
         for (o, opcode) in Opcode::ALL.into_iter().enumerate() {
@@ -97,12 +105,7 @@ fn every_request_does_what_it_says_in_every_manner_and_nothing_else() {
         let volume = Volume::of(lab);
         let mut table = Table::default();
         let mut count = 0;
-        for (lens, has_srq, has_events) in PAIRS {
-            let manner = Manner {
-                has_srq,
-                has_events,
-                ..Manner::PLAIN
-            };
+        for (lens, manner) in pairs() {
             for kind in Kind::ALL {
                 let cells = cells(kind, manner, lens);
                 cells.iter().for_each(|(_, cell)| table.add(*cell));

@@ -11,9 +11,9 @@ use std::sync::atomic::Ordering;
 
 use lab_tests::{Rxe, gate};
 use netprims_rdma::{
-    Arm, Buf, Bufs, Connected, Context, Cq, Datagram, Done, ExposedMr, Init, InitAttr, Mr, Path,
-    Pd, Psn, Qkey, Qp, QpCap, QpType, Queue, Rc, RemoteAccess, RemoteKey, RemoteSlice, Reset, Rts, Srq, Uc,
-    Ud, WcOpcode, WcStatus, Window, Wr,
+    Arm, Buf, Bufs, Connected, Context, Cq, CqAttr, Datagram, Done, ExposedMr, Init, InitAttr, Mr,
+    Path, Pd, Psn, Qkey, Qp, QpCap, QpType, Queue, Rc, RemoteAccess, RemoteKey, RemoteSlice, Reset,
+    Rts, Srq, Uc, Ud, WcOpcode, WcStatus, Window, Wr,
 };
 use rstest::rstest;
 
@@ -35,6 +35,7 @@ pub(crate) struct Manner {
     pub(crate) is_batch: bool,
     pub(crate) has_srq: bool,
     pub(crate) has_events: bool,
+    pub(crate) is_extended: bool,
 }
 
 impl Manner {
@@ -45,6 +46,7 @@ impl Manner {
         is_batch: false,
         has_srq: false,
         has_events: false,
+        is_extended: false,
     };
 
     /// Whether a request is alone and asks for a completion.
@@ -137,10 +139,14 @@ impl Parts {
     pub(crate) fn new(rxe: &Rxe, manner: Manner) -> Self {
         let context = open(rxe);
         let pd = context.alloc_pd().unwrap();
-        let cq = match manner.has_events {
-            true => context.create_cq_with_events(64),
-            false => context.create_cq(64),
-        };
+        let mut attr = CqAttr::new(64);
+        if manner.is_extended {
+            attr = attr.extended();
+        }
+        if manner.has_events {
+            attr = attr.events(&context.create_comp_channel().unwrap());
+        }
+        let cq = context.create_cq_with(&attr);
         let srq = manner.has_srq.then(|| pd.create_srq(8, 8).unwrap());
         Parts {
             cq: cq.unwrap(),
@@ -226,13 +232,14 @@ pub(crate) fn every_manner() -> Vec<Manner> {
         LocalSide::Inline,
         LocalSide::Exposed,
     ] {
-        for bits in 0..16_u8 {
+        for bits in 0..32_u8 {
             all.push(Manner {
                 local,
                 is_signalled: bits & 1 == 0,
                 is_batch: bits & 2 != 0,
                 has_srq: bits & 4 != 0,
                 has_events: bits & 8 != 0,
+                is_extended: bits & 16 != 0,
             });
         }
     }
@@ -255,6 +262,7 @@ fn manners() -> Vec<Manner> {
                 is_batch: bits & 2 != 0,
                 has_srq: bits & 4 != 0,
                 has_events: bits % 3 == 1,
+                is_extended: false,
             });
         }
     }
