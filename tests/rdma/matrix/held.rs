@@ -2,6 +2,7 @@
 
 use netprims_rdma::{Buf, BufList, Bufs, ExposedMr, QpType, RemoteAccess, Window};
 
+use super::cell::Cell;
 use crate::work::Side;
 
 /// What memory holds that nobody is to write to.
@@ -130,16 +131,16 @@ impl<T: QpType> Held<T> {
 
     /// Looks at everything that nobody has: all buffers are here, and nothing but what was expected
     /// was written. Then there is guard everywhere again, of the exposed memory in `used` bytes from `at` on.
-    pub(super) fn check(&mut self, at: usize, used: usize) {
+    pub(super) fn check(&mut self, cell: Cell, at: usize, used: usize) {
         assert_eq!((self.whole.len(), self.pieces.len()), (3, PIECES));
         for buf in self.whole.iter().chain(&self.pieces) {
-            assert!(buf[..] == self.guard[..buf.len()], "in a buffer");
+            assert!(buf[..] == self.guard[..buf.len()], "{cell:?}: in a buffer");
         }
         self.exposed.copy_out(0, &mut self.scratch).unwrap();
         if self.scratch != self.image {
             let same = self.scratch.iter().zip(&self.image);
             let first = same.take_while(|(is, wanted)| is == wanted).count();
-            panic!("exposed memory differs at byte {first}, of {used} from {at} on");
+            panic!("{cell:?}: exposed memory differs at byte {first}, of {used} from {at} on");
         }
         self.image[at..at + used].fill(GUARD);
         self.exposed.copy_in(at, &self.guard[..used]).unwrap();

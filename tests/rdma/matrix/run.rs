@@ -109,8 +109,8 @@ pub(super) fn runs<T: Requests>(
         Opcode::CompareSwap | Opcode::FetchAdd => b.expect(at, &work.then),
         _ => {}
     }
-    a.check(at, len);
-    b.check(at, len);
+    a.check(cell, at, len);
+    b.check(cell, at, len);
     assert_eq!(a.side.qp.in_flight(Queue::Send), 0, "{cell:?}");
 }
 
@@ -139,7 +139,7 @@ pub(super) fn refused<T: Requests>(
     };
     assert_eq!(wanted, work.bytes.len(), "{cell:?}");
     a.back(rejected.bufs.unwrap());
-    a.check(work.at, work.bytes.len());
+    a.check(cell, work.at, work.bytes.len());
     assert!(!a.side.qp.has_failed(), "{cell:?}");
 }
 
@@ -280,7 +280,7 @@ fn arrived<T: QpType>(cell: Cell, work: &Work, a: &Held<T>, b: &mut Held<T>, rec
 fn about_a_key<T: Requests>(cell: Cell, a: &mut Held<T>, b: &mut Held<T>) {
     let there = T::bind(a);
     if cell.opcode == Opcode::BindWindow {
-        read_by(there, a, b);
+        read_by(cell, there, a, b);
     }
     let manner = match cell.opcode {
         Opcode::BindWindow => Manner::PLAIN,
@@ -313,12 +313,12 @@ fn about_a_key<T: Requests>(cell: Cell, a: &mut Held<T>, b: &mut Held<T>) {
         well(&received, cell, MARKER, Queue::Recv);
         b.back(received.bufs);
     }
-    a.check(0, 0);
-    b.check(0, 0);
+    a.check(cell, 0, 0);
+    b.check(cell, 0, 0);
 }
 
 /// The peer reads by a key what is there.
-fn read_by<T: Requests>(there: RemoteSlice, a: &mut Held<T>, b: &mut Held<T>) {
+fn read_by<T: Requests>(cell: Cell, there: RemoteSlice, a: &mut Held<T>, b: &mut Held<T>) {
     let bytes: Vec<u8> = pattern(0x11).take(WINDOW).collect();
     a.expose(AT, &bytes);
     let local = Source::Memory(b.showing(WINDOW, None).into());
@@ -334,7 +334,7 @@ fn read_by<T: Requests>(there: RemoteSlice, a: &mut Held<T>, b: &mut Held<T>) {
     let done = b.side.wait(1).remove(0);
     assert_eq!(done.status, WcStatus::Success, "by a window");
     assert!(b.back(done.bufs) == bytes, "by a window");
-    a.check(AT, WINDOW);
+    a.check(cell, AT, WINDOW);
 }
 
 fn well(done: &Done, cell: Cell, token: u64, queue: Queue) {
