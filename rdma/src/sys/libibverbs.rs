@@ -426,3 +426,43 @@ unsafe impl Verbs for Libibverbs {
         check(unsafe { (self.functions.destroy_srq)(srq.as_ptr()) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    /// Whether `op`, so many bytes from the start, would be read of a context that is `marked` as
+    /// extended and says that it has `sz` bytes before its end.
+    fn is_read(marked: bool, sz: usize, op: usize) -> bool {
+        // SAFETY: integers, pointers and options of functions: zero is a valid value.
+        let mut tail: Box<ffi::VerbsContextTail> = Box::new(unsafe { std::mem::zeroed() });
+        tail.sz = sz;
+        if marked {
+            tail.context.abi_compat = ptr::without_provenance_mut(usize::MAX);
+        }
+        let tail = NonNull::from(Box::leak(tail));
+        // SAFETY: a member of what was just made.
+        let context = unsafe { &raw mut (*tail.as_ptr()).context };
+        let context = NonNull::new(context).unwrap();
+        // SAFETY: it is in place, and its fields may be read.
+        let found = unsafe { extended(context, op) };
+        // SAFETY: leaked above.
+        drop(unsafe { Box::from_raw(tail.as_ptr()) });
+        found.is_some_and(|found| ptr::eq(found, tail.as_ptr()))
+    }
+
+    const ALL: usize = size_of::<ffi::VerbsContextTail>();
+
+    #[rstest]
+    #[case::the_oldest_there_is(offset_of!(ffi::VerbsContextTail, get_srq_num_to_close_xrcd))]
+    #[case::create_qp_ex(offset_of!(ffi::VerbsContextTail, create_qp_ex))]
+    #[case::query_device_ex(offset_of!(ffi::VerbsContextTail, query_device_ex))]
+    #[case::the_newest(offset_of!(ffi::VerbsContextTail, query_port))]
+    fn a_member_is_read_only_of_a_context_that_reaches_back_to_it(#[case] op: usize) {
+        assert!(is_read(true, ALL - op, op));
+        assert!(is_read(true, ALL + 64, op), "a newer library");
+        assert!(!is_read(true, ALL - op - 1, op));
+        assert!(!is_read(false, ALL + 64, op), "not an extended one");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod atomics;
 mod datagrams;
+mod ending;
 mod extended;
 mod lifecycle;
 mod windows;
