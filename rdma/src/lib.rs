@@ -109,6 +109,6 @@ pub use qp::{
     Rejected, RemoteAccess, Reset, Returned, Rtr, RtrAttr, Rts, RtsAttr, State, Stopped, Uc, Ud,
     WasReset, Wr,
 };
-pub use srq::Srq;
+pub use srq::{Srq, SrqBatch};
 pub use sys::{Lacking, Leaks, leaks};
 pub use timer::{AckTimeout, RnrTimer};

@@ -7,8 +7,8 @@ use crate::cq::Completion;
 use crate::error::{Error, Result};
 use crate::mr::Bufs;
 use crate::pd::Pd;
-use crate::qp::{Done, Kind, Queue, Rejected, creation_error, post_error};
-use crate::sys::{Health, SharedQueue, SrqHandle, Unclaimed};
+use crate::qp::{BatchRejected, Done, Kind, Queue, Rejected, creation_error, post_error};
+use crate::sys::{Health, SharedQueue, SrqHandle, SrqStaging, Unclaimed, Why};
 
 /// A queue of receives that several queue pairs take theirs from.
 ///
@@ -63,16 +63,19 @@ impl Srq {
     pub fn post_recv(&mut self, bufs: impl Into<Bufs>, token: u64) -> Result<(), Rejected> {
         self.handle
             .post_recv(bufs.into(), token)
-            .map_err(|refused| {
-                let error = match post_error(refused.why, Queue::Recv, 0) {
-                    Error::QpFailed { .. } | Error::QpPoisoned { .. } => Error::SrqFailed,
-                    error => error,
-                };
-                Rejected {
-                    error,
-                    bufs: refused.bufs,
-                }
+            .map_err(|refused| Rejected {
+                error: post_failed(refused.why),
+                bufs: refused.bufs,
             })
+    }
+
+    /// Begins a batch of receives, which are posted together, with one ring of the doorbell.
+    ///
+    /// The first one allocates the room for the longest one.
+    pub fn recv_batch(&mut self) -> SrqBatch<'_> {
+        SrqBatch {
+            staging: self.handle.stage(),
+        }
     }
 
     /// Takes the receive that `completion` stands for; `None` when it was taken before.
@@ -114,6 +117,67 @@ impl Srq {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.handle.health() != Health::Good
+    }
+}
+
+/// Receives of a shared queue that are posted together, in their order, with one ring of the doorbell.
+///
+/// [`post`](Self::post) posts them. Dropping the batch posts nothing, and returns the buffers to
+/// their regions.
+#[derive(Debug)]
+#[must_use = "it posts nothing until `post` is called"]
+pub struct SrqBatch<'q> {
+    staging: SrqStaging<'q>,
+}
+
+impl SrqBatch<'_> {
+    /// Adds a receive into the whole of the buffers, as [`Srq::post_recv`] posts it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Srq::post_recv`], but for what only posting shows.
+    pub fn push(&mut self, bufs: impl Into<Bufs>, token: u64) -> Result<(), Rejected> {
+        self.staging
+            .push(bufs.into(), token)
+            .map_err(|refused| Rejected {
+                error: post_failed(refused.why),
+                bufs: refused.bufs,
+            })
+    }
+
+    /// How many receives it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.staging.len()
+    }
+
+    /// Whether it has no receives.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.staging.len() == 0
+    }
+
+    /// Posts the receives.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchRejected`]: how many were posted, and the buffers of the others, with
+    /// [`Error::Verb`] (the first of those others was refused) or [`Error::PostUncertain`] (all may
+    /// have been queued; nothing more can be posted).
+    #[doc(alias = "ibv_post_srq_recv")]
+    pub fn post(self) -> Result<(), BatchRejected> {
+        self.staging.post().map_err(|refused| BatchRejected {
+            error: post_failed(refused.why),
+            posted: refused.posted,
+            rest: refused.rest,
+        })
+    }
+}
+
+fn post_failed(why: Why) -> Error {
+    match post_error(why, Queue::Recv, 0) {
+        Error::QpFailed { .. } | Error::QpPoisoned { .. } => Error::SrqFailed,
+        error => error,
     }
 }
 

@@ -41,11 +41,13 @@ mod netdev;
 pub(crate) mod oracle;
 mod pd;
 mod qp;
+mod recv_stage;
 mod region;
 mod registered;
 mod room;
 mod shelf;
 mod srq;
+mod srq_batch;
 mod tag;
 mod verbs;
 mod window;
@@ -81,6 +83,7 @@ pub(crate) use qp::{
 pub(crate) use region::{Region, Shape};
 pub(crate) use room::NoRoom;
 pub(crate) use srq::{SharedQueue, SrqHandle};
+pub(crate) use srq_batch::SrqStaging;
 #[cfg(test)]
 pub(crate) use tag::{in_use as tag_in_use, taken as tags_taken};
 pub(crate) use verbs::Verbs;

@@ -17,6 +17,7 @@ use super::pd::PdHandle;
 use super::qp::{
     CreateError, Health, MOST_PIECES, Posted, Refused, Retired, Unclaimed, Why, refused,
 };
+use super::recv_stage::RecvStage;
 use super::room::NoRoom;
 use super::shelf::Shelf;
 use super::tag::TagLease;
@@ -111,10 +112,11 @@ impl Drop for SharedQueue {
 #[derive(Debug)]
 pub(crate) struct SrqHandle {
     shared: Arc<SharedQueue>,
-    post: ffi::PostSrqRecv,
-    tag: Tag,
-    health: Health,
-    flight: ManuallyDrop<Shelf<Posted>>,
+    pub(super) post: ffi::PostSrqRecv,
+    pub(super) tag: Tag,
+    pub(super) health: Health,
+    pub(super) stage: RecvStage,
+    pub(super) flight: ManuallyDrop<Shelf<Posted>>,
     max_pieces: u32,
     pieces: Box<[ffi::Sge]>,
 }
@@ -157,6 +159,7 @@ impl SrqHandle {
             post,
             tag: lease.tag(),
             health: Health::Good,
+            stage: RecvStage::default(),
             flight: ManuallyDrop::new(Shelf::new(depth)),
             max_pieces,
             pieces: vec![ffi::Sge::NOTHING; pieces].into_boxed_slice(),
@@ -184,19 +187,27 @@ impl SrqHandle {
         (self.flight.len(), self.flight.places())
     }
 
-    /// Posts the whole of `bufs` to receive into.
+    /// Why these buffers cannot be posted.
     #[inline]
-    pub(crate) fn post_recv(&mut self, bufs: Bufs, token: u64) -> Result<(), Refused> {
+    pub(super) fn refuses(&self, bufs: &Bufs) -> Option<Why> {
         if self.health != Health::Good {
-            return Err(refused(Why::Unhealthy(self.health), bufs));
+            return Some(Why::Unhealthy(self.health));
         }
         // Keys are per device: with another domain's, the NIC would reach other memory.
         if !bufs.are_of(&self.shared.pd) {
-            return Err(refused(Why::OtherPd, bufs));
+            return Some(Why::OtherPd);
         }
         let (count, max) = (bufs.count(), self.max_pieces);
-        if u32::try_from(count).map_or(true, |count| count > max) {
-            return Err(refused(Why::TooManyBufs { count, max }, bufs));
+        u32::try_from(count)
+            .map_or(true, |count| count > max)
+            .then_some(Why::TooManyBufs { count, max })
+    }
+
+    /// Posts the whole of `bufs` to receive into.
+    #[inline]
+    pub(crate) fn post_recv(&mut self, bufs: Bufs, token: u64) -> Result<(), Refused> {
+        if let Some(why) = self.refuses(&bufs) {
+            return Err(refused(why, bufs));
         }
         let mut one = ffi::Sge::NOTHING;
         let (list, count) = bufs.elements(Buf::whole, &mut one, &mut self.pieces);

@@ -124,6 +124,18 @@ fn failed_receives(rig: &mut Rig) -> Result<(), Vec<u32>> {
     device_writes(rig)
 }
 
+/// The same of a shared queue.
+fn failed_receives_of_a_shared_queue(rig: &mut Rig) -> Result<(), Vec<u32>> {
+    let mut srq = rig.pd.create_srq(4, 1).unwrap();
+    rig.fail_post_after(2, libc::ENOMEM, BadWr::Own);
+    let mut batch = srq.recv_batch();
+    for token in 0..3 {
+        batch.push(rig.buf(), token).unwrap();
+    }
+    drop(batch.post().unwrap_err());
+    device_writes(rig)
+}
+
 /// An atomic write fails without a word about what was queued, and it was. Its completion must not
 /// stand for the read that would be in its place.
 fn failed_extended_post(rig: &mut Rig) -> Result<(), Vec<u32>> {
@@ -154,6 +166,7 @@ type Scenario = fn(&mut Rig) -> Result<(), Vec<u32>>;
 #[case::retire_shared_in_order(out_of_order_of_a_shared_queue as Scenario, Defect::RetireSharedInOrder)]
 #[case::hand_back_what_a_batch_posted(failed_batch as Scenario, Defect::HandBackAcceptedOfABatch)]
 #[case::hand_back_what_a_batch_of_receives_posted(failed_receives as Scenario, Defect::HandBackAcceptedReceives)]
+#[case::hand_back_what_a_shared_batch_posted(failed_receives_of_a_shared_queue as Scenario, Defect::HandBackAcceptedReceives)]
 #[case::forget_a_failed_extended_post(failed_extended_post as Scenario, Defect::ForgetAFailedExtendedPost)]
 fn the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed(
     #[case] scenario: Scenario,

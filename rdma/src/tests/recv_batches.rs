@@ -188,3 +188,105 @@ fn the_second_batch_allocates_nothing() {
     round(&mut rig, &mut qp);
     assert_eq!(allocations(|| round(&mut rig, &mut qp)), 0);
 }
+
+#[test]
+fn a_batch_of_a_shared_queue_is_one_call_and_each_comes_back_by_itself() {
+    let mut rig = Rig::new();
+    let mut srq = rig.pd.create_srq(4, 3).unwrap();
+    let list: BufList = (0..3).map(|_| rig.buf()).collect();
+    let mut batch = srq.recv_batch();
+    batch.push(rig.buf(), 1).unwrap();
+    batch.push(list, 2).unwrap();
+    batch.push(Bufs::None, 3).unwrap();
+    batch.push(rig.buf(), 4).unwrap();
+    let rejected = batch.push(rig.buf(), 5).unwrap_err();
+    assert!(
+        matches!(rejected.error, Error::QueueFull { depth: 4, .. }),
+        "{rejected}"
+    );
+    batch.post().unwrap();
+    assert_eq!((rig.fake.state().recv_doorbells, srq.in_flight()), (1, 4));
+    let posted = rig.fake.posted(Queue::Recv);
+    let shapes: Vec<_> = posted
+        .iter()
+        .map(|one| (one.length, one.pieces.iter().count()))
+        .collect();
+    assert_eq!(shapes, [(100, 1), (300, 3), (0, 0), (100, 1)]);
+    let cq = rig.fake.state().only_cq();
+    for index in [3, 1, 0, 2] {
+        rig.fake.state().finish(
+            crate::sys::fake::Posted {
+                cq,
+                ..posted[index]
+            },
+            0x33,
+        );
+    }
+    let mut told = Vec::new();
+    for mut completion in rig.cq.poll().unwrap() {
+        let done = srq.complete(&mut completion).unwrap().unwrap();
+        told.push((done.token, done.bufs.as_slice().len()));
+    }
+    assert_eq!(told, [(4, 1), (2, 3), (1, 1), (3, 0)]);
+}
+
+#[rstest]
+#[case::the_first(0)]
+#[case::the_last(2)]
+fn of_a_shared_queue_those_from_the_refused_one_on_come_back(#[case] after: usize) {
+    let rig = Rig::new();
+    let mut srq = rig.pd.create_srq(4, 1).unwrap();
+    rig.fail_post_after(after, libc::ENOMEM, BadWr::Own);
+    let mut batch = srq.recv_batch();
+    for token in 0..3 {
+        batch.push(rig.buf(), token).unwrap();
+    }
+    let rejected = batch.post().unwrap_err();
+    assert!(matches!(rejected.error, Error::Verb { .. }), "{rejected}");
+    let back: Vec<_> = rejected.rest.iter().map(|(_, token)| *token).collect();
+    assert_eq!(
+        (rejected.posted, back),
+        (after, (0..3).skip(after).collect())
+    );
+    assert_eq!(
+        (srq.in_flight(), srq.has_failed()),
+        (u32::try_from(after).unwrap(), false)
+    );
+    srq.post_recv(rig.buf(), 9).unwrap();
+}
+
+#[test]
+fn of_a_shared_queue_all_are_in_flight_where_nobody_says_which_was_refused() {
+    let rig = Rig::new();
+    let mut srq = rig.pd.create_srq(4, 1).unwrap();
+    rig.fail_post_after(1, libc::EINVAL, BadWr::Null);
+    let mut batch = srq.recv_batch();
+    for token in 0..3 {
+        batch.push(rig.buf(), token).unwrap();
+    }
+    let rejected = batch.post().unwrap_err();
+    assert!(
+        matches!(rejected.error, Error::PostUncertain { .. }),
+        "{rejected}"
+    );
+    assert_eq!(
+        (rejected.posted, rejected.rest.len(), srq.in_flight()),
+        (3, 0, 3)
+    );
+    let rejected = srq.recv_batch().push(rig.buf(), 4).unwrap_err();
+    assert!(matches!(rejected.error, Error::SrqFailed), "{rejected}");
+}
+
+#[test]
+fn a_forgotten_batch_of_a_shared_queue_posts_nothing() {
+    let rig = Rig::new();
+    let mut srq = rig.pd.create_srq(4, 1).unwrap();
+    let mut batch = srq.recv_batch();
+    batch.push(rig.buf(), 1).unwrap();
+    std::mem::forget(batch);
+    let mut batch = srq.recv_batch();
+    assert!(batch.is_empty());
+    batch.push(rig.buf(), 2).unwrap();
+    drop(batch);
+    assert_eq!((srq.in_flight(), rig.free_slots()), (0, 16));
+}

@@ -6,25 +6,41 @@ use netprims_rdma::{BufList, Returned};
 
 use super::*;
 
-#[test]
-fn a_batch_of_receives_takes_one_message_each() {
+/// None, one or three buffers.
+fn bufs<T: QpType>(side: &Side<T>, token: u64) -> Bufs {
+    match token % 3 {
+        0 => Bufs::None,
+        1 => side.memory.take().unwrap().into(),
+        _ => {
+            let list: BufList = (0..3).map(|_| side.memory.take().unwrap()).collect();
+            list.into()
+        }
+    }
+}
+
+#[rstest]
+#[case::of_its_own(1)]
+#[case::of_a_shared_queue(5)]
+fn a_batch_of_receives_takes_one_message_each(#[case] manner: usize) {
     gate(|lab| {
         let rxe = lab.rxe();
-        let (mut a, mut b) = sides(&rxe, manners()[1], reliable);
+        let (mut a, mut b) = sides(&rxe, manners()[manner], reliable);
         for round in 0..lab.volume(5, 200_u8) {
-            let mut batch = b.qp.recv_batch();
-            for token in 0..8 {
-                let bufs: Bufs = match token % 3 {
-                    0 => Bufs::None,
-                    1 => b.memory.take().unwrap().into(),
-                    _ => (0..3)
-                        .map(|_| b.memory.take().unwrap())
-                        .collect::<BufList>()
-                        .into(),
-                };
-                batch.push(bufs, token).unwrap();
+            let all: Vec<_> = (0..8).map(|token| (bufs(&b, token), token)).collect();
+            match &mut b.srq {
+                Some(srq) => {
+                    let mut batch = srq.recv_batch();
+                    all.into_iter()
+                        .for_each(|(bufs, token)| batch.push(bufs, token).unwrap());
+                    batch.post().unwrap();
+                }
+                None => {
+                    let mut batch = b.qp.recv_batch();
+                    all.into_iter()
+                        .for_each(|(bufs, token)| batch.push(bufs, token).unwrap());
+                    batch.post().unwrap();
+                }
             }
-            batch.post().unwrap();
             for token in 0..8_u8 {
                 let pieces = [0, 1, 3_u8][usize::from(token % 3)];
                 let list: BufList = (0..pieces)

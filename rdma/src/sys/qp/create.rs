@@ -13,6 +13,7 @@ use super::super::flight::{MAX_DEPTH, RecvFlight, SendFlight};
 use super::super::lacking::Lacking;
 use super::super::leaks::{Leak, leaked};
 use super::super::pd::PdHandle;
+use super::super::recv_stage::RecvStage;
 use super::super::room::NoRoom;
 use super::super::srq::SharedQueue;
 use super::super::tag::TagLease;
@@ -20,7 +21,6 @@ use super::super::work_ex::ExtendedOps;
 use super::super::wr_id::Queue;
 use super::batch::Stage;
 use super::extended::Extended;
-use super::recv_batch::RecvStage;
 use super::{Flight, Health, QpHandle, Transport};
 
 /// What a queue pair is to have room for.

@@ -24,6 +24,7 @@ use super::flight::{RecvFlight, SendFlight};
 use super::leaks::{Leak, leaked};
 use super::modify::Modify;
 use super::pd::PdHandle;
+use super::recv_stage::RecvStage;
 use super::srq::SharedQueue;
 use super::tag::TagLease;
 use super::wr_id::{Queue, Tag};
@@ -68,7 +69,7 @@ pub(crate) struct QpHandle {
     /// Empty unless it sends datagrams.
     destinations: Box<[Option<Arc<AhHandle>>]>,
     stage: batch::Stage,
-    recv_stage: recv_batch::RecvStage,
+    recv_stage: RecvStage,
     extended: Option<extended::Extended>,
     flight: ManuallyDrop<Flight>,
     pd: Arc<PdHandle>,

@@ -1,41 +1,16 @@
 //! Several receives with one doorbell.
 
-use std::ffi::c_int;
 use std::mem;
 use std::ptr;
 
-use super::super::buf::Buf;
 use super::super::bufs::Bufs;
 #[cfg(test)]
 use super::super::defect::{Defect, seeded};
 use super::super::errno::Errno;
 use super::super::ffi;
+use super::super::recv_stage;
 use super::super::wr_id::{Queue, WrId};
 use super::{BatchRefused, Posted, QpHandle, Refused, Why, refused};
-
-/// What a queue pair gathers receives in; made by the first batch, with room for the whole queue.
-#[derive(Debug, Default)]
-pub(super) struct RecvStage {
-    /// With how many of `pieces` are its own.
-    entries: Vec<(Posted, usize)>,
-    /// The same requests, for C. Their elements are linked to when the batch is posted.
-    requests: Vec<ffi::RecvWr>,
-    pieces: Vec<ffi::Sge>,
-}
-
-// SAFETY: the pointers in `requests` are looked at only while a batch is posted, which writes them
-// first.
-unsafe impl Send for RecvStage {}
-// SAFETY: through `&self` nothing is done with them.
-unsafe impl Sync for RecvStage {}
-
-impl RecvStage {
-    fn clear(&mut self) {
-        self.entries.clear();
-        self.requests.clear();
-        self.pieces.clear();
-    }
-}
 
 /// Receives that are posted together. Dropping it posts nothing, and returns the buffers to their
 /// regions.
@@ -49,10 +24,7 @@ impl QpHandle {
     pub(crate) fn stage_recvs(&mut self) -> RecvStaging<'_> {
         // What a forgotten batch left behind was never posted.
         self.recv_stage.clear();
-        let depth = usize::try_from(self.flight.recvs.depth()).unwrap_or(0);
-        self.recv_stage.entries.reserve(depth);
-        self.recv_stage.requests.reserve(depth);
-        self.recv_stage.pieces.reserve(depth);
+        self.recv_stage.reserve(self.flight.recvs.depth());
         RecvStaging { qp: self }
     }
 }
@@ -67,13 +39,7 @@ impl RecvStaging<'_> {
         if u32::try_from(stage.entries.len()).map_or(true, |ahead| ahead >= room) {
             return Err(refused(Why::Full { depth }, bufs));
         }
-        let pieces = bufs.as_slice();
-        let count = c_int::try_from(pieces.len()).unwrap_or(0);
-        let request = ffi::RecvWr::new(0, ptr::null_mut(), count);
-        stage.pieces.extend(pieces.iter().map(Buf::whole));
-        stage.requests.push(request);
-        let pieces = pieces.len();
-        stage.entries.push((Posted::new(bufs, token), pieces));
+        stage.push(bufs, token);
         Ok(())
     }
 
@@ -140,11 +106,7 @@ impl Drop for RecvStaging<'_> {
 impl QpHandle {
     /// Posts receives whose buffers are in flight, the last ones there, in this order.
     fn ring_recvs(&mut self, requests: &mut [ffi::RecvWr]) -> Result<(), BatchRefused> {
-        let mut next = ptr::null_mut();
-        for request in requests.iter_mut().rev() {
-            request.next = next;
-            next = ptr::from_mut(request);
-        }
+        let next = recv_stage::link(requests);
         if next.is_null() {
             return Ok(());
         }
