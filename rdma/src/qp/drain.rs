@@ -34,9 +34,9 @@ impl<T: QpType> Qp<T, Stopped> {
     /// `cqs` are its completion queues. Completions of other queue pairs on them are given to `others`,
     /// which hands them on, since they come only once.
     ///
-    /// There may be a rest: some devices (Soft-RoCE of Linux 6.1) never complete a receive that was
-    /// posted after the queue pair had failed by itself and before a completion said so. So choose how
-    /// long to wait for what may not come; 0 takes what is there.
+    /// There may be a rest: nobody promises that a receive completes which was posted after the queue
+    /// pair had failed by itself and before a completion said so. (Soft-RoCE completes it once the queue
+    /// pair is stopped.) So choose how long to wait for what may not come; 0 takes what is there.
     ///
     /// ```no_run
     /// # use std::time::Duration;
