@@ -53,6 +53,11 @@
 //! that is absent, [`Device::list`] returns [`Error::LibraryMissing`], and where no device is,
 //! [`Error::NoDevice`]. A binary that uses the crate starts anywhere.
 //!
+//! # Waiting
+//!
+//! [`Cq::poll`] never waits. A completion queue with a channel is waited for by [`Cq::wait`], by poll(2) or epoll(7) on
+//! the channel's descriptor (arm, poll once more, then wait), or, with the feature `tokio`, by `AsyncCq`.
+//!
 //! # What it promises
 //!
 //! - Safe code cannot make the device read or write memory that is not, at that time, the device's:
@@ -94,6 +99,8 @@ pub use ah::{Ah, Datagram, Path, Qkey};
 pub use clock::DeviceClock;
 pub use context::Context;
 pub use cq::{Arm, CompChannel, Completion, Completions, Cq, CqAttr, CqNumber, WcOpcode, WcStatus};
+#[cfg(feature = "tokio")]
+pub use cq::{AsyncCompChannel, AsyncCq};
 pub use device::{Device, NodeType, Transport};
 pub use error::{Error, Result};
 pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};

@@ -1,5 +1,9 @@
 //! Completion queues.
 
+#[cfg(feature = "tokio")]
+mod async_channel;
+#[cfg(feature = "tokio")]
+mod async_cq;
 mod attr;
 mod channel;
 mod opcode;
@@ -12,6 +16,10 @@ use crate::error::{Error, Result};
 use crate::sys::{CqHandle, Poller};
 
 pub use crate::sys::{Completion, Completions, CqNumber};
+#[cfg(feature = "tokio")]
+pub use async_channel::AsyncCompChannel;
+#[cfg(feature = "tokio")]
+pub use async_cq::AsyncCq;
 pub use attr::CqAttr;
 pub use channel::{Arm, CompChannel};
 pub use opcode::WcOpcode;

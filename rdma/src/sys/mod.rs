@@ -42,6 +42,8 @@ pub(crate) mod oracle;
 mod pd;
 mod qp;
 mod recv_stage;
+#[cfg(feature = "tokio")]
+mod readiness;
 mod region;
 mod registered;
 mod room;
@@ -80,6 +82,8 @@ pub(crate) use qp::{
     BatchRefused, Caps, CreateError, Health, QpHandle, QpSnapshot, RecvStaging, Refused,
     ResetError, Retired, Staging, Transport, Unclaimed, Why,
 };
+#[cfg(feature = "tokio")]
+pub(crate) use readiness::Readiness;
 pub(crate) use region::{Region, Shape};
 pub(crate) use room::NoRoom;
 pub(crate) use srq::{SharedQueue, SrqHandle};

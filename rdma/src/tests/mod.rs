@@ -1,6 +1,8 @@
 //! The whole crate against a device that misbehaves.
 
 mod allocations;
+#[cfg(feature = "tokio")]
+mod async_cq;
 mod batches;
 mod completions;
 mod drains;

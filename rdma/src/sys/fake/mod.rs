@@ -84,6 +84,12 @@ impl Fake {
         state.finish(oldest.expect("something posted"), fill);
     }
 
+    /// How many events nobody has fetched.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn unfetched_events(&self) -> usize {
+        self.state().events.len()
+    }
+
     /// Writes to a buffer as a device does that believes it has it.
     pub(crate) fn write(&self, posted: Posted, fill: u8) {
         self.state().dma(posted, fill);
