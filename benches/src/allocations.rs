@@ -8,6 +8,7 @@ use netprims::ring::{Event, Ring, Rung, RxBuf, RxPlan, TxBuf, Wait, ZcPolicy, Ze
 
 use crate::row::{Measure, Row};
 use crate::sys::counting_allocator::allocations;
+use crate::verbs_allocations;
 
 const OPERATIONS: u32 = 100_000;
 const DEPTH: u32 = 8;
@@ -36,6 +37,8 @@ pub(crate) fn run() -> Result<Vec<Row>> {
             None => println!("  allocations/ring-receive-{name}: not on this kernel"),
         }
     }
+    let verbs = verbs_allocations::run(OPERATIONS)?.into_iter();
+    rows.extend(verbs.map(|(name, allocations)| row(&format!("verbs-{name}"), allocations)));
     Ok(rows)
 }
 

@@ -19,6 +19,8 @@ mod stats;
 mod sys;
 mod syscalls;
 mod tools;
+mod verbs_allocations;
+mod verbs_instructions;
 mod verbs_pingpong;
 mod zero_copy;
 
@@ -65,6 +67,10 @@ enum Bench {
     SpinLatency,
     /// Allocations per operation in steady state
     Allocations,
+    /// Instructions of a request and its completion, on a stand-in for libibverbs: ours against C, sideway and ibverbs
+    VerbsInstructions,
+    /// System calls per iteration of a reliable-connected ping-pong: ours against rdma-core's
+    VerbsSyscalls(verbs_pingpong::Options),
 }
 
 #[global_allocator]
@@ -81,7 +87,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
-    if !matches!(options.bench, Bench::VerbsPingpong(_)) {
+    if !matches!(
+        options.bench,
+        Bench::VerbsPingpong(_) | Bench::VerbsSyscalls(_)
+    ) {
         namespace::enter()?;
     }
     let rows = match &options.bench {
@@ -93,6 +102,8 @@ fn run(options: &Options) -> Result<()> {
         Bench::ZcAutoLoopback => zero_copy::auto_loopback()?,
         Bench::SpinLatency => spin_latency::run()?,
         Bench::Allocations => allocations::run()?,
+        Bench::VerbsInstructions => verbs_instructions::run(&options.tools)?,
+        Bench::VerbsSyscalls(options) => verbs_pingpong::syscalls(options)?,
     };
     for row in &rows {
         println!("{row}");

@@ -1,4 +1,4 @@
-//! Where the programs are that the ring is measured against and with.
+//! Where the programs are that are measured against, and with.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,9 @@ pub(crate) struct Tools {
     /// valgrind's tool callgrind (usr/libexec/valgrind/callgrind-… of its package)
     #[arg(long, global = true, value_name = "PATH")]
     callgrind: Option<PathBuf>,
+    /// The folder with the peers that post and poll
+    #[arg(long, global = true, value_name = "FOLDER")]
+    verbs_peers: Option<PathBuf>,
 }
 
 impl Tools {
@@ -30,6 +33,21 @@ impl Tools {
             .as_ref()
             .context("--peers says where the echo servers are")?;
         Ok(folder.join(format!("echo_{peer}")))
+    }
+
+    /// Our program that posts and polls: it is built with this one.
+    pub(crate) fn our_verbs() -> Result<PathBuf> {
+        let this = env::current_exe().context("cannot tell where this program is")?;
+        Ok(this.with_file_name("verbs_ours"))
+    }
+
+    /// The program of a peer that posts and polls.
+    pub(crate) fn verbs(&self, peer: &str) -> Result<PathBuf> {
+        let folder = self
+            .verbs_peers
+            .as_ref()
+            .context("--verbs-peers says where the programs are that post and poll")?;
+        Ok(folder.join(format!("verbs_{peer}")))
     }
 
     /// The program that counts instructions.

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: ratios against named peers, both sides in one run.
 
 mod peers;
+mod verbs_peers;
 
 use crate::lab::{HAND_OVER, Lab, target_folder};
 use crate::run;
@@ -13,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use verbs_peers::VerbsPeers;
 
 const KERNEL: &str = "6.12";
 const DEADLINE: Duration = Duration::from_secs(1200);
@@ -21,6 +23,13 @@ const DEADLINE: Duration = Duration::from_secs(1200);
 struct Benchmark {
     name: &'static str,
     place: Place,
+}
+
+impl Benchmark {
+    /// Whether it posts to the stand-in for libibverbs.
+    fn needs_verbs_peers(&self) -> bool {
+        ["allocations", "verbs-instructions"].contains(&self.name)
+    }
 }
 
 /// Where a benchmark runs.
@@ -44,7 +53,9 @@ const BENCHMARKS: &[Benchmark] = &[
     benchmark("zc-auto-loopback", Place::Here),
     benchmark("spin-latency", Place::Here),
     benchmark("allocations", Place::Here),
+    benchmark("verbs-instructions", Place::Here),
     benchmark("verbs-pingpong", Place::Lab),
+    benchmark("verbs-syscalls", Place::Lab),
 ];
 
 /// Runs the named benchmarks, or all.
@@ -67,6 +78,10 @@ pub(crate) fn run(checkout: &Path, names: &[String], json: Option<&Path>) -> Res
         true => Some(Peers::provide(checkout)?),
         false => None,
     };
+    let verbs_peers = match wanted.iter().any(|benchmark| benchmark.needs_verbs_peers()) {
+        true => Some(VerbsPeers::provide(checkout)?),
+        false => None,
+    };
     ui::step("build our side", || {
         let mut cargo = run::cargo(checkout);
         cargo.args(["build", "--quiet", "--release", "--package", "benches"]);
@@ -79,7 +94,7 @@ pub(crate) fn run(checkout: &Path, names: &[String], json: Option<&Path>) -> Res
     let mut rows: Vec<Value> = Vec::new();
     for Benchmark { name, .. } in wanted.iter().filter(|one| one.place == Place::Here) {
         let peers = peers.as_ref().context("the peers were not built")?;
-        rows.extend(here(&programs, peers, name)?);
+        rows.extend(here(&programs, peers, verbs_peers.as_ref(), name)?);
     }
     for Benchmark { name, .. } in wanted.iter().filter(|one| one.place == Place::Lab) {
         let lab = lab.as_ref().context("the lab was not set up")?;
@@ -94,13 +109,23 @@ pub(crate) fn run(checkout: &Path, names: &[String], json: Option<&Path>) -> Res
 }
 
 /// Runs one on this machine.
-fn here(programs: &Path, peers: &Peers, name: &str) -> Result<Vec<Value>> {
+fn here(
+    programs: &Path,
+    peers: &Peers,
+    verbs_peers: Option<&VerbsPeers>,
+    name: &str,
+) -> Result<Vec<Value>> {
     let folder = tempfile::tempdir().context("cannot create a folder for the rows")?;
     let file = folder.path().join("rows.json");
     let mut command = Command::new(programs.join("benches"));
     command.arg(name).arg("--json").arg(&file);
     command.arg("--peers").arg(&peers.servers);
     command.arg("--callgrind").arg(&peers.callgrind);
+    if let Some(verbs) = verbs_peers {
+        command.arg("--verbs-peers").arg(&verbs.programs);
+        // Instead of the machine's libibverbs, if it has one.
+        command.env("LD_LIBRARY_PATH", &verbs.provider);
+    }
     run::shown(&mut command)?;
     parse(&fs::read(&file).context("a benchmark left no rows")?)
 }
