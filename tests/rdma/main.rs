@@ -4,6 +4,7 @@
 
 mod cli;
 mod faults;
+mod in_tokio;
 mod interop;
 mod matrix;
 mod pair;
