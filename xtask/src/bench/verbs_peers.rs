@@ -140,9 +140,13 @@ impl VerbsPeers {
             flags.push(folder);
             flags.push(" ");
         }
-        let clang = packages.join("usr/lib/llvm-14/lib/clang/14.0.6/include");
-        let mut isystem = OsString::from("-isystem ");
-        isystem.push(clang);
+        // ibverbs looks for headers of its own where they are not built, and finds these.
+        let mut isystem = OsString::new();
+        for folder in ["usr/lib/llvm-14/lib/clang/14.0.6/include", "usr/include"] {
+            isystem.push("-isystem ");
+            isystem.push(packages.join(folder));
+            isystem.push(" ");
+        }
         cargo
             .env("PATH", joined(&[packages.join("usr/bin")], "PATH"))
             .env("LD_LIBRARY_PATH", joined(&libraries, "LD_LIBRARY_PATH"))
