@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::channel::{ChannelHandle, CqNumber};
 use super::context::ContextHandle;
-use super::cq_ex::{self, CqFields, CreateCqError, ExtendedBatch, ExtendedPoll, Stamp};
+use super::cq_ex::{self, CqFields, CreateCqError, ExtendedBatch, ExtendedPoll};
 use super::errno::{Errno, check};
 use super::ffi;
 use super::leaks::{Leak, leaked};
@@ -279,13 +279,9 @@ impl Poller {
     /// What was fetched and not taken.
     #[inline(always)]
     fn rest(&mut self) -> Completions<'_> {
-        let stamps = match &self.extended {
-            None => &[][..],
-            Some(extended) => &extended.stamps[..],
-        };
         Completions {
             batch: &self.batch,
-            stamps,
+            extended: self.extended.as_deref(),
             fetched: self.fetched,
             taken: &mut self.taken,
         }
@@ -395,8 +391,7 @@ impl Poller {
 pub struct Completions<'cq> {
     /// `taken..fetched` of these.
     batch: &'cq [ffi::Wc; BATCH],
-    /// As many, or none.
-    stamps: &'cq [Stamp],
+    extended: Option<&'cq ExtendedBatch<BATCH>>,
     fetched: usize,
     taken: &'cq mut usize,
 }
@@ -409,10 +404,16 @@ impl<'cq> Iterator for Completions<'cq> {
         if *self.taken >= self.fetched {
             return None;
         }
-        let wc = self.batch.get(*self.taken)?;
-        let stamp = self.stamps.get(*self.taken);
+        let index = *self.taken;
+        let wc = self.batch.get(index)?;
         *self.taken += 1;
-        Some(Completion::new(wc, stamp))
+        Some(Completion {
+            wc,
+            used: false,
+            extended: self.extended,
+            index,
+            batch: PhantomData,
+        })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -431,21 +432,13 @@ impl ExactSizeIterator for Completions<'_> {}
 pub struct Completion<'cq> {
     wc: &'cq ffi::Wc,
     used: bool,
-    stamp: Option<&'cq Stamp>,
+    /// Where its times are, if it has any: looked up by who asks.
+    extended: Option<&'cq ExtendedBatch<BATCH>>,
+    index: usize,
     batch: PhantomData<&'cq mut ()>,
 }
 
 impl<'cq> Completion<'cq> {
-    #[inline]
-    fn new(wc: &'cq ffi::Wc, stamp: Option<&'cq Stamp>) -> Self {
-        Completion {
-            wc,
-            stamp,
-            used: false,
-            batch: PhantomData,
-        }
-    }
-
     #[inline]
     pub(super) fn id(&self) -> Option<WrId> {
         WrId::decode(self.wc.wr_id)
@@ -487,8 +480,10 @@ impl<'cq> Completion<'cq> {
 
     /// When it was over: in ticks of the device's clock, and in nanoseconds since 1970.
     pub(crate) fn stamps(&self) -> (Option<u64>, Option<u64>) {
-        self.stamp
-            .map_or((None, None), |stamp| (stamp.ticks, stamp.wallclock))
+        let stamp = self
+            .extended
+            .and_then(|extended| extended.stamps.get(self.index));
+        stamp.map_or((None, None), |stamp| (stamp.ticks, stamp.wallclock))
     }
 
     /// `enum ibv_wc_opcode`, as the driver wrote it.

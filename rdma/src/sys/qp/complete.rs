@@ -90,7 +90,12 @@ impl QpHandle {
             // Not reached: what is in flight is in its slot.
             return Err(self.poison());
         };
-        let Posted { bufs, token, .. } = item;
+        let Posted {
+            bufs,
+            token,
+            _region: region,
+        } = item;
+        drop(region);
         if own {
             completion.use_up();
         }
