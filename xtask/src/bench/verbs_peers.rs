@@ -36,7 +36,7 @@ const PACKAGES: &[&str] = &[
     "libnl-route-3-200",
     "libnl-route-3-dev",
 ];
-const WITHOUT: &[&str] = &["./usr/share/doc", "./usr/share/man"];
+const WITHOUT: &[&str] = &["./usr/share/doc", "./usr/share/man", "*.a"];
 const MIB: u64 = 400;
 
 /// The crates to compare with; each may fail to build on a machine.
@@ -133,7 +133,7 @@ impl VerbsPeers {
             env::join_paths(all).unwrap_or_default()
         };
         let [library, other] = &libraries;
-        let link = [library, other, &self.provider].map(PathBuf::clone);
+        let link = [&self.provider, library, other].map(PathBuf::clone);
         let mut flags = OsString::new();
         for folder in &link {
             flags.push("-L");
