@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::device::verb_error;
 use crate::error::Result;
 use crate::gid::{Gid, GidIndex};
+use crate::group::Group;
 use crate::pd::Pd;
 use crate::port::{Lid, PortNum};
 use crate::qp::Qpn;
@@ -49,6 +50,12 @@ impl Path {
     pub const fn to_gid(mut self, gid: Gid, own: GidIndex) -> Self {
         self.gid = Some((gid, own));
         self
+    }
+
+    /// To a group, with line `own` of the own table as the source.
+    #[must_use]
+    pub const fn to_group(self, group: Group, own: GidIndex) -> Self {
+        self.to_lid(group.lid()).to_gid(group.gid(), own)
     }
 
     /// How many routers a packet may pass. Default: 64.
@@ -166,5 +173,12 @@ impl Datagram {
     #[must_use]
     pub const fn new(ah: Ah, qpn: Qpn, qkey: Qkey) -> Self {
         Datagram { ah, qpn, qkey }
+    }
+
+    /// To all queue pairs with `qkey` of the group that `ah` leads to
+    /// ([`Path::to_group`]).
+    #[must_use]
+    pub const fn to_group(ah: Ah, qkey: Qkey) -> Self {
+        Datagram::new(ah, Qpn::MULTICAST, qkey)
     }
 }

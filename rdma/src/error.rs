@@ -258,6 +258,14 @@ pub enum Error {
         /// The queue pair.
         qpn: u32,
     },
+    /// The queue pair is not attached to the group.
+    #[error("QP {qpn} is not attached to group {group}")]
+    NotAttached {
+        /// The queue pair.
+        qpn: u32,
+        /// The group.
+        group: crate::Group,
+    },
     /// A completion was offered to a shared receive queue that did not post its work.
     #[error("the completion is not of this shared receive queue")]
     OtherSrq,

@@ -79,6 +79,7 @@ mod cq;
 mod device;
 mod error;
 mod gid;
+mod group;
 mod limits;
 mod mr;
 mod pd;
@@ -104,6 +105,7 @@ pub use cq::{AsyncCompChannel, AsyncCq};
 pub use device::{Device, NodeType, Transport};
 pub use error::{Error, Result};
 pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
+pub use group::Group;
 pub use limits::DeviceLimits;
 pub use mr::{
     Buf, BufList, Bufs, Exposed, ExposedMr, Local, Mr, RemoteKey, RemoteSlice, RemoteWord, Window,

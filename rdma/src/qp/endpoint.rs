@@ -56,6 +56,9 @@ const MAX_24_BITS: u32 = (1 << 24) - 1;
 pub struct Qpn(u32);
 
 impl Qpn {
+    /// Not one queue pair, but all that are attached to the group that a datagram is sent to.
+    pub const MULTICAST: Qpn = Qpn(MAX_24_BITS);
+
     /// # Errors
     ///
     /// [`Error::OutOfRange`] above 24 bits.

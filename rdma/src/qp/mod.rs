@@ -7,6 +7,7 @@ mod done;
 mod drain;
 mod endpoint;
 mod extended;
+mod groups;
 mod info;
 mod init;
 mod qp_type;

@@ -92,6 +92,8 @@ functions! {
     qp_to_qp_ex = ibv_qp_to_qp_ex @ "IBVERBS_1.6": fn(*mut ffi::Qp) -> *mut ffi::QpEx;
     create_ah = ibv_create_ah @ "IBVERBS_1.1": fn(*mut ffi::Pd, *mut ffi::AhAttr) -> *mut ffi::Ah;
     destroy_ah = ibv_destroy_ah @ "IBVERBS_1.1": fn(*mut ffi::Ah) -> c_int;
+    attach_mcast = ibv_attach_mcast @ "IBVERBS_1.1": fn(*mut ffi::Qp, *const ffi::Gid, u16) -> c_int;
+    detach_mcast = ibv_detach_mcast @ "IBVERBS_1.1": fn(*mut ffi::Qp, *const ffi::Gid, u16) -> c_int;
     create_srq = ibv_create_srq @ "IBVERBS_1.1":
         fn(*mut ffi::Pd, *mut ffi::SrqInitAttr) -> *mut ffi::Srq;
     destroy_srq = ibv_destroy_srq @ "IBVERBS_1.1": fn(*mut ffi::Srq) -> c_int;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Leaks {
-    /// Queue pairs that the device refused to destroy.
+    /// Queue pairs that the device refused to destroy, or to detach from a group.
     pub qps: u64,
     /// Completion queues that the device refused to destroy.
     pub cqs: u64,

@@ -398,6 +398,26 @@ unsafe impl Verbs for Libibverbs {
         check(unsafe { (self.functions.destroy_qp)(qp.as_ptr()) })
     }
 
+    unsafe fn attach_mcast(
+        &self,
+        qp: NonNull<ffi::Qp>,
+        gid: &ffi::Gid,
+        lid: u16,
+    ) -> Result<(), Errno> {
+        // SAFETY: the caller's promise; `gid` is live.
+        check(unsafe { (self.functions.attach_mcast)(qp.as_ptr(), gid, lid) })
+    }
+
+    unsafe fn detach_mcast(
+        &self,
+        qp: NonNull<ffi::Qp>,
+        gid: &ffi::Gid,
+        lid: u16,
+    ) -> Result<(), Errno> {
+        // SAFETY: the caller's promise; `gid` is live.
+        check(unsafe { (self.functions.detach_mcast)(qp.as_ptr(), gid, lid) })
+    }
+
     unsafe fn create_ah(
         &self,
         pd: NonNull<ffi::Pd>,

@@ -79,8 +79,8 @@ pub(crate) use modify::{
 pub(crate) use netdev::netdev_name;
 pub(crate) use pd::PdHandle;
 pub(crate) use qp::{
-    BatchRefused, Caps, CreateError, Health, QpHandle, QpSnapshot, RecvStaging, Refused,
-    ResetError, Retired, Staging, Transport, Unclaimed, Why,
+    AttachError, BatchRefused, Caps, CreateError, GroupNumbers, Health, QpHandle, QpSnapshot,
+    RecvStaging, Refused, ResetError, Retired, Staging, Transport, Unclaimed, Why,
 };
 #[cfg(feature = "tokio")]
 pub(crate) use readiness::Readiness;

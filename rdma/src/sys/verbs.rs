@@ -220,6 +220,26 @@ pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
     /// `qp` exists and no event of it is unacknowledged.
     unsafe fn destroy_qp(&self, qp: NonNull<ffi::Qp>) -> Result<(), Errno>;
 
+    /// Has the queue pair receive what is sent to a group of queue pairs, too.
+    ///
+    /// # Safety
+    /// `qp` exists.
+    unsafe fn attach_mcast(
+        &self,
+        qp: NonNull<ffi::Qp>,
+        gid: &ffi::Gid,
+        lid: u16,
+    ) -> Result<(), Errno>;
+
+    /// # Safety
+    /// `qp` exists.
+    unsafe fn detach_mcast(
+        &self,
+        qp: NonNull<ffi::Qp>,
+        gid: &ffi::Gid,
+        lid: u16,
+    ) -> Result<(), Errno>;
+
     /// # Safety
     /// `pd` is allocated.
     unsafe fn create_ah(

@@ -9,6 +9,7 @@ mod drains;
 mod events;
 mod extended;
 mod extended_cq;
+mod groups;
 mod leaks;
 mod lifetime;
 mod matrix;

@@ -4,6 +4,7 @@ mod atomics;
 mod datagrams;
 mod ending;
 mod extended;
+mod groups;
 mod lifecycle;
 mod windows;
 

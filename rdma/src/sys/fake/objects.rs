@@ -524,6 +524,38 @@ unsafe impl Verbs for Fake {
         Ok(())
     }
 
+    unsafe fn attach_mcast(
+        &self,
+        qp: NonNull<ffi::Qp>,
+        gid: &ffi::Gid,
+        lid: u16,
+    ) -> Result<(), Errno> {
+        self.made("attach_mcast");
+        if let Some(number) = self.state().refuse_attach {
+            return Err(Errno::new(number));
+        }
+        self.state().attached.push((qp.addr().get(), gid.raw, lid));
+        Ok(())
+    }
+
+    unsafe fn detach_mcast(
+        &self,
+        qp: NonNull<ffi::Qp>,
+        gid: &ffi::Gid,
+        lid: u16,
+    ) -> Result<(), Errno> {
+        self.made("detach_mcast");
+        let mut state = self.state();
+        if let Some(number) = state.refuse_detach {
+            return Err(Errno::new(number));
+        }
+        let of = (qp.addr().get(), gid.raw, lid);
+        let found = state.attached.iter().position(|attached| *attached == of);
+        let index = found.ok_or(Errno::new(libc::EINVAL))?;
+        state.attached.remove(index);
+        Ok(())
+    }
+
     unsafe fn create_ah(
         &self,
         pd: NonNull<ffi::Pd>,
@@ -561,6 +593,12 @@ unsafe impl Verbs for Fake {
         self.made("destroy_qp");
         self.ends("a queue pair", qp);
         if self.state().refuse_destroy_qp {
+            return Err(Errno::new(libc::EBUSY));
+        }
+        // As the kernel does (`uverbs_free_qp`).
+        let address = qp.addr().get();
+        let is_attached = |attached: &(usize, [u8; 16], u16)| attached.0 == address;
+        if self.state().attached.iter().any(is_attached) {
             return Err(Errno::new(libc::EBUSY));
         }
         self.gone(qp);

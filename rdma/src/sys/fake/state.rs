@@ -138,6 +138,10 @@ pub(crate) struct State {
     pub(crate) refuse_dealloc_pd: bool,
     pub(crate) refuse_close: bool,
     pub(crate) refuse_modify: Option<i32>,
+    pub(crate) refuse_attach: Option<i32>,
+    pub(crate) refuse_detach: Option<i32>,
+    /// Which queue pairs receive what is sent to which groups: their addresses, GIDs and LIDs.
+    pub(crate) attached: Vec<(usize, [u8; 16], u16)>,
     pub(crate) poll_result: Option<i32>,
     /// How many completions one poll finds at most.
     pub(crate) poll_max: usize,
@@ -195,6 +199,9 @@ impl State {
             refuse_dealloc_pd: false,
             refuse_close: false,
             refuse_modify: None,
+            refuse_attach: None,
+            refuse_detach: None,
+            attached: Vec::new(),
             poll_result: None,
             poll_max: usize::MAX,
             grant: None,

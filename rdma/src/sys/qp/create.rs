@@ -179,6 +179,7 @@ impl QpHandle {
             stage: Stage::default(),
             recv_stage: RecvStage::default(),
             extended,
+            groups: Vec::new(),
             max_message: u32::MAX,
             flight: ManuallyDrop::new(Flight {
                 sends: SendFlight::new(caps.send),

@@ -4,6 +4,7 @@ mod batch;
 mod complete;
 mod create;
 mod extended;
+mod groups;
 mod post;
 mod recv_batch;
 mod reset;
@@ -33,6 +34,7 @@ pub(crate) use batch::{BatchRefused, Staging};
 pub(crate) use complete::{Retired, Unclaimed};
 pub(super) use create::MOST_PIECES;
 pub(crate) use create::{Caps, CreateError};
+pub(crate) use groups::{AttachError, GroupNumbers};
 pub(super) use post::refused;
 pub(crate) use post::{Refused, Why};
 pub(crate) use recv_batch::RecvStaging;
@@ -51,6 +53,7 @@ pub(crate) use reset::ResetError;
 ///   modulo its length, which is a power of two and no less than the send queue is deep.
 /// - `extended` is of `raw`.
 /// - `pieces` has room for the elements of one request.
+/// - `groups` has every group that it is attached to.
 /// - `tag` is no other queue pair's while a completion of this one may be anywhere.
 #[derive(Debug)]
 pub(crate) struct QpHandle {
@@ -71,6 +74,8 @@ pub(crate) struct QpHandle {
     stage: batch::Stage,
     recv_stage: RecvStage,
     extended: Option<extended::Extended>,
+    /// Whose messages it receives, too.
+    groups: Vec<GroupNumbers>,
     flight: ManuallyDrop<Flight>,
     pd: Arc<PdHandle>,
     lease: Arc<TagLease>,
@@ -173,6 +178,7 @@ impl QpHandle {
         let Some(rooms) = self.rooms.take() else {
             return Ok(None);
         };
+        self.leave_groups();
         #[cfg(test)]
         if seeded(Defect::FreeBeforeDestroy) {
             self.flight.forget_all();

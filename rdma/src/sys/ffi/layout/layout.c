@@ -831,5 +831,7 @@ FUNCTION(ibv_destroy_qp, int (*)(struct ibv_qp *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_qp_to_qp_ex, struct ibv_qp_ex * (*)(struct ibv_qp *)); /* IBVERBS_1.6 */
 FUNCTION(ibv_create_ah, struct ibv_ah * (*)(struct ibv_pd *, struct ibv_ah_attr *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_destroy_ah, int (*)(struct ibv_ah *)); /* IBVERBS_1.1 */
+FUNCTION(ibv_attach_mcast, int (*)(struct ibv_qp *, const union ibv_gid *, uint16_t)); /* IBVERBS_1.1 */
+FUNCTION(ibv_detach_mcast, int (*)(struct ibv_qp *, const union ibv_gid *, uint16_t)); /* IBVERBS_1.1 */
 FUNCTION(ibv_create_srq, struct ibv_srq * (*)(struct ibv_pd *, struct ibv_srq_init_attr *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_destroy_srq, int (*)(struct ibv_srq *)); /* IBVERBS_1.1 */
