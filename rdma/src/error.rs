@@ -62,6 +62,33 @@ pub enum Error {
         /// Where it is missing.
         lacking: crate::Lacking,
     },
+    /// Too few huge pages are left.
+    #[error("{wanted} huge pages of {page}: {source}; {}", crate::mr::advice(*page, *wanted, *available))]
+    NoHugePages {
+        /// How many were wanted.
+        wanted: u64,
+        /// Of which size.
+        page: crate::HugePage,
+        /// How many there are; `None`: the kernel or the processor has none of that size.
+        available: Option<u64>,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// Memory that is to be exposed does not begin and end at multiples of eight.
+    #[error(
+        "memory of {len} bytes does not begin and end at addresses that eight divides, as memory that peers \
+         use must"
+    )]
+    NotWords {
+        /// How many bytes it has.
+        len: usize,
+    },
+    /// The memory cannot be given back: somebody still has a part of it.
+    #[error("{holders} buffers, windows, requests or clones of the region still have its memory")]
+    MemoryInUse {
+        /// How many there are.
+        holders: usize,
+    },
     /// The port has no GID that traffic could use.
     #[error("port {port} of {device} has no GID; on RoCE, give its network device an IP address")]
     NoGid {

@@ -71,6 +71,16 @@
 //! - What cannot be released safely is kept and counted: [`leaks`].
 //! - Posting and polling allocate nothing, and take no lock of this crate's; but the first polls
 //!   after a queue pair was destroyed take one, to give its room back.
+//!
+//! # Forking
+//!
+//! A forked child must leave the objects of this crate alone, and best becomes another program at once, as
+//! [`Command`](std::process::Command) has it: they are the parent's, and what a child posts or drops would be so for
+//! the parent, too. The parent goes on undisturbed: memory that the crate maps is not shared with the child,
+//! which sees zeroes there, or nothing where the pages are huge. Memory of the program's own
+//! ([`Registration::local_owned`]) is copied for the child by Linux 5.12 and newer; with older kernels, a program that registers it
+//! must not fork. `ibv_fork_init` (or `IBV_FORK_SAFE=1`) is not needed; where it is in use, the child lacks all registered
+//! pages.
 
 mod ah;
 mod clock;
@@ -108,7 +118,9 @@ pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
 pub use group::Group;
 pub use limits::DeviceLimits;
 pub use mr::{
-    Buf, BufList, Bufs, Exposed, ExposedMr, Local, Mr, RemoteKey, RemoteSlice, RemoteWord, Window,
+    Buf, BufList, Bufs, DmabufMr, Exposed, ExposedMr, HugePage, Local, Mr, NotRegistered,
+    NotReturned, Owned, PagePlan, Pages, RawMemory, Registration, RemoteKey, RemoteSlice,
+    RemoteWord, StableMemory, Window,
 };
 pub use pd::Pd;
 pub use port::{Lid, LinkLayer, Mtu, PortInfo, PortNum, PortState};

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-
 use crate::cq::Cq;
-use crate::device::verb_error;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mr::Mr;
 use crate::qp::{self, Qp, QpCap, Rc, Reset, Uc, Ud};
 use crate::srq::Srq;
-use crate::sys::{Errno, PdHandle, Region, Shape};
+use crate::sys::PdHandle;
 
 /// A protection domain: queue pairs in it can use memory registered in it, and no other.
 ///
@@ -40,15 +37,7 @@ impl Pd {
     ///   what the limit is), or out of memory.
     #[doc(alias = "ibv_reg_mr")]
     pub fn register_local(&self, count: u32, size: u32) -> Result<Mr> {
-        let Some(shape) = Shape::new(count, size) else {
-            return Err(shape_error(count, size));
-        };
-        Region::register(&self.handle, shape)
-            .map(Mr::new)
-            .map_err(|errno| {
-                let object = format!("of {count} × {size} bytes");
-                self.not_registered(object, shape.bytes(), errno)
-            })
+        self.registration().local(count, size)
     }
 
     /// Creates a reliable-connected queue pair. Its sends complete on `send_cq`, its receives on
@@ -140,70 +129,5 @@ impl Pd {
 
     pub(crate) fn handle(&self) -> &Arc<PdHandle> {
         &self.handle
-    }
-
-    pub(crate) fn not_registered(&self, object: String, bytes: usize, errno: Errno) -> Error {
-        let object = format!("{object} on {}", self.handle.context().device());
-        let mut error = verb_error("ibv_reg_mr", object, errno);
-        if let (Error::Verb { hint, .. }, libc::ENOMEM) = (&mut error, errno.number()) {
-            if let Ok((soft, _)) = getrlimit(Resource::RLIMIT_MEMLOCK) {
-                *hint = memlock_hint(bytes, soft);
-            }
-        }
-        error
-    }
-}
-
-/// Which of the numbers is none that memory can have.
-fn shape_error(count: u32, size: u32) -> Error {
-    let (what, value, rule) = if !(1..=Shape::MAX_COUNT).contains(&count) {
-        ("number of buffers", u64::from(count), "1 to 2^24 - 1")
-    } else if !(1..=Shape::MAX_SLOT).contains(&size) {
-        ("buffer size", u64::from(size), "1 to 2^31 - 1")
-    } else {
-        let total = u64::from(count) * u64::from(size);
-        ("memory of", total, "less than the address space")
-    };
-    Error::OutOfRange { what, value, rule }
-}
-
-/// What to do about memory that could not be pinned; nothing where no limit can be the reason.
-fn memlock_hint(wanted: usize, limit: u64) -> String {
-    if limit == RLIM_INFINITY {
-        return String::new();
-    }
-    format!(
-        " ({wanted} bytes to pin, and the memlock limit is {limit}; raise it with `ulimit -l` or \
-         LimitMEMLOCK=, or grant CAP_IPC_LOCK)"
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[test]
-    fn the_memlock_limit_is_named_only_where_there_is_one() {
-        let hint = memlock_hint(1 << 20, 65_536);
-        assert!(
-            hint.contains("1048576 bytes") && hint.contains("limit is 65536;"),
-            "{hint}"
-        );
-        assert_eq!(memlock_hint(1 << 20, RLIM_INFINITY), "");
-    }
-
-    #[rstest]
-    #[case(0, 1, "number of buffers 0")]
-    #[case(1 << 24, 1, "number of buffers 16777216")]
-    #[case(1, 0, "buffer size 0")]
-    #[case(1, 1 << 31, "buffer size 2147483648")]
-    fn memory_of_an_impossible_shape_is_refused(
-        #[case] count: u32,
-        #[case] size: u32,
-        #[case] text: &str,
-    ) {
-        assert!(Shape::new(count, size).is_none());
-        assert!(shape_error(count, size).to_string().starts_with(text));
     }
 }

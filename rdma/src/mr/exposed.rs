@@ -1,15 +1,14 @@
 //! Memory that peers may use.
 
-use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::{RemoteKey, RemoteSlice};
+use super::{HugePage, RemoteKey, RemoteSlice};
 use crate::error::{Error, Result};
 use crate::pd::Pd;
 use crate::qp::RemoteAccess;
-use crate::sys::{ExposedPart, ExposedRegion, Lacking};
+use crate::sys::{ExposedPart, ExposedRegion};
 
 /// Registered memory that peers may read, write or change by atomics, as its rights say, at any
 /// time.
@@ -43,38 +42,21 @@ impl Pd {
     /// - [`Error::Unsupported`]: flushes, which the device has not.
     #[doc(alias = "ibv_reg_mr")]
     pub fn register_exposed(&self, len: usize, access: RemoteAccess) -> Result<ExposedMr> {
-        let bytes = NonZeroUsize::new(len).ok_or(Error::OutOfRange {
-            what: "memory of",
-            value: 0,
-            rule: "1 byte or more",
-        })?;
-        ExposedRegion::register(self.handle(), bytes, access.bits())
-            .map(|region| ExposedMr { region })
-            .map_err(|errno| match self.lacks_flush(access) {
-                Some(error) => error,
-                None => self.not_registered(format!("of {len} bytes"), len, errno),
-            })
-    }
-}
-
-impl Pd {
-    /// Whether it is for want of flushes that memory was not registered.
-    fn lacks_flush(&self, access: RemoteAccess) -> Option<Error> {
-        let asked = |flush| access.contains(flush);
-        let extras = self.handle().context().query_extras().ok()?;
-        let lacks = (asked(RemoteAccess::FLUSH_GLOBAL) && !extras.has_global_flush())
-            || (asked(RemoteAccess::FLUSH_PERSISTENT) && !extras.has_persistent_flush());
-        lacks.then(|| Error::Unsupported {
-            feature: "flushes",
-            device: String::from(self.handle().context().device()),
-            lacking: Lacking::Device,
-        })
+        self.registration().exposed(len, access)
     }
 }
 
 impl ExposedMr {
+    pub(super) fn new(region: Arc<ExposedRegion>) -> Self {
+        ExposedMr { region }
+    }
+
     pub(crate) fn region(&self) -> &Arc<ExposedRegion> {
         &self.region
+    }
+
+    pub(super) fn into_region(self) -> Arc<ExposedRegion> {
+        self.region
     }
 
     /// How many bytes it has.
@@ -89,16 +71,17 @@ impl ExposedMr {
         self.region.len() == 0
     }
 
+    /// Which huge pages it has; `None`: the system's own, or the memory is the program's.
+    #[must_use]
+    pub fn huge_pages(&self) -> Option<HugePage> {
+        self.region.backing()?.pages()?.huge()
+    }
+
     /// What a peer must know to use it all.
     #[doc(alias = "rkey")]
     #[must_use]
     pub fn remote(&self) -> RemoteSlice {
-        let len = u64::try_from(self.len()).unwrap_or(u64::MAX);
-        RemoteSlice::new(
-            self.region.address(),
-            len,
-            RemoteKey::new(self.region.rkey()),
-        )
+        remote(&self.region)
     }
 
     /// The memory as words; the last one may have bytes beyond [`len`](Self::len).
@@ -149,8 +132,13 @@ impl ExposedMr {
     }
 }
 
+pub(super) fn remote(region: &ExposedRegion) -> RemoteSlice {
+    let len = u64::try_from(region.len()).unwrap_or(u64::MAX);
+    RemoteSlice::new(region.address(), len, RemoteKey::new(region.rkey()))
+}
+
 #[cold]
-fn beyond(offset: usize, len: usize) -> Error {
+pub(super) fn beyond(offset: usize, len: usize) -> Error {
     let end = offset.saturating_add(len);
     Error::OutOfRange {
         what: "exposed memory up to byte",

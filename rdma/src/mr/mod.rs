@@ -1,7 +1,12 @@
 //! Registered memory.
 
+mod dmabuf;
 mod exposed;
 mod local;
+mod owned;
+mod pages;
+mod refusal;
+mod registration;
 mod remote;
 mod window;
 
@@ -9,9 +14,14 @@ use std::sync::Arc;
 
 use crate::sys::Region;
 
-pub use crate::sys::{Buf, BufList, Bufs};
+pub use crate::sys::{Buf, BufList, Bufs, Pages, RawMemory, StableMemory};
+pub use dmabuf::DmabufMr;
 pub use exposed::{Exposed, ExposedMr};
 pub use local::Local;
+pub use owned::{NotRegistered, NotReturned, Owned};
+pub(crate) use pages::advice;
+pub use pages::{HugePage, PagePlan};
+pub use registration::Registration;
 pub use remote::{RemoteKey, RemoteSlice, RemoteWord};
 pub use window::Window;
 
@@ -47,6 +57,12 @@ impl Mr {
     #[must_use]
     pub fn buffer_size(&self) -> u32 {
         self.region.slot_size()
+    }
+
+    /// Which huge pages it has; `None`: the system's own, or the memory is the program's.
+    #[must_use]
+    pub fn huge_pages(&self) -> Option<HugePage> {
+        self.region.backing()?.pages()?.huge()
     }
 
     #[cfg(test)]

@@ -61,6 +61,8 @@ pub(crate) enum Defect {
     HandBackAcceptedReceives,
     /// A request of an extended queue pair that failed counts as not queued.
     ForgetAFailedExtendedPost,
+    /// Memory is given back to its owner although the device did not let go of it.
+    GiveBackBeforeDeregistered,
 }
 
 thread_local! {

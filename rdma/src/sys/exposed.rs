@@ -1,11 +1,14 @@
 //! Registered memory that peers may use.
 
 use std::num::NonZeroUsize;
+use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::access::AccessOptions;
+use super::backing::Backing;
 use super::errno::Errno;
 use super::ffi;
 use super::pd::PdHandle;
@@ -21,34 +24,85 @@ const WORD: usize = 8;
 ///
 /// # Invariants
 ///
-/// `registered` is `words` words or more, page-aligned, initialised.
+/// `registered` starts with `words` words, aligned as such, initialised: as many as `len` bytes need, or none, where it
+/// is memory that this process has no view of.
 #[derive(Debug)]
 pub(crate) struct ExposedRegion {
     registered: Registered,
+    /// Where it begins, as a device and its peers call it.
+    address: u64,
     len: usize,
     words: usize,
 }
 
+/// `len` bytes, rounded up to words; `None`: more than can be.
+pub(crate) fn whole_words(len: NonZeroUsize) -> Option<NonZeroUsize> {
+    let bytes = NonZeroUsize::new(len.get().checked_next_multiple_of(WORD)?);
+    bytes.filter(|bytes| isize::try_from(bytes.get()).is_ok())
+}
+
+/// Whether memory is whole words, where words can be.
+pub(crate) fn is_words(backing: &Backing) -> bool {
+    backing.start().addr().get() % WORD == 0 && backing.len() % WORD == 0
+}
+
 impl ExposedRegion {
-    /// Maps and registers `len` bytes, rounded up to words. `remote` is bits of
-    /// `enum ibv_access_flags`.
+    /// Registers the first `len` bytes of memory that [is words](is_words); gives it back if that fails.
+    /// `remote` is bits of `enum ibv_access_flags`.
     pub(crate) fn register(
         pd: &Arc<PdHandle>,
-        len: NonZeroUsize,
+        backing: Backing,
+        len: usize,
         remote: u32,
-    ) -> Result<Arc<Self>, Errno> {
-        let too_long = || Errno::new(libc::ENOMEM);
-        let words = len.get().div_ceil(WORD);
-        let bytes = words.checked_mul(WORD).and_then(NonZeroUsize::new);
-        let bytes = bytes.filter(|bytes| isize::try_from(bytes.get()).is_ok());
-        let remote = i32::try_from(remote).map_err(|_| Errno::new(libc::EINVAL))?;
+        options: AccessOptions,
+    ) -> Result<Arc<Self>, (Errno, Backing)> {
+        let words = backing.len() / WORD;
+        let Some(remote) = i32::try_from(remote)
+            .ok()
+            .filter(|_| is_words(&backing) && len <= backing.len())
+        else {
+            return Err((Errno::new(libc::EINVAL), backing));
+        };
         // Remote writes and atomics need local writes; reads do no harm by it.
-        let access = ffi::ACCESS_LOCAL_WRITE | remote;
+        let access = ffi::ACCESS_LOCAL_WRITE | remote | options.bits();
         Ok(Arc::new(ExposedRegion {
-            registered: Registered::new(pd, bytes.ok_or_else(too_long)?, access)?,
-            len: len.get(),
+            address: backing.start().as_ptr().expose_provenance() as u64,
+            registered: Registered::new(pd, backing, access)?,
+            len,
             words,
         }))
+    }
+
+    /// Registers a part of a buffer of another device.
+    pub(crate) fn elsewhere(
+        pd: &Arc<PdHandle>,
+        buffer: BorrowedFd<'_>,
+        offset: u64,
+        len: NonZeroUsize,
+        remote: u32,
+        options: AccessOptions,
+    ) -> Result<Arc<Self>, Errno> {
+        let remote = i32::try_from(remote).map_err(|_| Errno::new(libc::EINVAL))?;
+        let access = ffi::ACCESS_LOCAL_WRITE | remote | options.bits();
+        Ok(Arc::new(ExposedRegion {
+            registered: Registered::elsewhere(pd, buffer, offset, len, access)?,
+            address: offset,
+            len: len.get(),
+            words: 0,
+        }))
+    }
+
+    /// Deregisters the memory and gives it back; gives the region back while somebody else has it: a
+    /// clone, a window, or a request.
+    pub(crate) fn into_backing(
+        self: Arc<Self>,
+    ) -> Result<Result<Option<Backing>, Errno>, Arc<Self>> {
+        Arc::try_unwrap(self).map(|region| region.registered.into_backing())
+    }
+
+    /// What the memory is.
+    pub(crate) fn backing(&self) -> Option<&Backing> {
+        self.registered.backing()
     }
 
     /// How many bytes it has.
@@ -58,7 +112,7 @@ impl ExposedRegion {
 
     /// Where it begins, as a device and its peers call it.
     pub(crate) fn address(&self) -> u64 {
-        self.start().as_ptr().expose_provenance() as u64
+        self.address
     }
 
     pub(crate) fn rkey(&self) -> u32 {
@@ -78,13 +132,13 @@ impl ExposedRegion {
     }
 
     fn start(&self) -> NonNull<u8> {
-        self.registered.memory().start()
+        self.registered.start()
     }
 
     /// The memory.
     pub(crate) fn words(&self) -> &[AtomicU64] {
         let start = self.start().cast::<AtomicU64>();
-        // SAFETY: `words` words from a page's beginning on are mapped and initialised (invariant) as
+        // SAFETY: `words` words are mapped, aligned and initialised (invariant) as
         // long as `self` is; every bit pattern is a word; nothing in this process uses them but by
         // slices as this one, and a device's accesses are like those of a thread that uses relaxed
         // atomics.
@@ -95,7 +149,7 @@ impl ExposedRegion {
     ///
     /// A word that changes meanwhile is copied as it was before or after, not in between.
     pub(crate) fn copy_out(&self, offset: usize, to: &mut [u8]) -> bool {
-        if !self.has(offset, to.len()) {
+        if !self.shows(offset, to.len()) {
             return false;
         }
         let (mut at, mut rest) = (offset, to);
@@ -116,7 +170,7 @@ impl ExposedRegion {
     ///
     /// Bytes beside them in the same word stay, also those that a peer writes meanwhile.
     pub(crate) fn copy_in(&self, offset: usize, from: &[u8]) -> bool {
-        if !self.has(offset, from.len()) {
+        if !self.shows(offset, from.len()) {
             return false;
         }
         let (mut at, mut rest) = (offset, from);
@@ -147,6 +201,11 @@ impl ExposedRegion {
 
     pub(crate) fn has(&self, offset: usize, len: usize) -> bool {
         offset.checked_add(len).is_some_and(|end| end <= self.len)
+    }
+
+    /// Whether these bytes are there, and this process has a view of them.
+    fn shows(&self, offset: usize, len: usize) -> bool {
+        self.words > 0 && self.has(offset, len)
     }
 
     fn word(&self, index: usize) -> &AtomicU64 {
@@ -213,7 +272,8 @@ mod tests {
 
     fn region(len: usize) -> Arc<ExposedRegion> {
         let pd = Fake::new().context().alloc_pd().unwrap();
-        ExposedRegion::register(pd.handle(), NonZeroUsize::new(len).unwrap(), 0).unwrap()
+        let backing = Backing::of(vec![0_u64; len.div_ceil(WORD)]).unwrap();
+        ExposedRegion::register(pd.handle(), backing, len, 0, AccessOptions::default()).unwrap()
     }
 
     proptest! {

@@ -18,6 +18,7 @@ mod device_cap {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Extras {
     capabilities: u64,
+    paging: u64,
     pub(crate) timestamp_mask: u64,
     pub(crate) core_clock_khz: u64,
 }
@@ -26,6 +27,11 @@ impl Extras {
     /// Whether it can write eight bytes of a peer's at once.
     pub(crate) const fn has_atomic_write(&self) -> bool {
         self.capabilities & device_cap::ATOMIC_WRITE != 0
+    }
+
+    /// Whether memory need not be pinned for it.
+    pub(crate) const fn has_paging_on_demand(&self) -> bool {
+        self.paging & ffi::ODP_SUPPORT != 0
     }
 
     /// Whether it can flush to where all of the peer's machine sees it.
@@ -47,6 +53,7 @@ impl ContextHandle {
         match unsafe { self.verbs().query_device_ex(self.raw(), &mut attr) } {
             Ok(()) => Ok(Extras {
                 capabilities: attr.device_cap_flags_ex,
+                paging: attr.odp_caps.general_caps,
                 timestamp_mask: attr.completion_timestamp_mask,
                 core_clock_khz: attr.hca_core_clock,
             }),

@@ -56,6 +56,56 @@ macro_rules! functions {
     };
 }
 
+/// Declares [`NewerFunctions`], as `functions!` does [`Functions`].
+macro_rules! newer_functions {
+    ($(
+        $field:ident = $symbol:ident @ $version:literal:
+            fn($($argument:ty),* $(,)?) $(-> $result:ty)?;
+    )+) => {
+        /// Functions that not every libibverbs has which the crate can use.
+        #[derive(Clone, Copy, Debug)]
+        pub(super) struct NewerFunctions {
+            $(pub(super) $field: Option<unsafe extern "C" fn($($argument),*) $(-> $result)?>,)+
+        }
+
+        impl NewerFunctions {
+            /// Those of them that `find` finds.
+            ///
+            /// # Safety
+            /// As of [`Functions::find_all`].
+            pub(super) unsafe fn find_all<E>(
+                find: impl Fn(&'static CStr, &'static CStr) -> Result<NonNull<c_void>, E>,
+            ) -> Self {
+                $(
+                    let name = const { c_string(concat!(stringify!($symbol), "\0")) };
+                    let address = find(name, const { c_string(concat!($version, "\0")) });
+                    let $field = address.ok().map(|address| {
+                        // SAFETY: as in `Functions::find_all`.
+                        unsafe {
+                            std::mem::transmute::<
+                                NonNull<c_void>,
+                                unsafe extern "C" fn($($argument),*) $(-> $result)?,
+                            >(address)
+                        }
+                    });
+                )+
+                NewerFunctions { $($field),+ }
+            }
+        }
+
+        /// Name, symbol version and C signature of each.
+        #[cfg(test)]
+        pub(super) fn newer_signatures() -> Vec<(&'static str, &'static str, String)> {
+            use ffi::layout::InC;
+            vec![$((
+                stringify!($symbol),
+                $version,
+                <unsafe extern "C" fn($($argument),*) $(-> $result)? as InC>::name(),
+            )),+]
+        }
+    };
+}
+
 functions! {
     get_device_list = ibv_get_device_list @ "IBVERBS_1.1": fn(*mut c_int) -> *mut *mut ffi::Device;
     free_device_list = ibv_free_device_list @ "IBVERBS_1.1": fn(*mut *mut ffi::Device);
@@ -73,6 +123,8 @@ functions! {
     dealloc_pd = ibv_dealloc_pd @ "IBVERBS_1.1": fn(*mut ffi::Pd) -> c_int;
     reg_mr = ibv_reg_mr @ "IBVERBS_1.1":
         fn(*mut ffi::Pd, *mut c_void, usize, c_int) -> *mut ffi::Mr;
+    reg_mr_iova2 = ibv_reg_mr_iova2 @ "IBVERBS_1.8":
+        fn(*mut ffi::Pd, *mut c_void, usize, u64, c_uint) -> *mut ffi::Mr;
     dereg_mr = ibv_dereg_mr @ "IBVERBS_1.1": fn(*mut ffi::Mr) -> c_int;
     create_channel = ibv_create_comp_channel @ "IBVERBS_1.0":
         fn(*mut ffi::Context) -> *mut ffi::CompChannel;
@@ -97,6 +149,11 @@ functions! {
     create_srq = ibv_create_srq @ "IBVERBS_1.1":
         fn(*mut ffi::Pd, *mut ffi::SrqInitAttr) -> *mut ffi::Srq;
     destroy_srq = ibv_destroy_srq @ "IBVERBS_1.1": fn(*mut ffi::Srq) -> c_int;
+}
+
+newer_functions! {
+    reg_dmabuf_mr = ibv_reg_dmabuf_mr @ "IBVERBS_1.12":
+        fn(*mut ffi::Pd, u64, usize, u64, c_int, c_int) -> *mut ffi::Mr;
 }
 
 /// A text that ends with NUL as a C string; the empty one for any other.

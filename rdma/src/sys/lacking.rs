@@ -10,6 +10,8 @@ pub enum Lacking {
     Device,
     /// The device has it, and its provider in libibverbs does not know it: a newer rdma-core may.
     Library,
+    /// The device, its driver in the kernel, or its provider in libibverbs; it does not say which.
+    Somewhere,
     /// Queue pairs of another type have it.
     QpType,
 }
@@ -21,6 +23,9 @@ impl fmt::Display for Lacking {
             Lacking::Library => {
                 "the device has it, and its provider in libibverbs does not know it; a newer \
                  rdma-core may"
+            }
+            Lacking::Somewhere => {
+                "the device, its driver in the kernel, or its provider in libibverbs does not have it"
             }
             Lacking::QpType => "only reliable-connected queue pairs have it",
         })

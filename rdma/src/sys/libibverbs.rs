@@ -1,7 +1,8 @@
 //! The real library, bound at run time.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::mem::{offset_of, size_of};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
@@ -9,7 +10,7 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use super::errno::{Errno, check};
 use super::ffi;
-use super::functions::Functions;
+use super::functions::{Functions, NewerFunctions};
 use super::verbs::Verbs;
 
 /// The file that the dynamic linker is asked for.
@@ -28,6 +29,7 @@ pub(crate) enum LoadError {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Libibverbs {
     functions: Functions,
+    newer: NewerFunctions,
 }
 
 impl Libibverbs {
@@ -52,7 +54,10 @@ impl Libibverbs {
         // SAFETY: the symbols are those of libibverbs, by name and version.
         let functions =
             unsafe { Functions::find_all(|name, version| symbols.find(name, version)) }?;
-        Ok(Libibverbs { functions })
+        // SAFETY: as above.
+        let newer =
+            unsafe { NewerFunctions::find_all(|name, version| symbols.find(name, version)) };
+        Ok(Libibverbs { functions, newer })
     }
 }
 
@@ -277,12 +282,34 @@ unsafe impl Verbs for Libibverbs {
         length: usize,
         access: c_int,
     ) -> Result<NonNull<ffi::Mr>, Errno> {
-        // The macro of verbs.h calls this symbol when `access` has no bit of
-        // IBV_ACCESS_OPTIONAL_RANGE; the crate asks for none.
+        let start = addr.as_ptr().cast();
+        // As the macro `ibv_reg_mr` of verbs.h.
+        if access & ffi::ACCESS_OPTIONAL_RANGE == 0 {
+            // SAFETY: the caller's promise.
+            return non_null(unsafe {
+                (self.functions.reg_mr)(pd.as_ptr(), start, length, access)
+            });
+        }
+        let address = addr.as_ptr().expose_provenance() as u64;
+        let access = c_uint::from_ne_bytes(access.to_ne_bytes());
         // SAFETY: the caller's promise.
         non_null(unsafe {
-            (self.functions.reg_mr)(pd.as_ptr(), addr.as_ptr().cast(), length, access)
+            (self.functions.reg_mr_iova2)(pd.as_ptr(), start, length, address, access)
         })
+    }
+
+    unsafe fn reg_dmabuf_mr(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        fd: BorrowedFd<'_>,
+        offset: u64,
+        length: usize,
+        access: c_int,
+    ) -> Result<NonNull<ffi::Mr>, Errno> {
+        let missing = Errno::new(libc::EOPNOTSUPP);
+        let register = self.newer.reg_dmabuf_mr.ok_or(missing)?;
+        // SAFETY: the caller's promise; the descriptor is open.
+        non_null(unsafe { register(pd.as_ptr(), offset, length, offset, fd.as_raw_fd(), access) })
     }
 
     unsafe fn dereg_mr(&self, mr: NonNull<ffi::Mr>) -> Result<(), Errno> {

@@ -7,7 +7,9 @@
 //!
 //! [`Verbs`] is the seam: the real library implements it, and so does the fake one of the tests.
 
+mod access;
 mod ah;
+mod backing;
 mod buf;
 mod bufs;
 mod channel;
@@ -39,6 +41,7 @@ mod modify;
 mod netdev;
 #[cfg(test)]
 pub(crate) mod oracle;
+mod pages;
 mod pd;
 mod qp;
 mod recv_stage;
@@ -57,7 +60,10 @@ mod work;
 mod work_ex;
 mod wr_id;
 
+pub(crate) use access::AccessOptions;
 pub(crate) use ah::AhHandle;
+pub(crate) use backing::Backing;
+pub use backing::{RawMemory, StableMemory};
 pub use buf::Buf;
 pub(crate) use bufs::Payload;
 pub use bufs::{BufList, Bufs};
@@ -69,14 +75,16 @@ pub(crate) use cq::{CqHandle, Poller};
 pub(crate) use cq_ex::{CqFields, CreateCqError};
 pub(crate) use device::{DeviceInfo, DeviceList, DeviceRef};
 pub(crate) use errno::Errno;
-pub(crate) use exposed::{ExposedPart, ExposedRegion};
+pub(crate) use exposed::{ExposedPart, ExposedRegion, is_words, whole_words};
 pub use lacking::Lacking;
 pub use leaks::{Leaks, leaks};
 pub(crate) use libibverbs::{Libibverbs, LoadError};
+pub(crate) use memory::PageKind;
 pub(crate) use modify::{
     AnswerNumbers, GlobalNumbers, Modify, PathNumbers, RetryNumbers, Rights, RtrNumbers, RtsNumbers,
 };
 pub(crate) use netdev::netdev_name;
+pub use pages::Pages;
 pub(crate) use pd::PdHandle;
 pub(crate) use qp::{
     AttachError, BatchRefused, Caps, CreateError, GroupNumbers, Health, QpHandle, QpSnapshot,

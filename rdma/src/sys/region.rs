@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use super::access::AccessOptions;
+use super::backing::Backing;
 use super::buf::Buf;
 #[cfg(test)]
 use super::defect::{Defect, seeded};
@@ -60,9 +62,28 @@ impl Shape {
         })
     }
 
+    /// As many slots of this size, one right after the other, as memory of `len` bytes holds. `None`: none,
+    /// or more than can be.
+    pub(crate) fn within(len: usize, slot_size: u32) -> Option<Self> {
+        let stride = usize::try_from(slot_size).ok()?;
+        let slots = len.checked_div(stride)?;
+        let count = u32::try_from(slots).ok()?;
+        if count > Self::MAX_COUNT || slot_size > Self::MAX_SLOT {
+            return None;
+        }
+        let len = NonZeroUsize::new(stride.checked_mul(slots)?)?;
+        isize::try_from(len.get()).ok()?;
+        Some(Shape {
+            count,
+            slot_size,
+            stride,
+            len,
+        })
+    }
+
     /// How many bytes that is, with what lies between the slots.
-    pub(crate) fn bytes(self) -> usize {
-        self.len.get()
+    pub(crate) fn bytes(self) -> NonZeroUsize {
+        self.len
     }
 }
 
@@ -84,16 +105,25 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    /// Maps and registers memory of this shape.
-    pub(crate) fn register(pd: &Arc<PdHandle>, shape: Shape) -> Result<Arc<Self>, Errno> {
-        let access = ffi::ACCESS_LOCAL_WRITE;
+    /// Registers memory and cuts it into this shape; gives it back if that fails, also because it is
+    /// too small. `options` are bits of `enum ibv_access_flags` that give nobody a right.
+    pub(crate) fn register(
+        pd: &Arc<PdHandle>,
+        shape: Shape,
+        backing: Backing,
+        options: AccessOptions,
+    ) -> Result<Arc<Self>, (Errno, Backing)> {
+        if backing.len() < shape.len.get() {
+            return Err((Errno::new(libc::EINVAL), backing));
+        }
+        let access = ffi::ACCESS_LOCAL_WRITE | options.bits();
         #[cfg(test)]
         let access = match seeded(Defect::ExposeLocalMemory) {
             true => access | IBV_ACCESS_REMOTE_WRITE,
             false => access,
         };
         Ok(Arc::new(Region {
-            registered: Registered::new(pd, shape.len, access)?,
+            registered: Registered::new(pd, backing, access)?,
             free: FreeList::full(shape.count),
             count: shape.count,
             slot_size: shape.slot_size,
@@ -101,14 +131,28 @@ impl Region {
         }))
     }
 
+    /// Deregisters the memory and gives it back. `Ok(None)` is not to be had of a region in use.
+    ///
+    /// Gives the region back while somebody else has it: a buffer, or a clone.
+    pub(crate) fn into_backing(
+        self: Arc<Self>,
+    ) -> Result<Result<Option<Backing>, Errno>, Arc<Self>> {
+        Arc::try_unwrap(self).map(|region| region.registered.into_backing())
+    }
+
+    /// What the memory is.
+    pub(crate) fn backing(&self) -> Option<&Backing> {
+        self.registered.backing()
+    }
+
     /// A free slot.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Buf> {
         let slot = self.free.pop()?;
         let offset = usize::try_from(slot).ok()?.checked_mul(self.stride)?;
         // SAFETY: `slot < count`, so the slot lies inside the one mapping (invariant).
-        let start = unsafe { self.registered.memory().start().add(offset) };
-        // SAFETY: `start` is the start of a slot of `slot_size` initialised bytes (mmap zeroes,
-        // everything later overwrites); popping it made this the only holder.
+        let start = unsafe { self.registered.start().add(offset) };
+        // SAFETY: `start` is the start of a slot of `slot_size` initialised bytes (they were so at
+        // first, and everything later overwrites); popping it made this the only holder.
         Some(unsafe { Buf::new(start, self.slot_size, slot, Arc::clone(self)) })
     }
 
@@ -151,7 +195,7 @@ impl Region {
     /// A slot, through the second mapping.
     #[cfg(test)]
     pub(super) fn mirrored(&self, slot: u32) -> (u32, NonNull<u8>, usize) {
-        let mirror = self.registered.memory().mirror();
+        let mirror = self.registered.mirror();
         // SAFETY: as in `take`, for the second mapping of the same pages.
         let start = unsafe { mirror.add(slot as usize * self.stride) };
         (slot, start, self.slot_size as usize)

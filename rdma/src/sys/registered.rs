@@ -1,32 +1,42 @@
 //! Memory that the device may use.
 
 use std::ffi::c_int;
-use std::mem::{self, ManuallyDrop};
+use std::mem;
 use std::num::NonZeroUsize;
+use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use super::backing::Backing;
 #[cfg(test)]
 use super::defect::{Defect, seeded};
 use super::errno::Errno;
 use super::ffi;
 use super::leaks::{Leak, leaked};
-use super::memory::Memory;
 use super::pd::PdHandle;
 
-/// Pages that are registered as one region.
+/// Memory that is registered as one region.
 ///
 /// # Invariants
 ///
-/// `raw` is registered in `pd`, covers the whole of `memory`, and is deregistered once, by `Drop`.
-/// `memory` is unmapped only after `dereg_mr` returned `Ok`.
+/// While `held` is there, `raw` is registered in `pd` over the whole of it. It is deregistered once, by
+/// [`end`](Self::end), and `held` is given away or dropped only after `dereg_mr` returned `Ok`.
 #[derive(Debug)]
 pub(super) struct Registered {
     raw: NonNull<ffi::Mr>,
     lkey: u32,
     rkey: u32,
-    memory: ManuallyDrop<Memory>,
+    start: NonNull<u8>,
+    held: Option<Held>,
     pd: Arc<PdHandle>,
+}
+
+/// What the memory is.
+#[derive(Debug)]
+enum Held {
+    Backing(Backing),
+    /// A buffer of another device, which the kernel keeps.
+    Elsewhere,
 }
 
 // SAFETY: verbs may be called from any thread (promise 2 of `Verbs`); the fields are constant.
@@ -35,31 +45,61 @@ unsafe impl Send for Registered {}
 unsafe impl Sync for Registered {}
 
 impl Registered {
-    /// Maps and registers `len` bytes. `access` is bits of `enum ibv_access_flags`.
-    pub(super) fn new(pd: &Arc<PdHandle>, len: NonZeroUsize, access: c_int) -> Result<Self, Errno> {
-        let memory = ManuallyDrop::new(Memory::map(len)?);
+    /// Registers the memory, or gives it back. `access` is bits of `enum ibv_access_flags`.
+    pub(super) fn new(
+        pd: &Arc<PdHandle>,
+        backing: Backing,
+        access: c_int,
+    ) -> Result<Self, (Errno, Backing)> {
         let verbs = pd.context().verbs();
-        // SAFETY: the domain is allocated; the range is the whole of `memory`, which is unmapped
-        // only below (when nothing was registered) or after `dereg_mr` returned `Ok` (in `Drop`).
-        let registered = unsafe { verbs.reg_mr(pd.raw(), memory.start(), memory.len(), access) };
-        let raw = match registered {
-            Ok(raw) => raw,
-            Err(errno) => {
-                drop(ManuallyDrop::into_inner(memory));
-                return Err(errno);
-            }
-        };
-        // SAFETY: just registered, so its fields may be read.
+        let start = backing.start();
+        // SAFETY: the domain is allocated; the range is the whole of `backing`, which is given back only here,
+        // when nothing was registered, or after `dereg_mr` returned `Ok` (in `end`).
+        let registered = unsafe { verbs.reg_mr(pd.raw(), start, backing.len(), access) };
+        match registered {
+            // SAFETY: just registered over the whole of `backing`.
+            Ok(raw) => Ok(unsafe { Self::from_raw(pd, raw, start, Held::Backing(backing)) }),
+            Err(errno) => Err((errno, backing)),
+        }
+    }
+
+    /// Registers a part of a buffer of another device. Its [`start`](Self::start) is none, for no bytes.
+    pub(super) fn elsewhere(
+        pd: &Arc<PdHandle>,
+        buffer: BorrowedFd<'_>,
+        offset: u64,
+        len: NonZeroUsize,
+        access: c_int,
+    ) -> Result<Self, Errno> {
+        let verbs = pd.context().verbs();
+        // SAFETY: the domain is allocated; of memory that is another device's, no reference to plain bytes is made
+        // here, and who maps it vouches for what others do to it.
+        let raw = unsafe { verbs.reg_dmabuf_mr(pd.raw(), buffer, offset, len.get(), access) }?;
+        let nowhere = NonNull::<u64>::dangling().cast();
+        // SAFETY: just registered.
+        Ok(unsafe { Self::from_raw(pd, raw, nowhere, Held::Elsewhere) })
+    }
+
+    /// # Safety
+    /// `raw` was just registered in `pd`, over the whole of `held`, and nobody else deregisters it.
+    unsafe fn from_raw(
+        pd: &Arc<PdHandle>,
+        raw: NonNull<ffi::Mr>,
+        start: NonNull<u8>,
+        held: Held,
+    ) -> Self {
+        // SAFETY: registered, so its fields may be read.
         let lkey = unsafe { (*raw.as_ptr()).lkey };
         // SAFETY: as above.
         let rkey = unsafe { (*raw.as_ptr()).rkey };
-        Ok(Registered {
+        Registered {
             raw,
             lkey,
             rkey,
-            memory,
+            start,
+            held: Some(held),
             pd: Arc::clone(pd),
-        })
+        }
     }
 
     pub(super) fn raw(&self) -> NonNull<ffi::Mr> {
@@ -80,33 +120,73 @@ impl Registered {
         &self.pd
     }
 
-    pub(super) fn memory(&self) -> &Memory {
-        &self.memory
+    /// Where the memory begins.
+    pub(super) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// What the memory is.
+    pub(super) fn backing(&self) -> Option<&Backing> {
+        match &self.held {
+            Some(Held::Backing(backing)) => Some(backing),
+            Some(Held::Elsewhere) | None => None,
+        }
+    }
+
+    /// Deregisters the memory and gives it back, if it is of this process; if that fails, it stays for ever, counted.
+    pub(super) fn into_backing(mut self) -> Result<Option<Backing>, Errno> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<Option<Backing>, Errno> {
+        let Some(held) = self.held.take() else {
+            return Ok(None);
+        };
+        #[cfg(test)]
+        let held = match seeded(Defect::UnmapBeforeDeregister) {
+            true => {
+                drop(held);
+                Held::Elsewhere
+            }
+            false => held,
+        };
+        // SAFETY: registered until here (invariant: `held` was there).
+        let result = unsafe { self.pd.context().verbs().dereg_mr(self.raw) };
+        #[cfg(test)]
+        let result = match seeded(Defect::GiveBackBeforeDeregistered) {
+            true => Ok(()),
+            false => result,
+        };
+        match result {
+            // Nothing points into the memory any more, for whatever does holds this value, and the NIC has no
+            // right to it any more (promise 4 of `Verbs`).
+            Ok(()) => match held {
+                Held::Backing(backing) => Ok(Some(backing)),
+                Held::Elsewhere => Ok(None),
+            },
+            Err(errno) => {
+                // The NIC may still use it: the memory stays, and the domain stays.
+                leaked(Leak::Region);
+                if let Held::Backing(backing) = &held {
+                    leaked(Leak::Bytes(backing.len()));
+                }
+                mem::forget((held, Arc::clone(&self.pd)));
+                Err(errno)
+            }
+        }
+    }
+
+    /// Where tests see the memory without going through its own addresses.
+    #[cfg(test)]
+    pub(super) fn mirror(&self) -> NonNull<u8> {
+        let pages = self.backing().and_then(Backing::pages);
+        pages.map_or(self.start, |pages| pages.memory().mirror())
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        #[cfg(test)]
-        if seeded(Defect::UnmapBeforeDeregister) {
-            // SAFETY: the bug under test; the device is a fake, which looks before it writes.
-            unsafe { ManuallyDrop::drop(&mut self.memory) };
-            // SAFETY: as below.
-            let _ = unsafe { self.pd.context().verbs().dereg_mr(self.raw) };
-            return;
-        }
-        // SAFETY: registered until here (invariant).
-        let result = unsafe { self.pd.context().verbs().dereg_mr(self.raw) };
-        if result.is_ok() {
-            // SAFETY: dropped only here, and not used afterwards; nothing points into the pages any
-            // more, for whatever does holds this value, and the NIC has no right to them any more
-            // (promise 4 of `Verbs`).
-            unsafe { ManuallyDrop::drop(&mut self.memory) };
-        } else {
-            // The NIC may still use them: the pages stay mapped, and the domain stays.
-            leaked(Leak::Region);
-            leaked(Leak::Bytes(self.memory.len()));
-            mem::forget(Arc::clone(&self.pd));
-        }
+        // The error is what `into_backing` is for.
+        let _ = self.end();
     }
 }

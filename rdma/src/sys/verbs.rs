@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 
 use super::errno::Errno;
@@ -122,6 +123,21 @@ pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
         &self,
         pd: NonNull<ffi::Pd>,
         addr: NonNull<u8>,
+        length: usize,
+        access: c_int,
+    ) -> Result<NonNull<ffi::Mr>, Errno>;
+
+    /// Registers `length` bytes of a buffer of another device from `offset` on, which is also the address
+    /// that they have for requests. The kernel keeps the buffer.
+    ///
+    /// # Safety
+    /// `pd` is allocated. No memory of this process is concerned but what was mapped from that buffer, and
+    /// whoever did so let others write to it.
+    unsafe fn reg_dmabuf_mr(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        fd: BorrowedFd<'_>,
+        offset: u64,
         length: usize,
         access: c_int,
     ) -> Result<NonNull<ffi::Mr>, Errno>;

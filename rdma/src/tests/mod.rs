@@ -13,6 +13,7 @@ mod groups;
 mod leaks;
 mod lifetime;
 mod matrix;
+mod memory;
 mod misbehaviour;
 mod oracle;
 mod posting;

@@ -6,6 +6,8 @@ mod ending;
 mod extended;
 mod groups;
 mod lifecycle;
+mod memory;
+mod rights;
 mod windows;
 
 use std::fmt::Debug;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::c_int;
 use std::mem;
+use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 
 use super::super::errno::Errno;
@@ -298,6 +299,31 @@ unsafe impl Verbs for Fake {
             rkey: lkey,
         });
         Ok(self.exists("a region", mr, &[pd.addr().get()]))
+    }
+
+    unsafe fn reg_dmabuf_mr(
+        &self,
+        pd: NonNull<ffi::Pd>,
+        _: BorrowedFd<'_>,
+        offset: u64,
+        length: usize,
+        access: c_int,
+    ) -> Result<NonNull<ffi::Mr>, Errno> {
+        if let Some(number) = self.state().refuse_reg_mr {
+            return Err(Errno::new(number));
+        }
+        let lkey = self.made("reg_dmabuf_mr");
+        // Its bytes are no memory of this process, so no region is noted for `dma`.
+        self.state().dmabuf = Some((offset, length, access));
+        Ok(leak(ffi::Mr {
+            context: ptr::null_mut(),
+            pd: pd.as_ptr(),
+            addr: ptr::null_mut(),
+            length,
+            handle: lkey,
+            lkey,
+            rkey: lkey,
+        }))
     }
 
     unsafe fn dereg_mr(&self, mr: NonNull<ffi::Mr>) -> Result<(), Errno> {

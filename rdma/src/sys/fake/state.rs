@@ -135,6 +135,9 @@ pub(crate) struct State {
     pub(crate) refuse_destroy_cq: bool,
     pub(crate) refuse_destroy_srq: bool,
     pub(crate) refuse_dereg_mr: bool,
+    pub(crate) refuse_reg_mr: Option<i32>,
+    /// The buffer of another device registered last: its offset, length and access.
+    pub(crate) dmabuf: Option<(u64, usize, i32)>,
     pub(crate) refuse_dealloc_pd: bool,
     pub(crate) refuse_close: bool,
     pub(crate) refuse_modify: Option<i32>,
@@ -162,7 +165,6 @@ pub(crate) struct State {
     pub(crate) forget_send_ops: bool,
     /// Leaves out the functions of extended completion queues that were asked for.
     pub(crate) forget_wc_flags: bool,
-    pub(crate) refuse_reg_mr: Option<i32>,
     /// What its clock says, one more with each look, and with each completion that is stamped.
     pub(crate) clock: u64,
     /// What extended queue pairs were asked for, with what.
@@ -196,6 +198,8 @@ impl State {
             refuse_destroy_cq: false,
             refuse_destroy_srq: false,
             refuse_dereg_mr: false,
+            refuse_reg_mr: None,
+            dmabuf: None,
             refuse_dealloc_pd: false,
             refuse_close: false,
             refuse_modify: None,
@@ -217,7 +221,6 @@ impl State {
             wc_flags: u64::MAX,
             forget_send_ops: false,
             forget_wc_flags: false,
-            refuse_reg_mr: None,
             clock: 100,
             prepared: Vec::new(),
             start_poll_fails: None,

@@ -59,6 +59,9 @@ pub(crate) struct DeviceAttrEx {
     pub(crate) device_cap_flags_ex: u64,
 }
 
+/// `IBV_ODP_SUPPORT`.
+pub(crate) const ODP_SUPPORT: u64 = 1;
+
 /// `struct ibv_odp_caps`.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -6,6 +6,12 @@ use super::Context;
 
 /// `IBV_ACCESS_LOCAL_WRITE`.
 pub(crate) const ACCESS_LOCAL_WRITE: c_int = 1;
+/// `IBV_ACCESS_ON_DEMAND`.
+pub(crate) const ACCESS_ON_DEMAND: c_int = 1 << 6;
+/// `IBV_ACCESS_RELAXED_ORDERING`.
+pub(crate) const ACCESS_RELAXED_ORDERING: c_int = 1 << 20;
+/// `IBV_ACCESS_OPTIONAL_RANGE`: what the library leaves out where the kernel does not know it.
+pub(crate) const ACCESS_OPTIONAL_RANGE: c_int = 0x3ff0_0000;
 
 /// `struct ibv_pd`.
 #[repr(C)]

@@ -672,6 +672,10 @@ SINCE_45(FIELD(struct ibv_qp_ex, wr_flush, 352, 8));
 SINCE_45(TYPE(struct ibv_qp_ex, wr_flush, void (*)(struct ibv_qp_ex *, unsigned int, uint64_t, size_t, uint8_t, uint8_t)));
 
 CONSTANT(IBV_ACCESS_LOCAL_WRITE, 1);
+CONSTANT(IBV_ACCESS_ON_DEMAND, 64);
+CONSTANT(IBV_ACCESS_RELAXED_ORDERING, 1048576);
+CONSTANT(IBV_ACCESS_OPTIONAL_RANGE, 1072693248);
+CONSTANT(IBV_ODP_SUPPORT, 1);
 CONSTANT(IBV_MW_TYPE_2, 2);
 CONSTANT(IBV_QPT_RC, 2);
 CONSTANT(IBV_QPT_UC, 3);
@@ -817,6 +821,7 @@ FUNCTION(_ibv_query_gid_table, ssize_t (*)(struct ibv_context *, struct ibv_gid_
 FUNCTION(ibv_alloc_pd, struct ibv_pd * (*)(struct ibv_context *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_dealloc_pd, int (*)(struct ibv_pd *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_reg_mr, struct ibv_mr * (*)(struct ibv_pd *, void *, size_t, int)); /* IBVERBS_1.1 */
+FUNCTION(ibv_reg_mr_iova2, struct ibv_mr * (*)(struct ibv_pd *, void *, size_t, uint64_t, unsigned int)); /* IBVERBS_1.8 */
 FUNCTION(ibv_dereg_mr, int (*)(struct ibv_mr *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_create_comp_channel, struct ibv_comp_channel * (*)(struct ibv_context *)); /* IBVERBS_1.0 */
 FUNCTION(ibv_destroy_comp_channel, int (*)(struct ibv_comp_channel *)); /* IBVERBS_1.0 */
@@ -835,3 +840,4 @@ FUNCTION(ibv_attach_mcast, int (*)(struct ibv_qp *, const union ibv_gid *, uint1
 FUNCTION(ibv_detach_mcast, int (*)(struct ibv_qp *, const union ibv_gid *, uint16_t)); /* IBVERBS_1.1 */
 FUNCTION(ibv_create_srq, struct ibv_srq * (*)(struct ibv_pd *, struct ibv_srq_init_attr *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_destroy_srq, int (*)(struct ibv_srq *)); /* IBVERBS_1.1 */
+FUNCTION(ibv_reg_dmabuf_mr, struct ibv_mr * (*)(struct ibv_pd *, uint64_t, size_t, uint64_t, int, int)); /* IBVERBS_1.12 */

@@ -49,7 +49,9 @@ fn program() -> String {
     lines.push(String::new());
     lines.extend(constants::lines());
     lines.push(String::new());
-    let functions = super::super::functions::signatures().into_iter();
+    let functions = super::super::functions::signatures();
+    let newer = super::super::functions::newer_signatures();
+    let functions = functions.into_iter().chain(newer);
     lines.extend(functions.map(|(name, version, signature)| {
         format!("FUNCTION({name}, {signature}); /* {version} */")
     }));

@@ -1,0 +1,10 @@
+//! Memory of another device is no memory of this process.
+#![allow(dead_code, unused_must_use, reason = "compiled, not run")]
+
+use netprims_rdma::DmabufMr;
+
+fn look(memory: &DmabufMr) {
+    memory.words();
+}
+
+fn main() {}
