@@ -4,9 +4,12 @@ use std::fs;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::qp::RemoteAccess;
 use crate::sys::{AccessOptions, Errno, Lacking, PdHandle};
+
+/// `RXE_VENDOR_ID` of the kernel's `rxe_param.h`.
+const SOFT_ROCE: u32 = 0xff_ffff;
 
 /// What was to be registered, to say why it was not.
 #[derive(Debug)]
@@ -51,6 +54,29 @@ impl<'a> Refusal<'a> {
 
     pub(super) fn too_long(&self) -> Error {
         self.error(Errno::new(libc::ENOMEM))
+    }
+
+    /// Refuses what the driver would take, and do wrongly: by Soft-RoCE's paging on demand, a message of a few
+    /// packets arrives with other bytes than it was sent with (seen on Linux 7.2).
+    pub(super) fn check(&self) -> Result<()> {
+        if !self.is_on_demand {
+            return Ok(());
+        }
+        let context = self.pd.context();
+        let limits = context.query_device();
+        if !limits.is_ok_and(|limits| limits.attr.vendor_id == SOFT_ROCE) {
+            return Ok(());
+        }
+        let extras = context.query_extras();
+        let has_paging = extras.is_ok_and(|extras| extras.has_paging_on_demand());
+        Err(Error::Unsupported {
+            feature: "paging on demand",
+            device: String::from(context.device()),
+            lacking: match has_paging {
+                true => Lacking::Faulty,
+                false => Lacking::Device,
+            },
+        })
     }
 
     pub(super) fn error(&self, errno: Errno) -> Error {

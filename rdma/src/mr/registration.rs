@@ -63,7 +63,7 @@ impl Registration<'_> {
     }
 
     /// Pins nothing: the device faults pages in when it needs them, so no memlock limit counts. Not every
-    /// device can; Soft-RoCE can from Linux 6.15 on.
+    /// device can; that of Soft-RoCE (Linux 6.15 and newer) is refused, since it moves other bytes than it should.
     #[doc(alias = "IBV_ACCESS_ON_DEMAND")]
     pub fn on_demand(mut self) -> Self {
         self.options = self.options.on_demand();
@@ -78,14 +78,13 @@ impl Registration<'_> {
     /// As [`Pd::register_local`]; [`Error::NoHugePages`]; [`Error::Unsupported`]: paging on demand.
     pub fn local(&self, count: u32, size: u32) -> Result<Mr> {
         let shape = Shape::new(count, size).ok_or_else(|| shape_error(count, size))?;
-        let backing = self.allocate(shape.bytes())?;
+        let (object, bytes) = (format!("of {count} × {size} bytes"), shape.bytes());
+        let refusal = self.refusal(object, bytes.get(), RemoteAccess::NONE);
+        refusal.check()?;
+        let backing = self.allocate(bytes)?;
         Region::register(self.pd.handle(), shape, backing, self.options)
             .map(Mr::new)
-            .map_err(|(errno, _)| {
-                let object = format!("of {count} × {size} bytes");
-                self.refusal(object, shape.bytes().get(), RemoteAccess::NONE)
-                    .error(errno)
-            })
+            .map_err(|(errno, _)| refusal.error(errno))
     }
 
     /// Allocates and registers `len` bytes that peers may use as `access` says, as
@@ -97,6 +96,7 @@ impl Registration<'_> {
     pub fn exposed(&self, len: usize, access: RemoteAccess) -> Result<ExposedMr> {
         let bytes = NonZeroUsize::new(len).ok_or(NO_BYTES)?;
         let refusal = self.refusal(format!("of {len} bytes"), len, access);
+        refusal.check()?;
         let whole = whole_words(bytes).ok_or_else(|| refusal.too_long())?;
         let backing = self.allocate(whole)?;
         ExposedRegion::register(self.pd.handle(), backing, len, access.bits(), self.options)
@@ -125,17 +125,13 @@ impl Registration<'_> {
     ) -> Result<Owned<Mr, T>, NotRegistered<T>> {
         let backing = Backing::of(owner).map_err(|owner| NotRegistered::new(NO_BYTES, owner))?;
         let len = backing.len();
-        let registered = match Shape::within(len, size) {
-            Some(shape) => Region::register(self.pd.handle(), shape, backing, self.options)
-                .map_err(|(errno, backing)| {
-                    let refusal = self.refusal(format!("of {len} bytes"), len, RemoteAccess::NONE);
-                    (refusal.error(errno), backing)
-                }),
-            None => Err((slot_error(len, size), backing)),
-        };
-        match registered {
-            Ok(region) => Ok(Owned::new(Mr::new(region))),
-            Err((error, backing)) => Err(NotRegistered::of(error, backing)),
+        let refusal = self.refusal(format!("of {len} bytes"), len, RemoteAccess::NONE);
+        let shape = Shape::within(len, size).ok_or_else(|| slot_error(len, size));
+        match shape.and_then(|shape| refusal.check().map(|()| shape)) {
+            Ok(shape) => Region::register(self.pd.handle(), shape, backing, self.options)
+                .map(|region| Owned::new(Mr::new(region)))
+                .map_err(|(errno, backing)| NotRegistered::of(refusal.error(errno), backing)),
+            Err(error) => Err(NotRegistered::of(error, backing)),
         }
     }
 
@@ -160,12 +156,13 @@ impl Registration<'_> {
         if !is_words(&backing) {
             return Err(NotRegistered::of(Error::NotWords { len }, backing));
         }
+        let refusal = self.refusal(format!("of {len} bytes"), len, access);
+        if let Err(error) = refusal.check() {
+            return Err(NotRegistered::of(error, backing));
+        }
         ExposedRegion::register(self.pd.handle(), backing, len, access.bits(), self.options)
             .map(|region| Owned::new(ExposedMr::new(region)))
-            .map_err(|(errno, backing)| {
-                let refusal = self.refusal(format!("of {len} bytes"), len, access);
-                NotRegistered::of(refusal.error(errno), backing)
-            })
+            .map_err(|(errno, backing)| NotRegistered::of(refusal.error(errno), backing))
     }
 
     /// Registers a part of a buffer of another device, as a graphics card's, which peers may use as `access` says.

@@ -12,6 +12,8 @@ pub enum Lacking {
     Library,
     /// The device, its driver in the kernel, or its provider in libibverbs; it does not say which.
     Somewhere,
+    /// The driver has it, and it does not work.
+    Faulty,
     /// Queue pairs of another type have it.
     QpType,
 }
@@ -27,6 +29,7 @@ impl fmt::Display for Lacking {
             Lacking::Somewhere => {
                 "the device, its driver in the kernel, or its provider in libibverbs does not have it"
             }
+            Lacking::Faulty => "its driver has it, and moves other bytes by it than it should",
             Lacking::QpType => "only reliable-connected queue pairs have it",
         })
     }

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 
 use super::*;
 use crate::sys::defect::{self, Defect};
+use crate::sys::fake::Extras;
 use crate::{HugePage, Leaks, PagePlan, Pages, RemoteAccess, leaks};
 
 /// Bits of `enum ibv_access_flags`.
@@ -172,6 +173,35 @@ fn a_device_without_paging_on_demand_is_named_as_the_reason() {
     );
     let error = rig.pd.registration().local(1, 1).unwrap_err();
     assert!(!error.to_string().contains("demand"), "{error}");
+}
+
+#[test]
+fn the_paging_of_soft_roce_is_refused_before_it_is_asked_for() {
+    let rig = Rig::new();
+    rig.fake.state().extras = Some(Extras {
+        capabilities: 0,
+        timestamp_mask: 0,
+        core_clock_khz: 0,
+    });
+    rig.fake.state().pages_on_demand = true;
+    let registration = rig.pd.registration().on_demand();
+    drop(registration.local(1, 1).unwrap());
+    rig.fake.state().vendor_id = 0xff_ffff;
+    let before = rig.fake.state().count("reg_mr");
+    let errors = [
+        registration.local(1, 1).unwrap_err(),
+        registration.exposed(1, RemoteAccess::ALL).unwrap_err(),
+        registration.local_owned(vec![0_u8], 1).unwrap_err().into(),
+        registration
+            .exposed_owned(vec![0_u64], RemoteAccess::ALL)
+            .unwrap_err()
+            .into(),
+    ];
+    for error in errors {
+        assert!(error.to_string().contains("other bytes"), "{error}");
+    }
+    assert_eq!(rig.fake.state().count("reg_mr"), before);
+    drop(rig.pd.registration().local(1, 1).unwrap());
 }
 
 #[test]

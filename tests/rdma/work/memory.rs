@@ -130,49 +130,27 @@ fn soft_roce_takes_no_buffers_of_other_devices_and_says_so() {
     });
 }
 
-/// Soft-RoCE pages on demand since Linux 6.15.
+/// Since Linux 6.15 it can, but a message of a few packets then arrives with other bytes than it was sent with (seen on 7.2).
 #[test]
-fn memory_is_paged_on_demand_where_the_kernel_can() {
+fn the_paging_on_demand_of_soft_roce_is_refused_whether_the_kernel_has_it_or_not() {
     gate(|lab| {
         let rxe = lab.rxe();
-        let (mut a, mut b) = sides(&rxe, manners()[1], reliable);
-        let (pd, other) = (b.qp.pd(), a.qp.pd());
+        let pd = open(&rxe).alloc_pd().unwrap();
         let registration = pd.registration().on_demand();
+        let error = registration.local(1, 8192).unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. }), "{error}");
         let release = lab.release();
-        if ["6.1.", "6.12."].iter().any(|old| release.starts_with(old)) {
-            let text = registration.local(1, 8192).unwrap_err().to_string();
-            assert!(text.contains("no paging on demand"), "{text}");
-            return;
-        }
-        let pinned = || {
-            let status = std::fs::read_to_string("/proc/self/status").unwrap();
-            let line = status.lines().find(|line| line.starts_with("VmPin"));
-            line.unwrap().to_owned()
+        let is_old = ["6.1.", "6.12."].iter().any(|old| release.starts_with(old));
+        let reason = if is_old {
+            "neither the device"
+        } else {
+            "other bytes"
         };
-        let before = pinned();
-        let memory = registration.local(4, 8192).unwrap();
-        let exposed = registration.exposed(8192, RemoteAccess::ALL).unwrap();
-        let from = other.registration().on_demand();
-        let from = from.local_owned(pattern(1).take(8192).collect::<Vec<u8>>(), 5000);
-        let from = from.unwrap();
-        assert_eq!(pinned(), before);
-        b.post_recv(memory.take().unwrap(), 1);
-        a.qp.post(Wr::send(from.take().unwrap()), 1).unwrap();
-        well(&a.wait(1), "sent");
-        let received = b.wait(1);
-        well(&received, "received");
-        assert_eq!(received[0].message().len(), 5000);
-        assert!(is_pattern(received[0].message(), 1));
-        a.qp.post(Wr::write(a.filled(5000, 2), exposed.remote()), 2)
-            .unwrap();
-        well(&a.wait(1), "written");
-        let mut bytes = vec![0; 5000];
-        exposed.copy_out(0, &mut bytes).unwrap();
-        assert!(is_pattern(&bytes, 2));
-        let word = exposed.remote().word(8).unwrap();
-        a.qp.post(Wr::fetch_add(a.filled(8, 0), word, 1), 3)
-            .unwrap();
-        well(&a.wait(1), "added");
+        let text = error.to_string();
+        assert!(
+            text.contains("no paging on demand") && text.contains(reason),
+            "{text}"
+        );
     });
 }
 

@@ -162,6 +162,7 @@ unsafe impl Verbs for Fake {
     ) -> Result<(), Errno> {
         attr.phys_port_cnt = 1;
         attr.max_qp = -1;
+        attr.vendor_id = self.state().vendor_id;
         Ok(())
     }
 
@@ -176,6 +177,7 @@ unsafe impl Verbs for Fake {
         attr.device_cap_flags_ex = extras.capabilities;
         attr.completion_timestamp_mask = extras.timestamp_mask;
         attr.hca_core_clock = extras.core_clock_khz;
+        attr.odp_caps.general_caps = u64::from(self.state().pages_on_demand);
         Ok(())
     }
 

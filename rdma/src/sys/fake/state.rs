@@ -136,6 +136,9 @@ pub(crate) struct State {
     pub(crate) refuse_destroy_srq: bool,
     pub(crate) refuse_dereg_mr: bool,
     pub(crate) refuse_reg_mr: Option<i32>,
+    /// Who made the device, and whether it pages on demand.
+    pub(crate) vendor_id: u32,
+    pub(crate) pages_on_demand: bool,
     /// The buffer of another device registered last: its offset, length and access.
     pub(crate) dmabuf: Option<(u64, usize, i32)>,
     pub(crate) refuse_dealloc_pd: bool,
@@ -199,6 +202,8 @@ impl State {
             refuse_destroy_srq: false,
             refuse_dereg_mr: false,
             refuse_reg_mr: None,
+            vendor_id: 0,
+            pages_on_demand: false,
             dmabuf: None,
             refuse_dealloc_pd: false,
             refuse_close: false,
