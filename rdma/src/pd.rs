@@ -31,10 +31,10 @@ impl Pd {
     ///
     /// # Errors
     ///
-    /// - [`Error::OutOfRange`]: `count` is not 1 to 2^24 - 1, `size` is not 1 to 2^31 - 1, or their
-    ///   product exceeds the address space.
-    /// - [`Error::Verb`]; ENOMEM: above the memlock limit (the error says how much was asked for and
-    ///   what the limit is), or out of memory.
+    /// - [`Error::OutOfRange`](crate::Error::OutOfRange): `count` is not 1 to 2^24 - 1, `size` is
+    ///   not 1 to 2^31 - 1, or their product exceeds the address space.
+    /// - [`Error::Verb`](crate::Error::Verb); ENOMEM: above the memlock limit (the error says how
+    ///   much was asked for and what the limit is), or out of memory.
     #[doc(alias = "ibv_reg_mr")]
     pub fn register_local(&self, count: u32, size: u32) -> Result<Mr> {
         self.registration().local(count, size)
@@ -45,24 +45,27 @@ impl Pd {
     ///
     /// # Errors
     ///
-    /// - [`Error::CqFull`]: a completion queue has not enough room left.
-    /// - [`Error::CqFailed`]: polling a completion queue failed before.
-    /// - [`Error::OtherContext`]: a completion queue belongs to another open device.
-    /// - [`Error::OutOfRange`]: a queue deeper than 2^24, or requests of 0 or more than 1024 buffers.
-    /// - [`Error::Verb`]; EINVAL or ENOMEM: more than the device can.
+    /// - [`Error::CqFull`](crate::Error::CqFull): a completion queue has not enough room left.
+    /// - [`Error::CqFailed`](crate::Error::CqFailed): polling a completion queue failed before.
+    /// - [`Error::OtherContext`](crate::Error::OtherContext): a completion queue belongs to another
+    ///   open device.
+    /// - [`Error::OutOfRange`](crate::Error::OutOfRange): a queue deeper than 2^24, or requests of
+    ///   0 or more than 1024 buffers.
+    /// - [`Error::Verb`](crate::Error::Verb); EINVAL or ENOMEM: more than the device can.
     #[doc(alias = "ibv_create_qp")]
     #[doc(alias = "IBV_QPT_RC")]
     pub fn create_rc(&self, send_cq: &Cq, recv_cq: &Cq, cap: QpCap) -> Result<Qp<Rc, Reset>> {
         qp::create(&self.handle, send_cq, recv_cq, None, cap)
     }
 
-    /// As [`create_rc`](Self::create_rc), with receives from a shared receive queue. They complete on
-    /// `recv_cq`; `cap`'s receives do not count.
+    /// As [`create_rc`](Self::create_rc), with receives from a shared receive queue. They complete
+    /// on `recv_cq`; `cap`'s receives do not count.
     ///
     /// # Errors
     ///
-    /// As [`create_rc`](Self::create_rc), and [`Error::OtherDomain`]. The first queue pair that
-    /// receives by a completion queue reserves room there for the whole shared queue.
+    /// As [`create_rc`](Self::create_rc), and [`Error::OtherDomain`](crate::Error::OtherDomain).
+    /// The first queue pair that receives by a completion queue reserves room there for the whole
+    /// shared queue.
     pub fn create_rc_with_srq(
         &self,
         send_cq: &Cq,
@@ -83,13 +86,14 @@ impl Pd {
         qp::create(&self.handle, send_cq, recv_cq, None, cap)
     }
 
-    /// As [`create_uc`](Self::create_uc), with receives from a shared receive queue. They complete on
-    /// `recv_cq`; `cap`'s receives do not count.
+    /// As [`create_uc`](Self::create_uc), with receives from a shared receive queue. They complete
+    /// on `recv_cq`; `cap`'s receives do not count.
     ///
     /// # Errors
     ///
-    /// As [`create_rc`](Self::create_rc), and [`Error::OtherDomain`]. The first queue pair that
-    /// receives by a completion queue reserves room there for the whole shared queue.
+    /// As [`create_rc`](Self::create_rc), and [`Error::OtherDomain`](crate::Error::OtherDomain).
+    /// The first queue pair that receives by a completion queue reserves room there for the whole
+    /// shared queue.
     pub fn create_uc_with_srq(
         &self,
         send_cq: &Cq,
@@ -110,13 +114,14 @@ impl Pd {
         qp::create(&self.handle, send_cq, recv_cq, None, cap)
     }
 
-    /// As [`create_ud`](Self::create_ud), with receives from a shared receive queue. They complete on
-    /// `recv_cq`; `cap`'s receives do not count.
+    /// As [`create_ud`](Self::create_ud), with receives from a shared receive queue. They complete
+    /// on `recv_cq`; `cap`'s receives do not count.
     ///
     /// # Errors
     ///
-    /// As [`create_rc`](Self::create_rc), and [`Error::OtherDomain`]. The first queue pair that
-    /// receives by a completion queue reserves room there for the whole shared queue.
+    /// As [`create_rc`](Self::create_rc), and [`Error::OtherDomain`](crate::Error::OtherDomain).
+    /// The first queue pair that receives by a completion queue reserves room there for the whole
+    /// shared queue.
     pub fn create_ud_with_srq(
         &self,
         send_cq: &Cq,
