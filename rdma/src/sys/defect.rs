@@ -19,6 +19,7 @@
 //! | [`HandBackAcceptedOfABatch`](Defect::HandBackAcceptedOfABatch) | `oracle::the_device_writes_to_nothing_but_what_it_has_and_the_bug_is_noticed` |
 //! | [`HandBackAcceptedReceives`](Defect::HandBackAcceptedReceives) | the same |
 //! | [`ForgetAFailedExtendedPost`](Defect::ForgetAFailedExtendedPost) | the same |
+//! | [`GiveBackBeforeDeregistered`](Defect::GiveBackBeforeDeregistered) | `memory::memory_is_given_back_only_after_the_device_was_told_and_the_bug_is_noticed` |
 
 use std::cell::Cell;
 

@@ -260,7 +260,7 @@ fn a_device_that_takes_no_other_devices_buffers_says_so() {
     assert!(matches!(error, Err(Error::OutOfRange { .. })));
 }
 
-/// The device writes to exposed memory that is dropped while it may: the words must be there until it was told.
+/// A device that did not let go of memory may still write to it.
 #[test]
 fn memory_is_given_back_only_after_the_device_was_told_and_the_bug_is_noticed() {
     let refused = |bug| {
