@@ -88,6 +88,7 @@ mod context;
 mod cq;
 mod device;
 mod error;
+mod event;
 mod gid;
 mod group;
 mod limits;
@@ -114,6 +115,7 @@ pub use cq::{Arm, CompChannel, Completion, Completions, Cq, CqAttr, CqNumber, Wc
 pub use cq::{AsyncCompChannel, AsyncCq};
 pub use device::{Device, NodeType, Transport};
 pub use error::{Error, Result};
+pub use event::{DeviceEvent, DeviceEvents, EventKind, EventSubject};
 pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
 pub use group::Group;
 pub use limits::DeviceLimits;
@@ -132,4 +134,6 @@ pub use qp::{
 };
 pub use srq::{Srq, SrqBatch};
 pub use sys::{Lacking, Leaks, leaks};
+pub use srq::Srq;
+pub use sys::{Lacking, Leaks, QpIdentity, SrqNumber, leaks};
 pub use timer::{AckTimeout, RnrTimer};

@@ -46,6 +46,10 @@ impl Pd {
 }
 
 impl Srq {
+    pub(crate) fn handle(&self) -> &SrqHandle {
+        &self.handle
+    }
+
     pub(crate) fn shared(&self) -> &Arc<SharedQueue> {
         self.handle.shared()
     }

@@ -5,6 +5,7 @@
 mod cli;
 mod faults;
 mod in_tokio;
+mod device_events;
 mod interop;
 mod matrix;
 mod pair;

@@ -76,7 +76,7 @@ impl AsFd for CompChannel {
 
 /// Waits until the descriptor is readable, or something interrupts; `false` once the time is over.
 /// Without a deadline it waits for ever.
-fn wait_until(fd: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<bool> {
+pub(crate) fn wait_until(fd: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<bool> {
     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     if left.is_some_and(|left| left.is_zero()) {
         return Ok(false);
@@ -90,7 +90,7 @@ fn wait_until(fd: BorrowedFd<'_>, deadline: Option<Instant>) -> Result<bool> {
         Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(true),
         Err(errno) => Err(Error::Verb {
             operation: "poll",
-            object: String::from("on a completion channel"),
+            object: String::from("for an event"),
             source: errno.into(),
             hint: String::new(),
         }),

@@ -21,6 +21,7 @@ pub use async_channel::AsyncCompChannel;
 #[cfg(feature = "tokio")]
 pub use async_cq::AsyncCq;
 pub use attr::CqAttr;
+pub(crate) use channel::wait_until;
 pub use channel::{Arm, CompChannel};
 pub use opcode::WcOpcode;
 pub use status::WcStatus;

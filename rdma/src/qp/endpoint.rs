@@ -67,7 +67,7 @@ impl Qpn {
     }
 
     /// A driver's own number, whatever it is.
-    pub(super) fn from_driver(number: u32) -> Self {
+    pub(crate) fn from_driver(number: u32) -> Self {
         Qpn(number)
     }
 

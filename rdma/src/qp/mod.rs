@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::mr::{Buf, Bufs};
 use crate::pd::Pd;
 use crate::port::PortNum;
-use crate::sys::{Errno, Health, Modify, QpHandle, Refused, Rights, Unclaimed};
+use crate::sys::{Errno, Health, Modify, QpHandle, QpIdentity, Refused, Rights, Unclaimed};
 
 pub use crate::sys::Queue;
 pub use batch::{Batch, BatchRejected};
@@ -392,6 +392,12 @@ impl<T: QpType, S: State> Qp<T, S> {
     #[must_use]
     pub fn number(&self) -> Qpn {
         Qpn::from_driver(self.handle.number())
+    }
+
+    /// What [events of the device](crate::DeviceEvents) call it.
+    #[must_use]
+    pub fn identity(&self) -> QpIdentity {
+        self.handle.identity()
     }
 
     /// The domain it was made in: requests can name memory of that domain alone.

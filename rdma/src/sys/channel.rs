@@ -96,6 +96,10 @@ impl CqNumber {
         CqNumber(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
+    pub(super) fn of(number: usize) -> Self {
+        CqNumber(number)
+    }
+
     pub(super) fn get(self) -> usize {
         self.0
     }

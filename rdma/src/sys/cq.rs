@@ -152,8 +152,8 @@ impl CqHandle {
 
 impl Drop for CqHandle {
     fn drop(&mut self) {
-        // SAFETY: exists until here (invariant). Its completion events are acknowledged as they are
-        // fetched, and the crate fetches no async events, so none stays unacknowledged.
+        // SAFETY: exists until here (invariant). Its events of both kinds are acknowledged in the
+        // call that fetches them; for one that another thread is in, the destruction waits.
         let result = unsafe { self.context.verbs().destroy_cq(self.raw) };
         if result.is_err() {
             // The CQ is still there, so its context must not be closed.

@@ -132,6 +132,9 @@ functions! {
     get_cq_event = ibv_get_cq_event @ "IBVERBS_1.1":
         fn(*mut ffi::CompChannel, *mut *mut ffi::Cq, *mut *mut c_void) -> c_int;
     ack_cq_events = ibv_ack_cq_events @ "IBVERBS_1.1": fn(*mut ffi::Cq, c_uint);
+    get_async_event = ibv_get_async_event @ "IBVERBS_1.1":
+        fn(*mut ffi::Context, *mut ffi::AsyncEvent) -> c_int;
+    ack_async_event = ibv_ack_async_event @ "IBVERBS_1.1": fn(*mut ffi::AsyncEvent);
     create_cq = ibv_create_cq @ "IBVERBS_1.1":
         fn(*mut ffi::Context, c_int, *mut c_void, *mut ffi::CompChannel, c_int) -> *mut ffi::Cq;
     destroy_cq = ibv_destroy_cq @ "IBVERBS_1.1": fn(*mut ffi::Cq) -> c_int;
@@ -148,6 +151,8 @@ functions! {
     detach_mcast = ibv_detach_mcast @ "IBVERBS_1.1": fn(*mut ffi::Qp, *const ffi::Gid, u16) -> c_int;
     create_srq = ibv_create_srq @ "IBVERBS_1.1":
         fn(*mut ffi::Pd, *mut ffi::SrqInitAttr) -> *mut ffi::Srq;
+    modify_srq = ibv_modify_srq @ "IBVERBS_1.1":
+        fn(*mut ffi::Srq, *mut ffi::SrqAttr, c_int) -> c_int;
     destroy_srq = ibv_destroy_srq @ "IBVERBS_1.1": fn(*mut ffi::Srq) -> c_int;
 }
 

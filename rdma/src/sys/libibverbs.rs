@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
+use super::async_event::{self, AsyncEvent};
 use super::errno::{Errno, check};
 use super::ffi;
 use super::functions::{Functions, NewerFunctions};
@@ -344,6 +345,11 @@ unsafe impl Verbs for Libibverbs {
         Ok(number.addr())
     }
 
+    unsafe fn next_async_event(&self, context: NonNull<ffi::Context>) -> Result<AsyncEvent, Errno> {
+        // SAFETY: the caller's promise.
+        unsafe { async_event::next(&self.functions, context) }
+    }
+
     unsafe fn create_cq(
         &self,
         context: NonNull<ffi::Context>,
@@ -466,6 +472,16 @@ unsafe impl Verbs for Libibverbs {
     ) -> Result<NonNull<ffi::Srq>, Errno> {
         // SAFETY: the caller's promise; `attr` is a live struct.
         non_null(unsafe { (self.functions.create_srq)(pd.as_ptr(), attr) })
+    }
+
+    unsafe fn modify_srq(
+        &self,
+        srq: NonNull<ffi::Srq>,
+        attr: &mut ffi::SrqAttr,
+        mask: c_int,
+    ) -> Result<(), Errno> {
+        // SAFETY: the caller's promise; `attr` is a live struct.
+        check(unsafe { (self.functions.modify_srq)(srq.as_ptr(), attr, mask) })
     }
 
     unsafe fn destroy_srq(&self, srq: NonNull<ffi::Srq>) -> Result<(), Errno> {

@@ -12,6 +12,7 @@ use super::defect::{Defect, seeded};
 use super::errno::Errno;
 use super::ffi;
 use super::flight::{MAX_DEPTH, NotInFlight};
+use super::identity::SrqNumber;
 use super::leaks::{Leak, leaked};
 use super::pd::PdHandle;
 use super::qp::{
@@ -36,6 +37,7 @@ pub(crate) struct SharedQueue {
     raw: NonNull<ffi::Srq>,
     pd: Arc<PdHandle>,
     lease: Arc<TagLease>,
+    number: SrqNumber,
     depth: u32,
     /// Room for its completions, once in each CQ that a queue pair on it receives by.
     rooms: Mutex<Vec<Room>>,
@@ -76,7 +78,8 @@ impl SharedQueue {
 impl Drop for SharedQueue {
     fn drop(&mut self) {
         // SAFETY: exists until here (invariant); its queue pairs are gone, each held an `Arc` of this;
-        // the crate fetches no async events of it, so none is unacknowledged.
+        // events are acknowledged in the call that fetches them; for one that another thread is in, the
+        // destruction waits.
         let destroyed = unsafe { self.pd.context().verbs().destroy_srq(self.raw) };
         let rooms = self.rooms.get_mut().unwrap_or_else(PoisonError::into_inner);
         let rooms = mem::take(rooms);
@@ -143,8 +146,9 @@ impl SrqHandle {
         let missing = || CreateError::Errno(Errno::new(libc::EOPNOTSUPP));
         let post = context.post_srq_recv().ok_or_else(missing)?;
         let lease = TagLease::take().ok_or(CreateError::NoTag)?;
+        let number = SrqNumber::next();
         let mut attr = ffi::SrqInitAttr {
-            srq_context: ptr::null_mut(),
+            srq_context: ptr::without_provenance_mut(number.get()),
             attr: ffi::SrqAttr {
                 max_wr: depth.max(1),
                 max_sge: max_pieces,
@@ -167,6 +171,7 @@ impl SrqHandle {
                 raw,
                 pd: Arc::clone(pd),
                 lease,
+                number,
                 depth,
                 rooms: Mutex::default(),
                 left: Mutex::default(),
@@ -185,6 +190,22 @@ impl SrqHandle {
     /// How many receives are in flight, and how many may be.
     pub(crate) fn in_flight(&self) -> (u32, u32) {
         (self.flight.len(), self.flight.places())
+    }
+
+    /// What events call it.
+    pub(crate) fn number(&self) -> SrqNumber {
+        self.shared.number
+    }
+
+    /// Asks for one event when fewer than `limit` receives are left.
+    pub(crate) fn set_limit(&self, limit: u32) -> Result<(), Errno> {
+        let mut attr = ffi::SrqAttr {
+            srq_limit: limit,
+            ..ffi::SrqAttr::default()
+        };
+        let (verbs, raw) = (self.shared.pd.context().verbs(), self.shared.raw);
+        // SAFETY: the queue exists (invariant).
+        unsafe { verbs.modify_srq(raw, &mut attr, ffi::SRQ_LIMIT) }
     }
 
     /// Why these buffers cannot be posted.

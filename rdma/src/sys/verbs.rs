@@ -5,6 +5,7 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 
+use super::async_event::AsyncEvent;
 use super::errno::Errno;
 use super::ffi;
 
@@ -164,6 +165,14 @@ pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
     /// `channel` exists.
     unsafe fn next_event(&self, channel: NonNull<ffi::CompChannel>) -> Result<usize, Errno>;
 
+    /// Fetches an event of the device, copies it and acknowledges it. EAGAIN where there is none and the
+    /// descriptor does not block.
+    ///
+    /// # Safety
+    /// `context` is open, and its queue pairs, completion queues and shared receive queues have numbers
+    /// for user pointers.
+    unsafe fn next_async_event(&self, context: NonNull<ffi::Context>) -> Result<AsyncEvent, Errno>;
+
     /// With events by `channel`, which bear `number`.
     ///
     /// # Safety
@@ -275,6 +284,15 @@ pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
         pd: NonNull<ffi::Pd>,
         attr: &mut ffi::SrqInitAttr,
     ) -> Result<NonNull<ffi::Srq>, Errno>;
+
+    /// # Safety
+    /// `srq` exists.
+    unsafe fn modify_srq(
+        &self,
+        srq: NonNull<ffi::Srq>,
+        attr: &mut ffi::SrqAttr,
+        mask: c_int,
+    ) -> Result<(), Errno>;
 
     /// # Safety
     /// `srq` exists, no queue pair uses it, and no event of it is unacknowledged.

@@ -3,6 +3,7 @@
 mod allocations;
 #[cfg(feature = "tokio")]
 mod async_cq;
+mod asynchronous;
 mod batches;
 mod completions;
 mod drains;

@@ -4,6 +4,7 @@
 //! region that is registered, and refuses (and counts) the rest. Everything else it does wrong on
 //! demand.
 
+mod asynchronous;
 mod contract;
 mod extended;
 mod late;

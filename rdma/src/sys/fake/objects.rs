@@ -6,9 +6,11 @@ use std::mem;
 use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 
+use super::super::async_event::AsyncEvent;
 use super::super::errno::Errno;
 use super::super::ffi;
 use super::super::verbs::Verbs;
+use super::asynchronous::bell;
 use super::extended::{FakeCq, FakeQp};
 use super::state::{Entries, Registered};
 use super::{Fake, LATE, Posted, ops};
@@ -64,6 +66,8 @@ impl Fake {
     fn qp(&self, mut qp: FakeQp) -> NonNull<ffi::Qp> {
         self.state().qp_state = 0;
         let base = qp.base();
+        let named = (base.qp_num, base.qp_context.addr());
+        self.state().qp_numbers.push(named);
         let needs = [
             base.send_cq.addr(),
             base.recv_cq.addr(),
@@ -129,6 +133,8 @@ unsafe impl Verbs for Fake {
         // SAFETY: integers, pointers and options of functions: zero is a valid value.
         let mut context: ffi::Context = unsafe { mem::zeroed() };
         context.device = device.as_ptr();
+        context.async_fd = bell();
+        self.state().async_bell = context.async_fd;
         context.ops.poll_cq = Some(ops::poll_cq);
         context.ops.req_notify_cq = Some(ops::req_notify_cq);
         context.ops.alloc_mw = Some(ops::alloc_mw);
@@ -151,7 +157,9 @@ unsafe impl Verbs for Fake {
         }
         self.gone(context);
         // SAFETY: made by `open_device` as a box.
-        drop(unsafe { Box::from_raw(context.cast::<FakeContext>().as_ptr()) });
+        let context = unsafe { Box::from_raw(context.cast::<FakeContext>().as_ptr()) };
+        // SAFETY: its own descriptor.
+        unsafe { libc::close(context.context.async_fd) };
         Ok(())
     }
 
@@ -357,12 +365,9 @@ unsafe impl Verbs for Fake {
     ) -> Result<NonNull<ffi::CompChannel>, Errno> {
         self.made("create_channel");
         // Each byte in it is an event.
-        // SAFETY: two plain arguments.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_SEMAPHORE | libc::EFD_CLOEXEC) };
-        assert!(fd >= 0);
         let channel = leak(ffi::CompChannel {
             context: context.as_ptr(),
-            fd,
+            fd: bell(),
             refcnt: 0,
         });
         Ok(self.exists("a channel", channel, &[context.addr().get()]))
@@ -392,6 +397,10 @@ unsafe impl Verbs for Fake {
         let index = state.events.iter().position(|(of, _)| *of == fd);
         let (_, number) = state.events.remove(index.expect("an event"));
         Ok(number)
+    }
+
+    unsafe fn next_async_event(&self, _: NonNull<ffi::Context>) -> Result<AsyncEvent, Errno> {
+        self.next_event()
     }
 
     unsafe fn create_cq(
@@ -458,7 +467,7 @@ unsafe impl Verbs for Fake {
         qp.base().context = unsafe { (*pd.as_ptr()).context };
         (qp.base().send_cq, qp.base().recv_cq) = (attr.send_cq, attr.recv_cq);
         (qp.base().qp_num, qp.base().qp_type) = (number, attr.qp_type);
-        qp.base().srq = attr.srq;
+        (qp.base().srq, qp.base().qp_context) = (attr.srq, attr.qp_context);
         Ok(self.qp(qp))
     }
 
@@ -479,7 +488,7 @@ unsafe impl Verbs for Fake {
         (qp.base().pd, qp.base().context) = (attr.pd, context.as_ptr());
         (qp.base().send_cq, qp.base().recv_cq) = (attr.send_cq, attr.recv_cq);
         (qp.base().qp_num, qp.base().qp_type) = (number, attr.qp_type);
-        qp.base().srq = attr.srq;
+        (qp.base().srq, qp.base().qp_context) = (attr.srq, attr.qp_context);
         Ok(self.qp(qp))
     }
 
@@ -527,8 +536,9 @@ unsafe impl Verbs for Fake {
     unsafe fn create_srq(
         &self,
         pd: NonNull<ffi::Pd>,
-        _: &mut ffi::SrqInitAttr,
+        attr: &mut ffi::SrqInitAttr,
     ) -> Result<NonNull<ffi::Srq>, Errno> {
+        self.state().srq_numbers.push(attr.srq_context.addr());
         let handle = self.made("create_srq");
         // SAFETY: integers and pointers: zero is a valid value.
         let mut srq: ffi::Srq = unsafe { mem::zeroed() };
@@ -536,6 +546,20 @@ unsafe impl Verbs for Fake {
         srq.context = unsafe { (*pd.as_ptr()).context };
         srq.handle = handle;
         Ok(self.exists("a shared queue", leak(srq), &[pd.addr().get()]))
+    }
+
+    unsafe fn modify_srq(
+        &self,
+        _: NonNull<ffi::Srq>,
+        attr: &mut ffi::SrqAttr,
+        mask: c_int,
+    ) -> Result<(), Errno> {
+        assert_eq!(mask, ffi::SRQ_LIMIT);
+        if attr.srq_limit > 4 {
+            return Err(Errno::new(libc::EINVAL));
+        }
+        self.state().srq_limit = attr.srq_limit;
+        Ok(())
     }
 
     unsafe fn destroy_srq(&self, srq: NonNull<ffi::Srq>) -> Result<(), Errno> {

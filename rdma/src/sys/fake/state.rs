@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ptr;
 
+use super::super::async_event::AsyncEvent;
 use super::super::ffi;
 use super::super::graveyard;
 use super::super::wr_id::Queue;
@@ -115,6 +116,14 @@ pub(crate) struct State {
     pub(crate) posted: VecDeque<Posted>,
     /// Events not fetched: of which descriptor, and their numbers.
     pub(super) events: Vec<(i32, usize)>,
+    /// Events of the device, not fetched, and the descriptor that says so.
+    pub(super) async_events: VecDeque<AsyncEvent>,
+    pub(super) async_bell: i32,
+    pub(super) is_removed: bool,
+    /// The user's numbers of the queue pairs and of the shared receive queues that were made.
+    pub(super) qp_numbers: Vec<(u32, usize)>,
+    pub(super) srq_numbers: Vec<usize>,
+    pub(crate) srq_limit: u32,
     /// Completions not polled.
     pub(super) cqs: Vec<Entries>,
     pub(crate) regions: Vec<Registered>,
@@ -187,6 +196,12 @@ impl State {
             // Room for what a test posts, so that posting allocates nothing.
             posted: VecDeque::with_capacity(256),
             events: Vec::new(),
+            async_events: VecDeque::new(),
+            async_bell: -1,
+            is_removed: false,
+            qp_numbers: Vec::new(),
+            srq_numbers: Vec::new(),
+            srq_limit: 0,
             cqs: Vec::new(),
             regions: Vec::new(),
             bound: Vec::new(),

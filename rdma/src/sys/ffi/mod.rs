@@ -7,6 +7,7 @@
 //! Source: `libibverbs/verbs.h` of rdma-core, with which a C compiler compares all of it (`layout`).
 
 mod device;
+mod event;
 mod extended;
 #[cfg(test)]
 pub(in crate::sys) mod layout;
@@ -16,6 +17,7 @@ mod queue_ex;
 mod work;
 
 pub(crate) use device::*;
+pub(crate) use event::*;
 pub(crate) use extended::*;
 pub(crate) use memory::*;
 pub(crate) use queue::*;

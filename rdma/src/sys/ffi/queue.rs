@@ -86,6 +86,9 @@ pub(crate) struct SrqAttr {
     pub(crate) srq_limit: u32,
 }
 
+/// `IBV_SRQ_LIMIT` of `enum ibv_srq_attr_mask`.
+pub(crate) const SRQ_LIMIT: c_int = 1 << 1;
+
 /// `struct ibv_srq_init_attr`.
 #[repr(C)]
 pub(crate) struct SrqInitAttr {

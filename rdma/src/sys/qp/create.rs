@@ -10,6 +10,7 @@ use super::super::cq::CqHandle;
 use super::super::errno::Errno;
 use super::super::ffi::{self, qp_attr_ex};
 use super::super::flight::{MAX_DEPTH, RecvFlight, SendFlight};
+use super::super::identity::QpIdentity;
 use super::super::lacking::Lacking;
 use super::super::leaks::{Leak, leaked};
 use super::super::pd::PdHandle;
@@ -115,8 +116,9 @@ impl QpHandle {
             srq.attach(recv_cq)
                 .map_err(|no_room| CreateError::NoRoom(Queue::Recv, no_room))?;
         }
+        let identity = QpIdentity::number_of_next();
         let mut attr = ffi::QpInitAttr {
-            qp_context: ptr::null_mut(),
+            qp_context: ptr::without_provenance_mut(identity),
             send_cq: send_cq.raw().as_ptr(),
             recv_cq: recv_cq.raw().as_ptr(),
             srq: srq.map_or(ptr::null_mut(), |srq| srq.raw().as_ptr()),
@@ -170,6 +172,7 @@ impl QpHandle {
             tag: lease.tag(),
             health: Health::Good,
             number,
+            identity: QpIdentity::new(identity, number),
             max_send_pieces: caps.send_pieces,
             max_recv_pieces: caps.recv_pieces,
             // The driver has written how many it grants: what was asked for or more.
@@ -247,6 +250,7 @@ unsafe fn create_extended(
     let mut attr_ex: ffi::QpInitAttrEx = unsafe { mem::zeroed() };
     (attr_ex.send_cq, attr_ex.recv_cq, attr_ex.srq) = (attr.send_cq, attr.recv_cq, attr.srq);
     (attr_ex.cap, attr_ex.qp_type) = (attr.cap, attr.qp_type);
+    attr_ex.qp_context = attr.qp_context;
     attr_ex.comp_mask = qp_attr_ex::PD | qp_attr_ex::SEND_OPS_FLAGS;
     (attr_ex.pd, attr_ex.send_ops_flags) = (pd.raw().as_ptr(), ops.bits());
     // SAFETY: a `PdHandle` is allocated; the CQs exist in its context (the caller's promise).

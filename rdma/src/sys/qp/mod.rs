@@ -22,6 +22,7 @@ use super::errno::Errno;
 use super::exposed::ExposedRegion;
 use super::ffi::{self, mask};
 use super::flight::{RecvFlight, SendFlight};
+use super::identity::QpIdentity;
 use super::leaks::{Leak, leaked};
 use super::modify::Modify;
 use super::pd::PdHandle;
@@ -63,6 +64,8 @@ pub(crate) struct QpHandle {
     tag: Tag,
     health: Health,
     number: u32,
+    /// What events call it.
+    identity: QpIdentity,
     /// The longest message that its port can carry, in bytes.
     max_message: u32,
     max_send_pieces: u32,
@@ -93,6 +96,10 @@ unsafe impl Sync for QpHandle {}
 impl QpHandle {
     pub(crate) fn pd(&self) -> &Arc<PdHandle> {
         &self.pd
+    }
+
+    pub(crate) fn identity(&self) -> QpIdentity {
+        self.identity
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -183,8 +190,8 @@ impl QpHandle {
         if seeded(Defect::FreeBeforeDestroy) {
             self.flight.forget_all();
         }
-        // SAFETY: exists until here: `rooms` was `Some` (invariant). The crate fetches no async
-        // events, so none is unacknowledged.
+        // SAFETY: exists until here: `rooms` was `Some` (invariant). Events are acknowledged in the call
+        // that fetches them; for one that another thread is in, the destruction waits.
         let destroyed = unsafe { self.pd.context().verbs().destroy_qp(self.raw) };
         if let Err(errno) = destroyed {
             // The device may go on: buffers, CQs, domain, tag, shared queue and the destinations of

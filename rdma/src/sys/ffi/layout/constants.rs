@@ -2,7 +2,9 @@
 
 use super::super::*;
 use super::row::since_45;
-use crate::{GidType, LinkLayer, Mtu, NodeType, PortState, QpState, Transport, WcOpcode, WcStatus};
+use crate::{
+    EventKind, GidType, LinkLayer, Mtu, NodeType, PortState, QpState, Transport, WcOpcode, WcStatus,
+};
 
 /// The enums that are numbers of C's, wherever they are.
 macro_rules! enums {
@@ -12,7 +14,7 @@ macro_rules! enums {
 }
 
 enums! {
-    GidType, LinkLayer, Mtu, NodeType, PortState, QpState, Transport, WcOpcode, WcStatus,
+    EventKind, GidType, LinkLayer, Mtu, NodeType, PortState, QpState, Transport, WcOpcode, WcStatus,
 }
 
 /// Values that C has no number for, which say so where they are.
@@ -62,6 +64,18 @@ constants! {
     ACCESS_OPTIONAL_RANGE = "IBV_ACCESS_OPTIONAL_RANGE",
     ODP_SUPPORT = "IBV_ODP_SUPPORT",
     MW_TYPE_2 = "IBV_MW_TYPE_2",
+    event_type::CQ_ERR = "IBV_EVENT_CQ_ERR",
+    event_type::QP_FATAL = "IBV_EVENT_QP_FATAL",
+    event_type::PATH_MIG_ERR = "IBV_EVENT_PATH_MIG_ERR",
+    event_type::DEVICE_FATAL = "IBV_EVENT_DEVICE_FATAL",
+    event_type::PORT_ACTIVE = "IBV_EVENT_PORT_ACTIVE",
+    event_type::SM_CHANGE = "IBV_EVENT_SM_CHANGE",
+    event_type::SRQ_ERR = "IBV_EVENT_SRQ_ERR",
+    event_type::SRQ_LIMIT_REACHED = "IBV_EVENT_SRQ_LIMIT_REACHED",
+    event_type::QP_LAST_WQE_REACHED = "IBV_EVENT_QP_LAST_WQE_REACHED",
+    event_type::CLIENT_REREGISTER = "IBV_EVENT_CLIENT_REREGISTER",
+    event_type::GID_CHANGE = "IBV_EVENT_GID_CHANGE",
+    SRQ_LIMIT = "IBV_SRQ_LIMIT",
     QPT_RC = "IBV_QPT_RC",
     QPT_UC = "IBV_QPT_UC",
     QPT_UD = "IBV_QPT_UD",

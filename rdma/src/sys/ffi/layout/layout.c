@@ -233,6 +233,11 @@ FIELD(struct ibv_gid_entry, gid_type, 24, 4);
 UNSIGNED(struct ibv_gid_entry, gid_type);
 FIELD(struct ibv_gid_entry, ndev_ifindex, 28, 4);
 UNSIGNED(struct ibv_gid_entry, ndev_ifindex);
+WHOLE(struct ibv_async_event, 16, 8);
+FIELD(struct ibv_async_event, element, 0, 8);
+TYPE(struct ibv_async_event, element, __typeof__(((struct ibv_async_event *)0)->element));
+FIELD(struct ibv_async_event, event_type, 8, 4);
+UNSIGNED(struct ibv_async_event, event_type);
 WHOLE(struct ibv_pd, 16, 8);
 FIELD(struct ibv_pd, context, 0, 8);
 TYPE(struct ibv_pd, context, struct ibv_context *);
@@ -677,6 +682,18 @@ CONSTANT(IBV_ACCESS_RELAXED_ORDERING, 1048576);
 CONSTANT(IBV_ACCESS_OPTIONAL_RANGE, 1072693248);
 CONSTANT(IBV_ODP_SUPPORT, 1);
 CONSTANT(IBV_MW_TYPE_2, 2);
+CONSTANT(IBV_EVENT_CQ_ERR, 0);
+CONSTANT(IBV_EVENT_QP_FATAL, 1);
+CONSTANT(IBV_EVENT_PATH_MIG_ERR, 7);
+CONSTANT(IBV_EVENT_DEVICE_FATAL, 8);
+CONSTANT(IBV_EVENT_PORT_ACTIVE, 9);
+CONSTANT(IBV_EVENT_SM_CHANGE, 13);
+CONSTANT(IBV_EVENT_SRQ_ERR, 14);
+CONSTANT(IBV_EVENT_SRQ_LIMIT_REACHED, 15);
+CONSTANT(IBV_EVENT_QP_LAST_WQE_REACHED, 16);
+CONSTANT(IBV_EVENT_CLIENT_REREGISTER, 17);
+CONSTANT(IBV_EVENT_GID_CHANGE, 18);
+CONSTANT(IBV_SRQ_LIMIT, 2);
 CONSTANT(IBV_QPT_RC, 2);
 CONSTANT(IBV_QPT_UC, 3);
 CONSTANT(IBV_QPT_UD, 4);
@@ -737,6 +754,26 @@ SINCE_45(CONSTANT(IBV_FLUSH_MR, 1));
 CONSTANT(IBV_WC_SUCCESS, 0);
 CONSTANT(IBV_WC_SEND, 0);
 CONSTANT(IBV_WC_RECV_RDMA_WITH_IMM, 129);
+CONSTANT(IBV_EVENT_CQ_ERR, 0);
+CONSTANT(IBV_EVENT_QP_FATAL, 1);
+CONSTANT(IBV_EVENT_QP_REQ_ERR, 2);
+CONSTANT(IBV_EVENT_QP_ACCESS_ERR, 3);
+CONSTANT(IBV_EVENT_COMM_EST, 4);
+CONSTANT(IBV_EVENT_SQ_DRAINED, 5);
+CONSTANT(IBV_EVENT_PATH_MIG, 6);
+CONSTANT(IBV_EVENT_PATH_MIG_ERR, 7);
+CONSTANT(IBV_EVENT_DEVICE_FATAL, 8);
+CONSTANT(IBV_EVENT_PORT_ACTIVE, 9);
+CONSTANT(IBV_EVENT_PORT_ERR, 10);
+CONSTANT(IBV_EVENT_LID_CHANGE, 11);
+CONSTANT(IBV_EVENT_PKEY_CHANGE, 12);
+CONSTANT(IBV_EVENT_SM_CHANGE, 13);
+CONSTANT(IBV_EVENT_SRQ_ERR, 14);
+CONSTANT(IBV_EVENT_SRQ_LIMIT_REACHED, 15);
+CONSTANT(IBV_EVENT_QP_LAST_WQE_REACHED, 16);
+CONSTANT(IBV_EVENT_CLIENT_REREGISTER, 17);
+CONSTANT(IBV_EVENT_GID_CHANGE, 18);
+CONSTANT(IBV_EVENT_WQ_FATAL, 19);
 CONSTANT(IBV_GID_TYPE_IB, 0);
 CONSTANT(IBV_GID_TYPE_ROCE_V1, 1);
 CONSTANT(IBV_GID_TYPE_ROCE_V2, 2);
@@ -827,6 +864,8 @@ FUNCTION(ibv_create_comp_channel, struct ibv_comp_channel * (*)(struct ibv_conte
 FUNCTION(ibv_destroy_comp_channel, int (*)(struct ibv_comp_channel *)); /* IBVERBS_1.0 */
 FUNCTION(ibv_get_cq_event, int (*)(struct ibv_comp_channel *, struct ibv_cq * *, void * *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_ack_cq_events, void (*)(struct ibv_cq *, unsigned int)); /* IBVERBS_1.1 */
+FUNCTION(ibv_get_async_event, int (*)(struct ibv_context *, struct ibv_async_event *)); /* IBVERBS_1.1 */
+FUNCTION(ibv_ack_async_event, void (*)(struct ibv_async_event *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_create_cq, struct ibv_cq * (*)(struct ibv_context *, int, void *, struct ibv_comp_channel *, int)); /* IBVERBS_1.1 */
 FUNCTION(ibv_destroy_cq, int (*)(struct ibv_cq *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_create_qp, struct ibv_qp * (*)(struct ibv_pd *, struct ibv_qp_init_attr *)); /* IBVERBS_1.1 */
@@ -839,5 +878,6 @@ FUNCTION(ibv_destroy_ah, int (*)(struct ibv_ah *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_attach_mcast, int (*)(struct ibv_qp *, const union ibv_gid *, uint16_t)); /* IBVERBS_1.1 */
 FUNCTION(ibv_detach_mcast, int (*)(struct ibv_qp *, const union ibv_gid *, uint16_t)); /* IBVERBS_1.1 */
 FUNCTION(ibv_create_srq, struct ibv_srq * (*)(struct ibv_pd *, struct ibv_srq_init_attr *)); /* IBVERBS_1.1 */
+FUNCTION(ibv_modify_srq, int (*)(struct ibv_srq *, struct ibv_srq_attr *, int)); /* IBVERBS_1.1 */
 FUNCTION(ibv_destroy_srq, int (*)(struct ibv_srq *)); /* IBVERBS_1.1 */
 FUNCTION(ibv_reg_dmabuf_mr, struct ibv_mr * (*)(struct ibv_pd *, uint64_t, size_t, uint64_t, int, int)); /* IBVERBS_1.12 */

@@ -12,6 +12,12 @@ impl InC for CompatPortAttr {
     }
 }
 
+impl InC for EventElement {
+    fn name() -> String {
+        String::from("__typeof__(((struct ibv_async_event *)0)->element)")
+    }
+}
+
 structs! {
     Device = "struct ibv_device" {
         obsolete_ops = "_ops",
@@ -135,6 +141,10 @@ structs! {
         port_num = "port_num",
         gid_type = "gid_type",
         ndev_ifindex = "ndev_ifindex",
+    }
+    AsyncEvent = "struct ibv_async_event" {
+        element = "element",
+        event_type = "event_type",
     }
     Pd = "struct ibv_pd" {
         context = "context",
