@@ -18,6 +18,21 @@ macro_rules! functions {
             $(pub(super) $field: unsafe extern "C" fn($($argument),*) $(-> $result)?,)+
         }
 
+        /// In a program that is linked with the library.
+        #[cfg(feature = "link")]
+        impl Functions {
+            pub(super) fn linked() -> Self {
+                // What these declarations say is compared with `verbs.h` like the rest; the crate that
+                // has the linker look in the library has no types for some of them.
+                use rdma_sys as _;
+                unsafe extern "C" {
+                    $(fn $symbol($(_: $argument),*) $(-> $result)?;)+
+                }
+                Functions { $($field: $symbol),+ }
+            }
+        }
+
+        #[cfg(not(feature = "link"))]
         impl Functions {
             /// All of them, from where `find` finds the function of a name and a symbol version.
             ///

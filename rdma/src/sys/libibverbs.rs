@@ -1,12 +1,10 @@
-//! The real library, bound at run time.
+//! The real library.
 
-use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::ffi::{c_int, c_uint, c_void};
 use std::mem::{offset_of, size_of};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
-
-use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use super::async_event::{self, AsyncEvent};
 use super::errno::{Errno, check};
@@ -14,11 +12,15 @@ use super::ffi;
 use super::functions::{Functions, NewerFunctions};
 use super::verbs::Verbs;
 
-/// The file that the dynamic linker is asked for.
-pub(crate) const SONAME: &str = "libibverbs.so.1";
-
 /// Why the library cannot be used.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "link",
+    expect(
+        dead_code,
+        reason = "a program that is linked with the library has it, or does not start"
+    )
+)]
 pub(crate) enum LoadError {
     /// The dynamic linker did not find or accept it; its own words.
     Missing(String),
@@ -34,7 +36,7 @@ pub(crate) struct Libibverbs {
 }
 
 impl Libibverbs {
-    /// Binds the library on the first call; later calls return the same outcome.
+    /// Finds the library on the first call; later calls return the same outcome.
     pub(crate) fn load() -> Result<&'static Self, LoadError> {
         static LOADED: OnceLock<Result<Libibverbs, LoadError>> = OnceLock::new();
         LOADED
@@ -44,50 +46,11 @@ impl Libibverbs {
     }
 
     fn bind() -> Result<Self, LoadError> {
-        // SAFETY: loading runs the library's initialisers. Those of rdma-core's libibverbs set up
-        // tables and environment switches of the library only and ask nothing of the caller.
-        let library = unsafe { Library::open(Some(SONAME), RTLD_NOW | RTLD_LOCAL) }
-            .map_err(|error| LoadError::Missing(error.to_string()))?;
-        // Never closed: providers keep threads and fork handlers that would run unmapped code.
-        let symbols = Symbols {
-            handle: library.into_raw(),
-        };
-        // SAFETY: the symbols are those of libibverbs, by name and version.
-        let functions =
-            unsafe { Functions::find_all(|name, version| symbols.find(name, version)) }?;
-        // SAFETY: as above.
-        let newer =
-            unsafe { NewerFunctions::find_all(|name, version| symbols.find(name, version)) };
+        #[cfg(not(feature = "link"))]
+        let (functions, newer) = super::dlopen::functions()?;
+        #[cfg(feature = "link")]
+        let (functions, newer) = (Functions::linked(), super::dlopen::newer_functions());
         Ok(Libibverbs { functions, newer })
-    }
-}
-
-/// # Invariants
-///
-/// `handle` is a handle of `dlopen` that is never closed.
-struct Symbols {
-    handle: *mut c_void,
-}
-
-impl Symbols {
-    /// The function under exactly this symbol version, so that a later default with another
-    /// signature is not taken for it. musl knows no symbol versions; there the default is asked
-    /// for.
-    fn find(
-        &self,
-        name: &'static CStr,
-        version: &'static CStr,
-    ) -> Result<NonNull<c_void>, LoadError> {
-        #[cfg(target_env = "gnu")]
-        // SAFETY: the handle is open (invariant) and both strings end with NUL (`CStr`).
-        let address = unsafe { libc::dlvsym(self.handle, name.as_ptr(), version.as_ptr()) };
-        #[cfg(not(target_env = "gnu"))]
-        let address = {
-            let _ = version;
-            // SAFETY: as above.
-            unsafe { libc::dlsym(self.handle, name.as_ptr()) }
-        };
-        NonNull::new(address).ok_or(LoadError::Symbol(name.to_str().unwrap_or("a symbol")))
     }
 }
 
