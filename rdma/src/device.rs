@@ -1,6 +1,7 @@
 //! RDMA devices of this host.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::context::Context;
@@ -90,6 +91,10 @@ impl Device {
     #[must_use]
     pub fn uverbs_name(&self) -> &str {
         &self.info.uverbs_name
+    }
+
+    pub(crate) fn sysfs(&self) -> PathBuf {
+        PathBuf::from(&self.info.sysfs)
     }
 
     /// What kind of node it is.

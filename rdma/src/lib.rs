@@ -92,8 +92,11 @@ mod event;
 mod gid;
 mod group;
 mod limits;
+mod link;
 mod mr;
+mod pci;
 mod pd;
+mod pkey;
 mod port;
 mod qp;
 mod raw;
@@ -119,12 +122,16 @@ pub use event::{DeviceEvent, DeviceEvents, EventKind, EventSubject};
 pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
 pub use group::Group;
 pub use limits::DeviceLimits;
+pub use limits::{AtomicCap, DeviceCaps, DeviceLimits};
+pub use link::{LinkSpeed, LinkWidth, PhysState, PortCaps};
 pub use mr::{
     Buf, BufList, Bufs, DmabufMr, Exposed, ExposedMr, HugePage, Local, Mr, NotRegistered,
     NotReturned, Owned, PagePlan, Pages, RawMemory, Registration, RemoteKey, RemoteSlice,
     RemoteWord, StableMemory, Window,
 };
+pub use pci::PciAddress;
 pub use pd::Pd;
+pub use pkey::Pkey;
 pub use port::{Lid, LinkLayer, Mtu, PortInfo, PortNum, PortState};
 pub use qp::{
     Batch, BatchRejected, BindWr, Connected, Done, Drained, Endpoint, ExtendedWr, Failed, Flush,

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::sys::PortNumbers;
+use crate::link::{LinkSpeed, LinkWidth, PhysState, PortCaps};
+use crate::sys::{PortAttr, QPF_GRH_REQUIRED};
 
 /// The number of a port, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,31 +71,77 @@ impl fmt::Display for Lid {
 pub struct PortInfo {
     /// Whether it can carry traffic.
     pub state: PortState,
+    /// What its hardware is at.
+    pub phys_state: PhysState,
     /// The largest packet payload that the hardware supports.
     pub max_mtu: Mtu,
     /// The largest packet payload that the link carries now: the most a path may use.
     pub active_mtu: Mtu,
+    /// How many lanes the link has now.
+    pub width: LinkWidth,
+    /// The speed of each lane now.
+    pub speed: LinkSpeed,
     /// How many lines the GID table has, filled or not.
     pub gid_table_len: u32,
+    /// How many lines the table of partition keys has, filled or not.
+    pub pkey_table_len: u16,
     /// The largest message, in bytes.
     pub max_message: u32,
     /// The port's LID.
     pub lid: Lid,
+    /// How many of the low bits of a LID the port ignores: it answers to 2 to that power of them.
+    pub lid_mask_bits: u8,
+    /// The LID of the subnet manager.
+    pub subnet_manager: Lid,
+    /// The service level at which to talk to the subnet manager.
+    pub subnet_manager_level: u8,
+    /// How many virtual lanes it may have, coded: 1 for 1, 2 for 2, 3 for 4, 4 for 8, 5 for 15.
+    pub max_virtual_lanes: u8,
+    /// How long the subnet may take to bring a packet: 4.096 µs times 2 to this power.
+    pub subnet_timeout: u8,
+    /// Packets refused for their partition key.
+    pub bad_pkeys: u32,
+    /// Packets refused for their Q_Key.
+    pub bad_qkeys: u32,
+    /// What the port can do.
+    pub capabilities: PortCaps,
+    /// Whether every path of it needs a GID, also on InfiniBand.
+    pub needs_gid: bool,
     /// What is below.
     pub link_layer: LinkLayer,
 }
 
 impl PortInfo {
-    pub(crate) fn new(raw: PortNumbers) -> Self {
+    pub(crate) fn new(raw: PortAttr) -> Self {
         PortInfo {
             state: PortState::from_raw(raw.state),
+            phys_state: PhysState::from_raw(u32::from(raw.phys_state)),
             max_mtu: Mtu::from_raw(raw.max_mtu),
             active_mtu: Mtu::from_raw(raw.active_mtu),
-            gid_table_len: u32::try_from(raw.gid_table_len).unwrap_or(0),
-            max_message: raw.max_message,
+            width: LinkWidth::from_raw(u32::from(raw.active_width)),
+            speed: LinkSpeed::from_raw(u32::from(raw.active_speed)),
+            gid_table_len: u32::try_from(raw.gid_tbl_len).unwrap_or(0),
+            pkey_table_len: raw.pkey_tbl_len,
+            max_message: raw.max_msg_sz,
             lid: Lid(raw.lid),
+            lid_mask_bits: raw.lmc,
+            subnet_manager: Lid(raw.sm_lid),
+            subnet_manager_level: raw.sm_sl,
+            max_virtual_lanes: raw.max_vl_num,
+            subnet_timeout: raw.subnet_timeout,
+            bad_pkeys: raw.bad_pkey_cntr,
+            bad_qkeys: raw.qkey_viol_cntr,
+            capabilities: PortCaps::from_raw(u64::from(raw.port_cap_flags)),
+            needs_gid: raw.flags & QPF_GRH_REQUIRED != 0,
             link_layer: LinkLayer::from_raw(u32::from(raw.link_layer)),
         }
+    }
+
+    /// How many Mb/s the link carries, all lanes together; `None` where the driver gives numbers that the
+    /// crate does not know.
+    #[must_use]
+    pub fn megabits(&self) -> Option<u32> {
+        self.speed.megabits()?.checked_mul(self.width.lanes()?)
     }
 }
 

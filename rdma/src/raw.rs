@@ -51,4 +51,82 @@ macro_rules! driver_enum {
     };
 }
 
-pub(crate) use driver_enum;
+/// Declares a set of flags for bits of C's: known ones have names, and the others stay.
+macro_rules! driver_flags {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $($(#[$flag_meta:meta])* $flag:ident = $raw:expr, $alias:literal, $text:literal;)+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $name(u64);
+
+        impl $name {
+            $($(#[$flag_meta])* #[doc(alias = $alias)] pub const $flag: $name = $name($raw);)+
+
+            /// What C calls the flags, and their numbers.
+            #[cfg(test)]
+            pub(crate) const IN_C: &'static [(&'static str, u64)] = &[$(($alias, $raw)),+];
+
+            pub(crate) const fn from_raw(raw: u64) -> Self {
+                $name(raw)
+            }
+
+            /// All bits, those without a name included.
+            #[must_use]
+            pub const fn raw(self) -> u64 {
+                self.0
+            }
+
+            /// Whether it has all of these.
+            #[must_use]
+            pub const fn contains(self, flags: $name) -> bool {
+                self.0 & flags.0 == flags.0
+            }
+
+            /// What the flags with a name mean, and the bits without one.
+            fn texts(self) -> (Vec<&'static str>, u64) {
+                let mut left = self.0;
+                let mut texts = Vec::new();
+                for (raw, text) in [$(($raw, $text)),+] {
+                    if left & raw != 0 {
+                        left &= !raw;
+                        texts.push(text);
+                    }
+                }
+                (texts, left)
+            }
+        }
+
+        impl std::ops::BitOr for $name {
+            type Output = Self;
+
+            fn bitor(self, other: Self) -> Self {
+                $name(self.0 | other.0)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            /// What the flags mean, between commas; bits without a name as a number.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let (texts, unknown) = self.texts();
+                f.write_str(&texts.join(", "))?;
+                match (texts.is_empty(), unknown) {
+                    (_, 0) => Ok(()),
+                    (true, unknown) => write!(f, "{unknown:#x}"),
+                    (false, unknown) => write!(f, ", {unknown:#x}"),
+                }
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+    };
+}
+
+pub(crate) use {driver_enum, driver_flags};

@@ -21,6 +21,9 @@ use netprims_rdma::{
     Device, Done, Endpoint, Error, GidIndex, GidReason, GidType, Leaks, Mtu, NodeType, PortNum,
     PortState, Psn, QpCap, QpState, Queue, RtrAttr, RtsAttr, Transport, WcOpcode, WcStatus, Wr,
     leaks,
+    AtomicCap, Buf, Device, DeviceCaps, Done, Endpoint, Error, GidIndex, GidReason, GidType, Leaks,
+    LinkLayer, Mtu, NodeType, PhysState, Pkey, PortCaps, PortNum, PortState, Psn, QpCap, QpState,
+    Queue, RtrAttr, RtsAttr, Transport, WcOpcode, WcStatus, Wr, leaks,
 };
 use pair::{Pair, drain, index, open};
 use rstest::rstest;
@@ -48,7 +51,30 @@ fn the_device_its_port_and_its_gids_are_found() {
         assert_eq!(limits.ports(), 1);
         assert!(limits.max_qp() > 0 && limits.max_cq_capacity() > 0 && limits.max_qp_depth() > 0);
         assert_ne!(limits.node_guid(), 0);
+        assert_eq!(limits.atomics(), AtomicCap::Device);
+        let windows = DeviceCaps::MEMORY_WINDOWS | DeviceCaps::MEMORY_WINDOWS_2B;
+        assert!(
+            limits.capabilities().contains(windows),
+            "{}",
+            limits.capabilities()
+        );
+        assert!(limits.max_reads_as_target() > 0 && limits.max_srq_depth() > 0);
+        // It is on no bus.
+        assert_eq!((device.pci_address(), device.numa_node()), (None, None));
         let port = context.query_port(PORT).unwrap();
+        assert_eq!(port.link_layer, LinkLayer::Ethernet);
+        assert_eq!(port.phys_state, PhysState::LinkUp);
+        assert!(
+            port.megabits().is_some_and(|megabits| megabits > 0),
+            "{port:?}"
+        );
+        assert!(
+            port.capabilities
+                .contains(PortCaps::COMMUNICATION_MANAGEMENT),
+            "{port:?}"
+        );
+        assert_eq!(context.pkey_table(PORT).unwrap(), [(0, Pkey::DEFAULT)]);
+        assert!(context.query_pkey(PORT, port.pkey_table_len).is_err());
         assert_eq!(
             (port.state, port.active_mtu),
             (PortState::Active, Mtu::B1024)

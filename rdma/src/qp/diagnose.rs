@@ -78,20 +78,21 @@ fn explain(
 mod tests {
     use super::*;
     use crate::gid::{Gid, GidIndex, GidType};
-    use crate::port::{Lid, Mtu};
+    use crate::port::Mtu;
     use crate::qp::{Endpoint, Psn, Qpn};
+    use crate::sys::PortAttr;
     use rstest::rstest;
 
     fn port(state: PortState) -> PortInfo {
-        PortInfo {
-            state,
-            max_mtu: Mtu::B4096,
-            active_mtu: Mtu::B1024,
-            gid_table_len: 16,
-            max_message: 8 << 20,
-            lid: Lid(0),
-            link_layer: LinkLayer::Ethernet,
-        }
+        PortInfo::new(PortAttr {
+            state: state.raw(),
+            max_mtu: Mtu::B4096.raw(),
+            active_mtu: Mtu::B1024.raw(),
+            gid_tbl_len: 16,
+            max_msg_sz: 8 << 20,
+            link_layer: 2,
+            ..PortAttr::default()
+        })
     }
 
     fn gid(text: &str) -> Gid {

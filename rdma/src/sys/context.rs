@@ -34,36 +34,7 @@ unsafe impl Sync for ContextHandle {}
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceLimits {
     pub(crate) firmware: String,
-    pub(crate) node_guid: u64,
-    pub(crate) attr: Box<RawLimits>,
-}
-
-/// The numbers of [`DeviceLimits`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RawLimits {
-    pub(crate) vendor_id: u32,
-    pub(crate) vendor_part_id: u32,
-    pub(crate) max_mr_size: u64,
-    pub(crate) max_qp: i32,
-    pub(crate) max_qp_wr: i32,
-    pub(crate) max_sge: i32,
-    pub(crate) max_cq: i32,
-    pub(crate) max_cqe: i32,
-    pub(crate) max_mr: i32,
-    pub(crate) max_pd: i32,
-    pub(crate) ports: u8,
-}
-
-/// A port, as the driver gives it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PortNumbers {
-    pub(crate) state: u32,
-    pub(crate) max_mtu: u32,
-    pub(crate) active_mtu: u32,
-    pub(crate) gid_table_len: i32,
-    pub(crate) max_message: u32,
-    pub(crate) lid: u16,
-    pub(crate) link_layer: u8,
+    pub(crate) attr: Box<ffi::DeviceAttr>,
 }
 
 /// A line of the GID table, as the driver gives it.
@@ -152,37 +123,21 @@ impl ContextHandle {
         unsafe { self.verbs.query_device(self.raw, &mut attr) }?;
         Ok(DeviceLimits {
             firmware: text(&attr.fw_ver),
-            node_guid: u64::from_be_bytes(attr.node_guid),
-            attr: Box::new(RawLimits {
-                vendor_id: attr.vendor_id,
-                vendor_part_id: attr.vendor_part_id,
-                max_mr_size: attr.max_mr_size,
-                max_qp: attr.max_qp,
-                max_qp_wr: attr.max_qp_wr,
-                max_sge: attr.max_sge,
-                max_cq: attr.max_cq,
-                max_cqe: attr.max_cqe,
-                max_mr: attr.max_mr,
-                max_pd: attr.max_pd,
-                ports: attr.phys_port_cnt,
-            }),
+            attr: Box::new(attr),
         })
     }
 
-    pub(crate) fn query_port(&self, port: u8) -> Result<PortNumbers, Errno> {
-        // SAFETY: integers only: zero is a valid value.
-        let mut attr: ffi::PortAttr = unsafe { mem::zeroed() };
+    pub(crate) fn query_port(&self, port: u8) -> Result<ffi::PortAttr, Errno> {
+        let mut attr = ffi::PortAttr::default();
         // SAFETY: the context is open (invariant).
         unsafe { self.verbs.query_port(self.raw, port, &mut attr) }?;
-        Ok(PortNumbers {
-            state: attr.state,
-            max_mtu: attr.max_mtu,
-            active_mtu: attr.active_mtu,
-            gid_table_len: attr.gid_tbl_len,
-            max_message: attr.max_msg_sz,
-            lid: attr.lid,
-            link_layer: attr.link_layer,
-        })
+        Ok(attr)
+    }
+
+    pub(crate) fn query_pkey(&self, port: u8, index: u16) -> Result<u16, Errno> {
+        // SAFETY: the context is open (invariant).
+        let key = unsafe { self.verbs.query_pkey(self.raw, port, c_int::from(index)) }?;
+        Ok(u16::from_be(key))
     }
 
     pub(crate) fn query_gid(&self, port: u8, index: u32) -> Result<RawGid, Errno> {

@@ -78,6 +78,8 @@ unsafe impl Sync for DeviceRef {}
 pub(crate) struct DeviceInfo {
     pub(crate) name: String,
     pub(crate) uverbs_name: String,
+    /// Its folder in sysfs.
+    pub(crate) sysfs: String,
     pub(crate) node_type: c_int,
     pub(crate) transport: c_int,
 }
@@ -89,6 +91,7 @@ impl DeviceRef {
         DeviceInfo {
             name: text(&raw.name),
             uverbs_name: text(&raw.dev_name),
+            sysfs: text(&raw.ibdev_path),
             node_type: raw.node_type,
             transport: raw.transport_type,
         }

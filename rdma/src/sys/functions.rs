@@ -134,6 +134,8 @@ functions! {
         fn(*mut ffi::Context, u32, u32, *mut ffi::GidEntry, u32, usize) -> c_int;
     query_gid_table = _ibv_query_gid_table @ "IBVERBS_1.11":
         fn(*mut ffi::Context, *mut ffi::GidEntry, usize, u32, usize) -> isize;
+    query_pkey = ibv_query_pkey @ "IBVERBS_1.1":
+        fn(*mut ffi::Context, u8, c_int, *mut u16) -> c_int;
     alloc_pd = ibv_alloc_pd @ "IBVERBS_1.1": fn(*mut ffi::Context) -> *mut ffi::Pd;
     dealloc_pd = ibv_dealloc_pd @ "IBVERBS_1.1": fn(*mut ffi::Pd) -> c_int;
     reg_mr = ibv_reg_mr @ "IBVERBS_1.1":

@@ -229,6 +229,18 @@ unsafe impl Verbs for Libibverbs {
             .map_err(|_| Errno::from_return(c_int::try_from(written).unwrap_or(libc::EIO)))
     }
 
+    unsafe fn query_pkey(
+        &self,
+        context: NonNull<ffi::Context>,
+        port: u8,
+        index: c_int,
+    ) -> Result<u16, Errno> {
+        let mut key = 0;
+        // SAFETY: the context is open; `key` is a live integer.
+        check(unsafe { (self.functions.query_pkey)(context.as_ptr(), port, index, &mut key) })?;
+        Ok(key)
+    }
+
     unsafe fn alloc_pd(&self, context: NonNull<ffi::Context>) -> Result<NonNull<ffi::Pd>, Errno> {
         // SAFETY: the caller's promise.
         non_null(unsafe { (self.functions.alloc_pd)(context.as_ptr()) })

@@ -28,7 +28,7 @@ mod errno;
 #[cfg(test)]
 pub(crate) mod fake;
 mod ffi;
-pub(crate) use ffi::wc_flag;
+pub(crate) use ffi::{PortAttr, QPF_GRH_REQUIRED, wc_flag};
 mod exposed;
 mod extras;
 mod flight;
@@ -74,7 +74,7 @@ pub(crate) use bufs::Payload;
 pub use bufs::{BufList, Bufs};
 pub(crate) use channel::ChannelHandle;
 pub use channel::CqNumber;
-pub(crate) use context::{ContextHandle, DeviceLimits, PortNumbers, RawGid};
+pub(crate) use context::{ContextHandle, DeviceLimits, RawGid};
 pub use cq::{Completion, Completions};
 pub(crate) use cq::{CqHandle, Poller};
 pub(crate) use cq_ex::{CqFields, CreateCqError};

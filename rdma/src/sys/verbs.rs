@@ -109,6 +109,17 @@ pub(crate) unsafe trait Verbs: fmt::Debug + Send + Sync {
         entries: &mut [ffi::GidEntry],
     ) -> Result<usize, Errno>;
 
+    /// In network order.
+    ///
+    /// # Safety
+    /// `context` is open.
+    unsafe fn query_pkey(
+        &self,
+        context: NonNull<ffi::Context>,
+        port: u8,
+        index: c_int,
+    ) -> Result<u16, Errno>;
+
     /// # Safety
     /// `context` is open.
     unsafe fn alloc_pd(&self, context: NonNull<ffi::Context>) -> Result<NonNull<ffi::Pd>, Errno>;

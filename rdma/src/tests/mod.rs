@@ -6,6 +6,7 @@ mod async_cq;
 mod asynchronous;
 mod batches;
 mod completions;
+mod devices;
 mod drains;
 mod events;
 mod extended;

@@ -211,6 +211,8 @@ unsafe impl Verbs for Fake {
         }
         (attr.state, attr.max_mtu, attr.active_mtu) = (4, 5, 3);
         (attr.gid_tbl_len, attr.link_layer) = (2, 2);
+        (attr.active_width, attr.active_speed, attr.phys_state) = (2, 32, 5);
+        (attr.pkey_tbl_len, attr.port_cap_flags) = (3, 1 << 26 | 1 << 31);
         attr.max_msg_sz = self.state().max_message;
         Ok(())
     }
@@ -257,6 +259,20 @@ unsafe impl Verbs for Fake {
             unsafe { self.query_gid(context, 1, index, entry) }?;
         }
         Ok(entries.len())
+    }
+
+    unsafe fn query_pkey(
+        &self,
+        _: NonNull<ffi::Context>,
+        _: u8,
+        index: c_int,
+    ) -> Result<u16, Errno> {
+        match index {
+            0 => Ok(0xffff_u16.to_be()),
+            1 => Ok(0),
+            2 => Ok(0x1234_u16.to_be()),
+            _ => Err(Errno::new(libc::EINVAL)),
+        }
     }
 
     unsafe fn alloc_pd(&self, context: NonNull<ffi::Context>) -> Result<NonNull<ffi::Pd>, Errno> {

@@ -49,7 +49,7 @@ pub(crate) struct Context {
 
 /// `struct ibv_device_attr`.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct DeviceAttr {
     pub(crate) fw_ver: [c_char; 64],
     pub(crate) node_guid: [u8; 8],
@@ -96,7 +96,7 @@ pub(crate) struct DeviceAttr {
 /// `struct ibv_port_attr` up to `port_cap_flags2`; later members exist only in newer libraries and
 /// the size passed to the provider keeps them out.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PortAttr {
     pub(crate) state: u32,
     pub(crate) max_mtu: u32,
@@ -121,6 +121,9 @@ pub(crate) struct PortAttr {
     pub(crate) flags: u8,
     pub(crate) port_cap_flags2: u16,
 }
+
+/// `IBV_QPF_GRH_REQUIRED`, in `flags` of [`PortAttr`].
+pub(crate) const QPF_GRH_REQUIRED: u8 = 1;
 
 /// `struct _compat_ibv_port_attr`, which the exported `ibv_query_port` fills: the beginning of
 /// [`PortAttr`], and only ever pointed to.

@@ -3,18 +3,31 @@
 use super::super::*;
 use super::row::since_45;
 use crate::{
-    EventKind, GidType, LinkLayer, Mtu, NodeType, PortState, QpState, Transport, WcOpcode, WcStatus,
+    AtomicCap, DeviceCaps, EventKind, GidType, LinkLayer, LinkSpeed, LinkWidth, Mtu, NodeType,
+    PhysState, PortCaps, PortState, QpState, Transport, WcOpcode, WcStatus,
 };
 
-/// The enums that are numbers of C's, wherever they are.
-macro_rules! enums {
-    ($($name:ident),+ $(,)?) => {
-        const ENUMS: &[(&str, &[(&str, u32)])] = &[$((stringify!($name), $name::IN_C)),+];
+/// The enums and flags that are numbers of C's, wherever they are.
+macro_rules! sets {
+    ($list:ident: $number:ty; $($name:ident),+ $(,)?) => {
+        const $list: &[(&str, &[(&str, $number)])] = &[$((stringify!($name), $name::IN_C)),+];
     };
 }
 
-enums! {
-    EventKind, GidType, LinkLayer, Mtu, NodeType, PortState, QpState, Transport, WcOpcode, WcStatus,
+sets! {
+    ENUMS: u32;
+    AtomicCap, EventKind, GidType, LinkLayer, LinkSpeed, LinkWidth, Mtu, NodeType, PhysState,
+    PortState, QpState, Transport, WcOpcode, WcStatus,
+}
+
+sets! {
+    FLAGS: u64;
+    DeviceCaps, PortCaps,
+}
+
+/// Whether a name is one of `verbs.h`: it has none for some of the kernel's numbers.
+fn is_in_header(name: &str) -> bool {
+    name.starts_with("IBV_")
 }
 
 /// Values that C has no number for, which say so where they are.
@@ -44,13 +57,17 @@ macro_rules! constants {
             let mut lines = vec![$(line($name, $($path)::+)),+];
             let values = ENUMS.iter().flat_map(|(_, values)| *values);
             let values = values.filter(|value| !OWN.contains(value));
-            lines.extend(values.map(|(name, number)| line(name, number)));
+            let values = values.map(|(name, number)| (*name, u64::from(*number)));
+            let flags = FLAGS.iter().flat_map(|(_, values)| *values).copied();
+            let all = values.chain(flags).filter(|(name, _)| is_in_header(name));
+            lines.extend(all.map(|(name, number)| line(name, number)));
             lines
         }
 
-        /// The names of the enums.
+        /// The names of the enums and of the flags.
         pub(super) fn enums() -> Vec<&'static str> {
-            ENUMS.iter().map(|(name, _)| *name).collect()
+            let enums = ENUMS.iter().map(|(name, _)| *name);
+            enums.chain(FLAGS.iter().map(|(name, _)| *name)).collect()
         }
 
         pub(super) const NAMES: &[&str] = &[$(stringify!($($path)::+)),+];
@@ -76,6 +93,7 @@ constants! {
     event_type::CLIENT_REREGISTER = "IBV_EVENT_CLIENT_REREGISTER",
     event_type::GID_CHANGE = "IBV_EVENT_GID_CHANGE",
     SRQ_LIMIT = "IBV_SRQ_LIMIT",
+    QPF_GRH_REQUIRED = "IBV_QPF_GRH_REQUIRED",
     QPT_RC = "IBV_QPT_RC",
     QPT_UC = "IBV_QPT_UC",
     QPT_UD = "IBV_QPT_UD",
