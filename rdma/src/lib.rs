@@ -57,6 +57,9 @@
 //!
 //! [`Cq::poll`] never waits. A completion queue with a channel is waited for by [`Cq::wait`], by poll(2) or epoll(7) on
 //! the channel's descriptor (arm, poll once more, then wait), or, with the feature `tokio`, by `AsyncCq`.
+//! With the feature `link` the program is linked with libibverbs instead, for those that cannot load
+//! libraries: it needs libibverbs-dev, librdmacm-dev and libclang to build (rdma-sys), and does not
+//! start where the library is absent.
 //!
 //! # What it promises
 //!

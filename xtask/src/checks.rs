@@ -1,6 +1,8 @@
 //! `cargo xtask check`: what can be said of a change without running it.
 
+use crate::features;
 use crate::headers;
+use crate::linking;
 use crate::msrv;
 use crate::run;
 use crate::ui;
@@ -47,17 +49,13 @@ pub(crate) fn run(checkout: &Path) -> Result<()> {
             )
         })?;
     }
-    let doc = [
-        "doc",
-        "--quiet",
-        "--workspace",
-        "--no-deps",
-        "--all-features",
-    ];
+    linking::check(checkout)?;
+    let doc = ["doc", "--quiet", "--workspace", "--no-deps"];
     ui::step("documentation", || {
         run::shown(
             run::cargo(checkout)
                 .args(doc)
+                .args(features::ALL)
                 .env("RUSTDOCFLAGS", "-D warnings"),
         )
     })?;

@@ -22,6 +22,7 @@ const NEEDS: &[(Need, &str)] = &[
     (Need::Program("xz"), "xz-utils"),
     (Need::Program("setpriv"), "util-linux"),
     (Need::Program("strace"), "strace"),
+    (Need::Program("pkg-config"), "pkgconf"),
     (Need::Program("ibv_rc_pingpong"), "ibverbs-utils"),
     (Need::Program("rping"), "rdmacm-utils"),
     (

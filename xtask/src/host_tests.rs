@@ -32,7 +32,7 @@ const LAST_LINES: usize = 20;
 pub(crate) fn run(checkout: &Path, full: bool) -> Result<Count> {
     let cargo = || {
         let mut cargo = run::cargo(checkout);
-        cargo.arg("test").args(suite::HOST_TESTS);
+        cargo.arg("test").args(suite::host_tests());
         cargo
     };
     ui::step("build the host tests", || {

@@ -4,6 +4,7 @@
 
 use crate::apt::{self, Apt};
 use crate::cache::Cache;
+use crate::features;
 use crate::lab::target_folder;
 use crate::run;
 use crate::ui;
@@ -60,7 +61,7 @@ pub(crate) fn check(checkout: &Path) -> Result<()> {
             version.trim()
         );
     }
-    let args = ["check", "--quiet", "--all-features"];
+    let args = ["check", "--quiet"];
     let libraries = [
         "-p",
         "netprims",
@@ -74,6 +75,7 @@ pub(crate) fn check(checkout: &Path) -> Result<()> {
             run::cargo(checkout)
                 .args(args)
                 .args(libraries)
+                .args(features::ALL)
                 .env("RUSTC", &rustc)
                 .env("CARGO_TARGET_DIR", target_folder(checkout)?.join("msrv")),
         )

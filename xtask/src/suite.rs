@@ -1,9 +1,11 @@
 //! A set of tests on one kernel: built and listed on the host, run in guests, judged against the
 //! list of allowed skips.
 
+use crate::features;
 use crate::guests::{Outcome, Ran, in_guests};
 use crate::lab::{BOOT, Lab};
-use crate::libraries::Libraries;
+use crate::libraries;
+use crate::linking::{self, Libraries};
 use crate::run;
 use crate::selftest;
 use crate::skips::Skips;
@@ -18,7 +20,9 @@ use std::time::Instant;
 pub(crate) const PROFILE: &str = "lab";
 
 /// The tests of the host, as cargo is asked for them.
-pub(crate) const HOST_TESTS: &[&str] = &["--workspace", "--exclude", "lab-tests", "--all-features"];
+pub(crate) fn host_tests() -> Vec<&'static str> {
+    [&["--workspace", "--exclude", "lab-tests"], features::ALL].concat()
+}
 
 /// One test binary.
 #[derive(Debug, Clone)]
@@ -57,19 +61,20 @@ pub(crate) fn build(checkout: &Path) -> Result<Vec<Binary>> {
             .args(programs),
     )?;
     let gated = ["--profile", PROFILE, "--package", "lab-tests", "--tests"];
-    let mut binaries: Vec<Binary> = build_tests(checkout, &gated)?
+    let mut binaries: Vec<Binary> = build_tests(checkout, &gated, |_| Ok(()))?
         .into_iter()
         .filter(|built| !built.is_library)
         .map(|built| built.binary)
         .collect();
+    binaries.push(linked(checkout)?);
     for binary in &mut binaries {
         if binary.target != selftest::TOGETHER {
             binary.harness = Harness::Gate;
         }
     }
     // As the host has them: what is built for it need not be built again.
-    let built = build_tests(checkout, HOST_TESTS)?;
-    for library in Libraries::read(checkout)?.libraries {
+    let built = build_tests(checkout, &host_tests(), |_| Ok(()))?;
+    for library in libraries::Libraries::read(checkout)?.libraries {
         let folder = checkout.join(&library.package);
         for test in &library.tests {
             let found = built.iter().find(|built| {
@@ -100,9 +105,40 @@ pub(crate) fn build(checkout: &Path) -> Result<Vec<Binary>> {
     Ok(binaries)
 }
 
-/// Builds test targets.
-fn build_tests(checkout: &Path, which: &[&str]) -> Result<Vec<Built>> {
+/// Those of netprims-rdma in a program that is linked with the library, built.
+fn linked(checkout: &Path) -> Result<Binary> {
+    let libraries = Libraries::provide()?;
+    let which = [
+        "--profile",
+        PROFILE,
+        "--package",
+        "lab-tests",
+        "--features",
+        "link",
+        "--test",
+        "rdma",
+    ];
+    let built = build_tests(checkout, &which, |cargo| libraries.tell(cargo))?;
+    let built = built.into_iter().next();
+    let mut binary = built
+        .context("cargo built no tests that are linked with libibverbs")?
+        .binary;
+    "rdma-linked".clone_into(&mut binary.target);
+    binary.only = linking::TESTS
+        .iter()
+        .map(|start| (*start).to_owned())
+        .collect();
+    Ok(binary)
+}
+
+/// Builds test targets, by a cargo that is prepared.
+fn build_tests(
+    checkout: &Path,
+    which: &[&str],
+    prepare: impl FnOnce(&mut Command) -> Result<()>,
+) -> Result<Vec<Built>> {
     let mut cargo = run::cargo(checkout);
+    prepare(&mut cargo)?;
     cargo.args(["test", "--quiet", "--no-run"]).args(which);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     let output = cargo
