@@ -126,6 +126,7 @@ pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
 pub use group::Group;
 pub use limits::DeviceLimits;
 pub use limits::{AtomicCap, DeviceCaps, DeviceLimits};
+pub use limits::{AtomicCap, DeviceCaps, DeviceLimits, OdpCaps, OdpWork, OnDemandPaging};
 pub use link::{LinkSpeed, LinkWidth, PhysState, PortCaps};
 pub use mr::{
     Buf, BufList, Bufs, DmabufMr, Exposed, ExposedMr, HugePage, Local, Mr, NotRegistered,

@@ -154,11 +154,24 @@ impl DeviceLimits {
         AtomicCap::from_raw(self.raw.attr.atomic_cap)
     }
 
-    /// What it can do.
+    /// What it can do. Bits above the 32nd are there where the library and the kernel tell them.
     #[doc(alias = "device_cap_flags")]
+    #[doc(alias = "device_cap_flags_ex")]
     #[must_use]
     pub fn capabilities(&self) -> DeviceCaps {
-        DeviceCaps::from_raw(u64::from(self.raw.attr.device_cap_flags))
+        DeviceCaps::from_raw(self.raw.capabilities)
+    }
+
+    /// Which memory it reaches without pages that are pinned.
+    #[must_use]
+    pub fn on_demand_paging(&self) -> OnDemandPaging {
+        let raw = self.raw.paging;
+        OnDemandPaging {
+            general: OdpCaps::from_raw(raw.general_caps),
+            rc: OdpWork::from_raw(u64::from(raw.rc_odp_caps)),
+            uc: OdpWork::from_raw(u64::from(raw.uc_odp_caps)),
+            ud: OdpWork::from_raw(u64::from(raw.ud_odp_caps)),
+        }
     }
 }
 
@@ -231,6 +244,61 @@ crate::raw::driver_flags! {
         RAW_IP_CHECKSUM = 1 << 26, "IBV_DEVICE_RAW_IP_CSUM", "IP checksums of raw packets";
         /// Rules that steer flows to queues.
         FLOW_STEERING = 1 << 29, "IBV_DEVICE_MANAGED_FLOW_STEERING", "flow steering";
+        /// Checksums of Ethernet frames can be received.
+        FRAME_CHECKSUMS = 1 << 34, "IBV_DEVICE_RAW_SCATTER_FCS", "frame checksums received";
+        /// Its writes to memory can be filled up to whole cache lines.
+        WRITE_PADDING = 1 << 36, "IBV_DEVICE_PCI_WRITE_END_PADDING", "writes padded to cache lines";
+        /// [`Flush`](crate::Flush) to where the peer's whole machine sees it; since Linux 6.2.
+        FLUSH_GLOBAL = 1 << 38, "IB_UVERBS_DEVICE_FLUSH_GLOBAL", "flush to global visibility";
+        /// [`Flush`](crate::Flush) to memory that outlives the power; since Linux 6.2.
+        FLUSH_PERSISTENT = 1 << 39, "IB_UVERBS_DEVICE_FLUSH_PERSISTENT", "flush to persistence";
+        /// Eight bytes of a peer's written at once; since Linux 6.2.
+        ATOMIC_WRITE = 1 << 40, "IB_UVERBS_DEVICE_ATOMIC_WRITE", "atomic write";
+    }
+}
+
+/// How far a device does without pinned pages: it asks for pages as it comes to them.
+#[doc(alias = "ibv_odp_caps")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OnDemandPaging {
+    /// For which memory.
+    pub general: OdpCaps,
+    /// For which work of RC queue pairs.
+    pub rc: OdpWork,
+    /// For which work of UC queue pairs.
+    pub uc: OdpWork,
+    /// For which work of UD queue pairs.
+    pub ud: OdpWork,
+}
+
+crate::raw::driver_flags! {
+    /// For which memory a device does without pinned pages.
+    #[doc(alias = "ibv_odp_general_caps")]
+    pub struct OdpCaps {
+        /// For regions that ask for it.
+        SUPPORT = 1 << 0, "IBV_ODP_SUPPORT", "regions";
+        /// For the whole address space, as one region.
+        IMPLICIT = 1 << 1, "IBV_ODP_SUPPORT_IMPLICIT", "the whole address space";
+    }
+}
+
+crate::raw::driver_flags! {
+    /// For which work a device does without pinned pages.
+    #[doc(alias = "ibv_odp_transport_cap_bits")]
+    pub struct OdpWork {
+        /// Sends.
+        SEND = 1 << 0, "IBV_ODP_SUPPORT_SEND", "send";
+        /// Receives.
+        RECV = 1 << 1, "IBV_ODP_SUPPORT_RECV", "receive";
+        /// Remote writes.
+        WRITE = 1 << 2, "IBV_ODP_SUPPORT_WRITE", "remote write";
+        /// Remote reads.
+        READ = 1 << 3, "IBV_ODP_SUPPORT_READ", "remote read";
+        /// Atomics.
+        ATOMIC = 1 << 4, "IBV_ODP_SUPPORT_ATOMIC", "atomics";
+        /// Receives of a shared receive queue.
+        SRQ_RECV = 1 << 5, "IBV_ODP_SUPPORT_SRQ_RECV", "receive of a shared queue";
     }
 }
 

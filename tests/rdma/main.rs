@@ -58,6 +58,15 @@ fn the_device_its_port_and_its_gids_are_found() {
             "{}",
             limits.capabilities()
         );
+        // Soft-RoCE has these since Linux 6.2.
+        let is_old = lab.release().starts_with("6.1.");
+        let newer = DeviceCaps::ATOMIC_WRITE | DeviceCaps::FLUSH_GLOBAL;
+        assert_eq!(
+            limits.capabilities().contains(newer),
+            !is_old,
+            "{}",
+            limits.capabilities()
+        );
         assert!(limits.max_reads_as_target() > 0 && limits.max_srq_depth() > 0);
         // It is on no bus.
         assert_eq!((device.pci_address(), device.numa_node()), (None, None));

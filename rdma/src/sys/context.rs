@@ -35,6 +35,9 @@ unsafe impl Sync for ContextHandle {}
 pub(crate) struct DeviceLimits {
     pub(crate) firmware: String,
     pub(crate) attr: Box<ffi::DeviceAttr>,
+    /// Of both calls.
+    pub(crate) capabilities: u64,
+    pub(crate) paging: ffi::OdpCaps,
 }
 
 /// A line of the GID table, as the driver gives it.
@@ -121,9 +124,23 @@ impl ContextHandle {
         let mut attr: ffi::DeviceAttr = unsafe { mem::zeroed() };
         // SAFETY: the context is open (invariant).
         unsafe { self.verbs.query_device(self.raw, &mut attr) }?;
+        // SAFETY: as above.
+        let mut more: ffi::DeviceAttrEx = unsafe { mem::zeroed() };
+        // SAFETY: the context is open (invariant).
+        match unsafe { self.verbs.query_device_ex(self.raw, &mut more) } {
+            Ok(()) => {}
+            // Nothing beyond the usual; what the call left behind does not count.
+            Err(errno) if [libc::EOPNOTSUPP, libc::ENOSYS].contains(&errno.number()) => {
+                // SAFETY: as above.
+                more = unsafe { mem::zeroed() };
+            }
+            Err(errno) => return Err(errno),
+        }
         Ok(DeviceLimits {
             firmware: text(&attr.fw_ver),
             attr: Box::new(attr),
+            capabilities: u64::from(attr.device_cap_flags) | more.device_cap_flags_ex,
+            paging: more.odp_caps,
         })
     }
 

@@ -1,7 +1,7 @@
 //! What a device says about itself.
 
 use super::*;
-use crate::{LinkSpeed, LinkWidth, PhysState, Pkey, PortCaps};
+use crate::{DeviceCaps, LinkSpeed, LinkWidth, PhysState, Pkey, PortCaps};
 
 #[test]
 fn a_port_says_how_fast_it_is() {
@@ -44,4 +44,17 @@ fn a_device_of_no_bus_has_no_place() {
 fn limits_that_a_driver_gives_as_negative_are_none() {
     let limits = Rig::new().context.query_device().unwrap();
     assert_eq!((limits.max_qp(), limits.ports()), (0, 1));
+}
+
+#[test]
+fn capabilities_beyond_the_usual_are_told_where_the_provider_tells_them() {
+    let rig = Rig::new();
+    let limits = rig.context.query_device().unwrap();
+    let both = DeviceCaps::ATOMIC_WRITE | DeviceCaps::FLUSH_GLOBAL;
+    assert!(limits.capabilities().contains(both), "{limits:?}");
+    rig.fake.state().extras = None;
+    let limits = rig.context.query_device().unwrap();
+    assert_eq!(limits.capabilities().raw(), 0);
+    let paging = limits.on_demand_paging();
+    assert_eq!((paging.general.raw(), paging.rc.raw()), (0, 0));
 }

@@ -64,7 +64,7 @@ pub(crate) const ODP_SUPPORT: u64 = 1;
 
 /// `struct ibv_odp_caps`.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct OdpCaps {
     pub(crate) general_caps: u64,
     pub(crate) rc_odp_caps: u32,

@@ -4,7 +4,7 @@ use super::super::*;
 use super::row::since_45;
 use crate::{
     AtomicCap, DeviceCaps, EventKind, GidType, LinkLayer, LinkSpeed, LinkWidth, Mtu, NodeType,
-    PhysState, PortCaps, PortState, QpState, Transport, WcOpcode, WcStatus,
+    OdpCaps, OdpWork, PhysState, PortCaps, PortState, QpState, Transport, WcOpcode, WcStatus,
 };
 
 /// The enums and flags that are numbers of C's, wherever they are.
@@ -22,7 +22,7 @@ sets! {
 
 sets! {
     FLAGS: u64;
-    DeviceCaps, PortCaps,
+    DeviceCaps, OdpCaps, OdpWork, PortCaps,
 }
 
 /// Whether a name is one of `verbs.h`: it has none for some of the kernel's numbers.
