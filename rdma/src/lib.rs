@@ -124,8 +124,6 @@ pub use error::{Error, Result};
 pub use event::{DeviceEvent, DeviceEvents, EventKind, EventSubject};
 pub use gid::{Gid, GidChoice, GidEntry, GidIndex, GidReason, GidType};
 pub use group::Group;
-pub use limits::DeviceLimits;
-pub use limits::{AtomicCap, DeviceCaps, DeviceLimits};
 pub use limits::{AtomicCap, DeviceCaps, DeviceLimits, OdpCaps, OdpWork, OnDemandPaging};
 pub use link::{LinkSpeed, LinkWidth, PhysState, PortCaps};
 pub use mr::{
@@ -144,7 +142,5 @@ pub use qp::{
     WasReset, Wr,
 };
 pub use srq::{Srq, SrqBatch};
-pub use sys::{Lacking, Leaks, leaks};
-pub use srq::Srq;
 pub use sys::{Lacking, Leaks, QpIdentity, SrqNumber, leaks};
 pub use timer::{AckTimeout, RnrTimer};

@@ -3,14 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests assert as tests do")]
 
 mod cli;
+mod device_events;
 mod faults;
 mod in_tokio;
-mod device_events;
 mod interop;
 mod matrix;
 mod pair;
-mod soundness;
 mod program;
+mod soundness;
 mod work;
 
 use std::net::IpAddr;
@@ -18,9 +18,6 @@ use std::time::{Duration, Instant};
 
 use lab_tests::gate;
 use netprims_rdma::{
-    Device, Done, Endpoint, Error, GidIndex, GidReason, GidType, Leaks, Mtu, NodeType, PortNum,
-    PortState, Psn, QpCap, QpState, Queue, RtrAttr, RtsAttr, Transport, WcOpcode, WcStatus, Wr,
-    leaks,
     AtomicCap, Buf, Device, DeviceCaps, Done, Endpoint, Error, GidIndex, GidReason, GidType, Leaks,
     LinkLayer, Mtu, NodeType, PhysState, Pkey, PortCaps, PortNum, PortState, Psn, QpCap, QpState,
     Queue, RtrAttr, RtsAttr, Transport, WcOpcode, WcStatus, Wr, leaks,

@@ -9,8 +9,8 @@
 
 mod access;
 mod ah;
-mod backing;
 mod async_event;
+mod backing;
 mod buf;
 mod bufs;
 mod channel;
@@ -48,9 +48,9 @@ pub(crate) mod oracle;
 mod pages;
 mod pd;
 mod qp;
-mod recv_stage;
 #[cfg(feature = "tokio")]
 mod readiness;
+mod recv_stage;
 mod region;
 mod registered;
 mod room;
@@ -66,9 +66,9 @@ mod wr_id;
 
 pub(crate) use access::AccessOptions;
 pub(crate) use ah::AhHandle;
+pub(crate) use async_event::{About, AsyncEvent, AsyncEvents};
 pub(crate) use backing::Backing;
 pub use backing::{RawMemory, StableMemory};
-pub(crate) use async_event::{About, AsyncEvent, AsyncEvents};
 pub use buf::Buf;
 pub(crate) use bufs::Payload;
 pub use bufs::{BufList, Bufs};
@@ -81,7 +81,6 @@ pub(crate) use cq_ex::{CqFields, CreateCqError};
 pub(crate) use device::{DeviceInfo, DeviceList, DeviceRef};
 pub(crate) use errno::Errno;
 pub(crate) use exposed::{ExposedPart, ExposedRegion, is_words, whole_words};
-pub(crate) use exposed::{ExposedPart, ExposedRegion};
 pub use identity::{QpIdentity, SrqNumber};
 pub use lacking::Lacking;
 pub use leaks::{Leaks, leaks};

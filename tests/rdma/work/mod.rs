@@ -7,7 +7,6 @@ mod extended;
 mod groups;
 mod lifecycle;
 mod memory;
-mod rights;
 mod windows;
 
 use std::fmt::Debug;
