@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use lab_tests::gate;
 use netprims_rdma::{
-    AtomicCap, Buf, Device, DeviceCaps, Done, Endpoint, Error, GidIndex, GidReason, GidType, Leaks,
+    AtomicCap, Device, DeviceCaps, Done, Endpoint, Error, GidIndex, GidReason, GidType, Leaks,
     LinkLayer, Mtu, NodeType, PhysState, Pkey, PortCaps, PortNum, PortState, Psn, QpCap, QpState,
     Queue, RtrAttr, RtsAttr, Transport, WcOpcode, WcStatus, Wr, leaks,
 };

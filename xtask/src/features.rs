@@ -2,7 +2,10 @@
 
 /// All that need nothing of the machine, in the words of cargo. Left out is `netprims-rdma/link`, which needs libraries to
 /// build: it is built with those of `linking.rs`, and nowhere else.
-pub(crate) const ALL: &[&str] = &["--features", "netprims/ring,netprims/serde,netprims/tokio"];
+pub(crate) const ALL: &[&str] = &[
+    "--features",
+    "netprims/ring,netprims/serde,netprims/tokio,netprims-rdma/tokio",
+];
 
 #[cfg(test)]
 mod tests {

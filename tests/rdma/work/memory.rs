@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use netprims_rdma::{Error, HugePage, PagePlan, Registration, StableMemory};
+use netprims_rdma::{BufList, Error, HugePage, PagePlan, Registration, StableMemory};
 
 use super::*;
 
