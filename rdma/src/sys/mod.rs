@@ -22,7 +22,6 @@ mod cq_ex;
 #[cfg(test)]
 pub(crate) mod defect;
 mod device;
-#[cfg(not(feature = "link"))]
 mod dlopen;
 mod errno;
 #[cfg(test)]
