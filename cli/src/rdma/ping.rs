@@ -208,6 +208,11 @@ impl Wish {
         ensure!(size, "this server was told another --size");
         let iters = self.iters.is_none_or(|iters| iters == hello.iters);
         ensure!(iters, "this server was told another --iters");
+        let check = !self.check || hello.check;
+        ensure!(
+            check,
+            "this server was told --check, and the client was not"
+        );
         Ok(())
     }
 }

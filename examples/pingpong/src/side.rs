@@ -156,7 +156,8 @@ fn fits(plan: &Plan, info: &PortInfo) -> Result<()> {
         plan.kind != Kind::Ud || *size <= most,
         "{size} bytes do not fit a datagram: the MTU of port {port} is {most}"
     );
-    if let Some(packet) = plan.mtu.and_then(Mtu::bytes) {
+    let packet = plan.mtu.filter(|_| plan.kind != Kind::Ud);
+    if let Some(packet) = packet.and_then(Mtu::bytes) {
         ensure!(
             packet <= most,
             "packets of {packet} bytes are too large: the MTU of port {port} is {most}"

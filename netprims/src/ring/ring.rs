@@ -203,7 +203,8 @@ impl Ring {
         self.core.engine.in_flight()
     }
 
-    /// What became of the bytes so far. It is added up over the ring's sockets.
+    /// What became of the bytes so far. It is added up over the ring's sockets, those that were removed included, in time
+    /// that grows with their number.
     pub fn totals(&self) -> Totals {
         self.core.engine.totals()
     }

@@ -11,7 +11,10 @@ use crate::sys::WindowHandle;
 /// A memory window: a key to a part of an [`ExposedMr`], which requests give and take at little cost,
 /// while registering takes a system call.
 ///
-/// Dropping it takes the key away, too.
+/// Dropping it takes the key away, too. Drop it, or [invalidate](crate::Wr::invalidate) it, before the queue pair that it was
+/// bound through: until then a device may count it as a user of that queue pair, whose end then waits (Soft-RoCE: up to a
+/// minute, with a warning in the kernel's log). After a bind that did not succeed, drop it: the device and this process may
+/// not agree about its key any more.
 ///
 /// Soft-RoCE (seen on Linux 6.12) sees to a window's rights, but to the bounds of its region only.
 #[doc(alias = "ibv_mw")]

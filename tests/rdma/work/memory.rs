@@ -1,10 +1,8 @@
 //! Memory of every kind.
 
 use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 
-use netprims_rdma::{BufList, Error, HugePage, PagePlan, Registration, StableMemory};
+use netprims_rdma::{BufList, Error, HugePage, PagePlan};
 
 use super::*;
 
@@ -151,38 +149,5 @@ fn the_paging_on_demand_of_soft_roce_is_refused_whether_the_kernel_has_it_or_not
             text.contains("no paging on demand") && text.contains(reason),
             "{text}"
         );
-    });
-}
-
-/// After a fork, memory that the two processes share is copied for the one that writes first, and the device keeps the
-/// other.
-#[test]
-fn a_message_arrives_in_the_memory_of_a_process_that_has_forked_since() {
-    fn arrives<T: StableMemory>(rxe: &Rxe, own: impl FnOnce(Registration<'_>) -> (Mr, T)) {
-        let (mut a, mut b) = sides(rxe, manners()[1], reliable);
-        let pd = b.qp.pd();
-        let (memory, owner) = own(pd.registration());
-        b.post_recv(memory.take().unwrap(), 1);
-        let mut beside = memory.take().unwrap();
-        // With a user to become, the child is forked; without, it shares all memory until it is another program.
-        let mut sleeper = Command::new("sleep").arg("100").uid(0).spawn().unwrap();
-        beside.fill(5);
-        a.qp.post(Wr::send(a.filled(1000, 6)), 1).unwrap();
-        well(&a.wait(1), "sent");
-        assert!(is_pattern(b.wait(1)[0].message(), 6));
-        assert!(beside.iter().all(|byte| *byte == 5));
-        sleeper.kill().unwrap();
-        sleeper.wait().unwrap();
-        drop(owner);
-    }
-    gate(|lab| {
-        let rxe = lab.rxe();
-        arrives(&rxe, |registration| {
-            (registration.local(2, 1024).unwrap(), Vec::<u8>::new())
-        });
-        arrives(&rxe, |registration| {
-            let memory = registration.local_owned(vec![1_u8; 2048], 1024).unwrap();
-            ((*memory).clone(), Vec::<u8>::new())
-        });
     });
 }

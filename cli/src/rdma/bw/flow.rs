@@ -89,11 +89,11 @@ impl Flow {
         }
         while stage != Stage::Done || theirs.is_none() {
             let has_arrived = self.take(stage)?;
+            let now = Instant::now();
             if self.qp.in_flight(Queue::Send) + self.qp.in_flight(Queue::Recv) == 0 {
                 // The other side does without this one, or is done.
                 thread::sleep(LOOK);
             }
-            let now = Instant::now();
             if has_arrived {
                 heard = now;
             }
@@ -121,7 +121,7 @@ impl Flow {
                 }
                 // The other side may move for as long, and then be as patient.
                 let longest = match stage {
-                    Stage::Done => self.load.duration() + self.patience,
+                    Stage::Done => self.load.duration().saturating_add(self.patience),
                     Stage::Moving | Stage::Draining => self.patience,
                 };
                 ensure!(

@@ -51,6 +51,34 @@ fn a_plain_result_is_told_as_sent_then_released(#[case] wish: Wish) {
     );
 }
 
+/// What is told may be asked to be cancelled, in vain, by the handler that hears of it.
+#[rstest]
+#[case::the_send(false)]
+#[case::all_of_the_socket(true)]
+fn what_is_cancelled_as_it_is_told_is_released(#[case] all: bool) {
+    let (mut core, pool) = core_of(0, Wish::Plain);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = core.engine.add(socket.into()).unwrap();
+    let sent = core.engine.send(socket, pool.take().unwrap(), Wish::Plain);
+    let key = sent.map_err(|(_, error)| error).unwrap();
+    core.engine.kernel_mut().result(0, 100, false);
+    let mut told = Vec::new();
+    let events = core.poll_with(Wait::No, |event, engine| match event {
+        Event::Sent { .. } => {
+            let asked = match all {
+                true => engine.cancel_all(socket),
+                false => engine.cancel(key),
+            };
+            told.push(format!("sent {}", asked.is_ok()));
+        }
+        Event::Released { .. } => told.push("released".into()),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(events.unwrap(), 2);
+    assert_eq!(told, ["sent true", "released"]);
+    assert_eq!((core.engine.in_flight(), free(&pool)), (0, 4));
+}
+
 #[rstest]
 #[case::plain(Wish::Plain)]
 #[case::zero_copy(Wish::ZeroCopy)]

@@ -200,13 +200,17 @@ unsafe impl Kernel for Live {
     }
 
     fn is_work_left(&mut self) -> bool {
+        // Looking at a queue writes its head or tail back, which are its process's alone.
+        if !self.home.is_current() {
+            return false;
+        }
         let queue = self.ring.submission();
-        self.home.is_current() && (queue.taskrun() || queue.cq_overflow())
+        queue.taskrun() || queue.cq_overflow()
     }
 
     #[inline]
     fn has_completion(&mut self) -> bool {
-        self.ring.has_completion()
+        self.home.is_current() && self.ring.has_completion()
     }
 
     #[inline]

@@ -25,6 +25,8 @@ pub(crate) struct BufferRing {
     filling: Filling,
     /// Slots were shown that the kernel was not told of.
     is_behind: bool,
+    /// How many it was told of, modulo 2^16.
+    published: u16,
 }
 
 /// What a completion says of a buffer ring.
@@ -59,6 +61,7 @@ impl BufferRing {
             slot_len: area.slot_len(),
             filling,
             is_behind: false,
+            published: 0,
         }))
     }
 
@@ -113,18 +116,19 @@ impl BufferRing {
     /// Lets the kernel see what is shown: one store, however many there are.
     pub(crate) fn publish(&mut self) {
         if std::mem::take(&mut self.is_behind) {
-            self.entries.publish(self.order.tail());
+            self.published = self.order.tail();
+            self.entries.publish(self.published);
         }
     }
 
-    /// How many slots have been shown, modulo 2^16: tells whether any was since another time.
+    /// How many slots the kernel was told of, modulo 2^16: tells whether it was of any since another time.
     pub(crate) fn tail(&self) -> u16 {
-        self.order.tail()
+        self.published
     }
 
     /// Whether the kernel has a slot to receive into, as far as its completions tell.
     pub(crate) fn is_any_left(&self) -> bool {
-        self.order.is_any_left()
+        self.order.is_any_left(self.published)
     }
 
     /// How many slots are shown.

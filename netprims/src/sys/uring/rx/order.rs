@@ -90,10 +90,15 @@ impl Order {
         self.shown.iter().flatten().count()
     }
 
-    /// Whether the last slot that was shown was not taken. Slots are taken in order, so without it there is none.
-    pub(super) fn is_any_left(&self) -> bool {
-        let last = usize::from(self.tail.wrapping_sub(1) & self.mask);
-        self.places.get(last).is_some_and(|slot| *slot != NONE)
+    /// Whether the last slot that was shown before the count was this was not taken. Slots are taken in order, so without it
+    /// none of them is left.
+    pub(super) fn is_any_left(&self, count: u16) -> bool {
+        let last = count.wrapping_sub(1);
+        let slot = self.places.get(usize::from(last & self.mask)).copied();
+        let shown = slot
+            .and_then(|slot| usize::try_from(slot).ok())
+            .and_then(|slot| self.shown.get(slot).copied().flatten());
+        shown.is_some_and(|shown| shown.position == last)
     }
 
     /// Whether the next place can be written.

@@ -95,7 +95,8 @@ impl<K: Kernel> Engine<K> {
                 zero_copy: false,
             },
         };
-        // SAFETY: as in `issue`: the slot is in the table, and with the kernel, before anybody else sees the engine.
+        // SAFETY: as in `issue`: the slot is owned here until it is put into the table, right after it is with the kernel, and
+        // nothing between panics or returns.
         if unsafe { self.kernel.push(&request) }.is_err() {
             return Err(slot);
         }
@@ -130,10 +131,11 @@ impl<K: Kernel> Engine<K> {
         if !L::HEARS_ON {
             return 1;
         }
-        self.told = None;
         let Some(released) = self.release_plain(key) else {
+            // Its handler asked something of it, so that it is no short one any more: it is released like others, next.
             return 1;
         };
+        self.told = None;
         listener.hear(self, Outcome::Released { key, released });
         2
     }
