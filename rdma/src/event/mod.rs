@@ -23,7 +23,8 @@ pub use kind::EventKind;
 /// of several values for one open device, clones included, one gets it. An event of an object is told
 /// only while the object exists.
 ///
-/// Events are acknowledged as they are fetched, so that none keeps its object from being destroyed.
+/// Events are acknowledged as they are fetched, so that none keeps its object from being destroyed. So the descriptor is for
+/// waiting only: an event that is read from it past this type is never acknowledged, and the end of its object waits for ever.
 #[doc(alias = "ibv_async_event")]
 #[derive(Clone, Debug)]
 pub struct DeviceEvents {

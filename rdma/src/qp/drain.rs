@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::{Done, Qp, QpType, Queue, Returned, Stopped};
 use crate::cq::{Completion, Cq};
 use crate::device::verb_error;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::sys::Health;
 
 /// How long to leave the processor to others when a poll found nothing.
 const PAUSE: Duration = Duration::from_micros(200);
@@ -23,7 +24,8 @@ pub struct Drained {
     pub returned: Vec<Returned>,
     /// What went wrong, if anything did: [`Error::CqFailed`](crate::Error::CqFailed) and
     /// [`Error::CompletionMissing`](crate::Error::CompletionMissing) cut the waiting short; after
-    /// [`Error::QpPoisoned`](crate::Error::QpPoisoned), and [`Error::Verb`](crate::Error::Verb) of `ibv_destroy_qp`, what had not completed stays with the queue pair for ever.
+    /// [`Error::QpPoisoned`](crate::Error::QpPoisoned), and [`Error::Verb`](crate::Error::Verb) of `ibv_destroy_qp`,
+    /// what had not completed stays with the queue pair for ever. Of several the first.
     pub outcome: Result<()>,
 }
 
@@ -56,16 +58,19 @@ impl<T: QpType> Qp<T, Stopped> {
     ) -> Drained {
         let start = Instant::now();
         let mut done = Vec::new();
-        let mut outcome = Ok(());
+        let qpn = self.handle.number();
+        let mut outcome = match self.handle.health() {
+            Health::Poisoned => Err(Error::QpPoisoned { qpn }),
+            Health::Good | Health::Failed => Ok(()),
+        };
         while outcome.is_ok() && self.is_busy() {
-            let mut found = 0;
+            let mut found = Found::default();
             for cq in &mut *cqs {
-                match self.take_from(cq, &mut done, &mut others) {
-                    Ok(count) => found += count,
-                    Err(error) => outcome = Err(error),
-                }
+                let taken = self.take_from(cq, &mut done, &mut others, &mut found);
+                outcome = outcome.and(taken);
             }
-            if found > 0 {
+            // Its own are no more than were in flight; there may be others without end.
+            if found.own {
                 continue;
             }
             let Some(left) = limit
@@ -74,13 +79,15 @@ impl<T: QpType> Qp<T, Stopped> {
             else {
                 break;
             };
-            thread::sleep(left.min(PAUSE));
+            if !found.others {
+                thread::sleep(left.min(PAUSE));
+            }
         }
         let object = self.object();
         let returned = match self.handle.close_returning() {
             Ok(returned) => returned,
             Err(errno) => {
-                outcome = Err(verb_error("ibv_destroy_qp", object, errno));
+                outcome = outcome.and(Err(verb_error("ibv_destroy_qp", object, errno)));
                 Vec::new()
             }
         };
@@ -99,21 +106,22 @@ impl<T: QpType> Qp<T, Stopped> {
         self.in_flight(Queue::Send) + self.in_flight(Queue::Recv) > 0
     }
 
-    /// Takes what one poll finds, and says how many completions that were.
+    /// Takes what one poll finds, and notes whose it was.
     fn take_from(
         &mut self,
         cq: &mut Cq,
         done: &mut Vec<Done>,
         others: &mut impl FnMut(Completion<'_>),
-    ) -> Result<usize> {
-        let mut found = 0;
+        found: &mut Found,
+    ) -> Result<()> {
         let mut result = Ok(());
         for mut completion in cq.poll()? {
-            found += 1;
             if !self.owns(&completion) {
+                found.others = true;
                 others(completion);
                 continue;
             }
+            found.own = true;
             // What comes after an error may be of others.
             while let Some(one) = self.complete(&mut completion).unwrap_or_else(|error| {
                 result = Err(error);
@@ -122,6 +130,13 @@ impl<T: QpType> Qp<T, Stopped> {
                 done.push(one);
             }
         }
-        result.map(|()| found)
+        result
     }
+}
+
+/// Whose completions polls have found.
+#[derive(Default)]
+struct Found {
+    own: bool,
+    others: bool,
 }

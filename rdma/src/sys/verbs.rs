@@ -19,8 +19,8 @@ use super::ffi;
 ///    dereg or destroy returned `Ok`; an `Err` from those leaves it valid;
 /// 2. all functions, and those in `ops`, may be called from any thread, and at once from several;
 /// 3. the functions of an extended queue pair read what their arguments point to only during the call,
-///    and those of an extended completion queue write to nothing of the caller's. `poll_cq` in `ops` writes at most as many entries as it was asked for; `post_send`,
-///    `post_recv` and `post_srq_recv` read the work request, its scatter list, and the bytes of one that is inline,
+///    and those of an extended completion queue write to nothing of the caller's. `poll_cq` in `ops`
+///    writes at most as many entries as it was asked for; `post_send`, `post_recv` and `post_srq_recv` read the work request, its scatter list, and the bytes of one that is inline,
 ///    only during the call;
 /// 4. memory is accessed only through a region registered over it, within the range and the rights
 ///    of the region, and not any more once `dereg_mr` returned `Ok`;

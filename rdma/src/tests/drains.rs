@@ -95,6 +95,54 @@ fn completions_of_others_are_handed_on() {
     );
 }
 
+/// The other queue pair always has more.
+#[test]
+fn completions_of_others_without_end_do_not_make_the_limit_longer() {
+    let mut rig = Rig::new();
+    let qp = busy(&rig).stop().unwrap();
+    let mut other = rig.qp();
+    let mut next = 0;
+    other.post_send(rig.buf(), next).unwrap();
+    let newest = |rig: &Fake| *rig.posted(Queue::Send).last().unwrap();
+    let fake = rig.fake.clone();
+    let sent = newest(&fake);
+    fake.state().report(sent, 0);
+    let drained = qp.drain(
+        &mut [&mut rig.cq],
+        Duration::from_millis(5),
+        |mut completion| {
+            let done = other.complete(&mut completion).unwrap().unwrap();
+            next += 1;
+            let buf = done.bufs.into_one().unwrap();
+            other.post_send(buf, next).unwrap();
+            let sent = newest(&fake);
+            fake.state().report(sent, 0);
+        },
+    );
+    drained.outcome.unwrap();
+    assert_eq!((drained.done.len(), drained.returned.len()), (0, 5));
+    assert!(next > 0);
+}
+
+#[test]
+fn one_that_was_poisoned_before_says_so_and_is_not_waited_for() {
+    let mut rig = Rig::new();
+    let mut qp = busy(&rig);
+    let first = rig.fake.posted(Queue::Recv)[0];
+    for _ in 0..2 {
+        rig.fake.state().report(first, 0);
+    }
+    let mut poisoned = false;
+    for mut completion in rig.cq.poll().unwrap() {
+        poisoned |= qp.complete(&mut completion).is_err();
+    }
+    assert!(poisoned);
+    let start = Instant::now();
+    let drained = qp.stop().unwrap().drain(&mut [&mut rig.cq], LONG, |_| ());
+    assert!(matches!(drained.outcome, Err(Error::QpPoisoned { .. })));
+    assert!(start.elapsed() < LONG && drained.returned.is_empty());
+}
+
 #[test]
 fn both_queues_are_polled() {
     let mut rig = Rig::new();

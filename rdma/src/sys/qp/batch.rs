@@ -217,7 +217,6 @@ impl<'a> Staging<'_, 'a> {
         }
         // Only those that are in flight.
         stage.requests.truncate(pushed);
-        link(&mut stage.requests);
         let result = qp.ring(&mut stage.requests);
         stage.clear();
         qp.stage = stage;
@@ -231,22 +230,24 @@ impl Drop for Staging<'_, '_> {
     }
 }
 
-/// Makes each request point to the next one.
-fn link(requests: &mut [ffi::SendWr]) {
+/// Makes each request point to the next one, and returns the first; null if there is none.
+fn link(requests: &mut [ffi::SendWr]) -> *mut ffi::SendWr {
     let mut next = ptr::null_mut();
     for request in requests.iter_mut().rev() {
         request.next = next;
         next = ptr::from_mut(request);
     }
+    next
 }
 
 impl QpHandle {
     /// Posts requests whose buffers are in flight, the last ones there, in this order.
     fn ring(&mut self, requests: &mut [ffi::SendWr]) -> Result<(), BatchRefused> {
         let count = requests.len();
-        let Some(first) = requests.first_mut() else {
+        let first = link(requests);
+        if first.is_null() {
             return Ok(());
-        };
+        }
         let mut bad = ptr::null_mut();
         // SAFETY: as in `post_send`, for each request of the list, which ends with the last one.
         let result = unsafe { (self.post_send)(self.raw.as_ptr(), first, &mut bad) };
