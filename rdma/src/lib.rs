@@ -79,11 +79,11 @@
 //!
 //! A forked child must leave the objects of this crate alone, and best becomes another program at once, as
 //! [`Command`](std::process::Command) has it: they are the parent's, and what a child posts or drops would be so for
-//! the parent, too. The parent goes on undisturbed: memory that the crate maps is not shared with the child,
-//! which sees zeroes there, or nothing where the pages are huge. Memory of the program's own
-//! ([`Registration::local_owned`]) is copied for the child by Linux 5.12 and newer; with older kernels, a program that registers it
-//! must not fork. `ibv_fork_init` (or `IBV_FORK_SAFE=1`) is not needed; where it is in use, the child lacks all registered
-//! pages.
+//! the parent, too. With Linux 5.12 and newer the parent goes on undisturbed: memory that the crate maps is not shared with
+//! the child, which sees zeroes there, or nothing where the pages are huge; memory of the program's own
+//! ([`Registration::local_owned`]) and the queues of the provider are copied for the child. `ibv_fork_init` (or
+//! `IBV_FORK_SAFE=1`) is not needed there; where it is in use, the child lacks all registered pages. With older kernels, set
+//! `IBV_FORK_SAFE=1`, or do not fork while a device is open: the parent might lose its queues to the child.
 
 mod ah;
 mod clock;

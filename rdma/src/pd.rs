@@ -65,7 +65,8 @@ impl Pd {
     ///
     /// As [`create_rc`](Self::create_rc), and [`Error::OtherDomain`](crate::Error::OtherDomain).
     /// The first queue pair that receives by a completion queue reserves room there for the whole
-    /// shared queue.
+    /// shared queue, and the shared queue keeps that completion queue from then on until it ends: let queue pairs that come
+    /// and go receive by few completion queues.
     pub fn create_rc_with_srq(
         &self,
         send_cq: &Cq,

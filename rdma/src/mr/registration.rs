@@ -109,7 +109,7 @@ impl Registration<'_> {
     /// memory holds. [`Owned::into_owner`] gives the memory back.
     ///
     /// The pages are pinned as they are: on kernels before 5.12, a program that forks must not use memory that
-    /// shares pages with other things, as that of a `Vec` does. [`Pages`] may always be forked.
+    /// shares pages with other things, as that of a `Vec` does.
     ///
     /// # Errors
     ///

@@ -23,7 +23,8 @@ pub struct Done {
     pub token: u64,
     /// The queue it was posted to.
     pub queue: Queue,
-    /// What kind of work it was, if it succeeded.
+    /// What kind of work it was, if it succeeded and had a completion of its own. Of work that was
+    /// [unsignalled](crate::Wr::unsignalled) and is done with a later completion: [`WcOpcode::Send`], whatever it was.
     pub opcode: WcOpcode,
     /// How it ended.
     pub status: WcStatus,

@@ -26,9 +26,10 @@ impl GroupNumbers {
 }
 
 impl QpHandle {
-    /// Attaches the queue pair to a group; nothing where it is attached already.
+    /// Attaches the queue pair to a group; nothing where it is attached already, at whatever LID: where LIDs mean nothing,
+    /// the kernel has one entry for both, and would detach it once.
     pub(crate) fn attach(&mut self, group: GroupNumbers) -> Result<(), AttachError> {
-        if self.groups.contains(&group) {
+        if self.groups.iter().any(|other| other.gid == group.gid) {
             return Ok(());
         }
         let verbs = self.pd.context().verbs();
@@ -40,8 +41,9 @@ impl QpHandle {
     }
 
     pub(crate) fn detach(&mut self, group: GroupNumbers) -> Result<(), AttachError> {
-        let found = self.groups.iter().position(|other| *other == group);
+        let found = self.groups.iter().position(|other| other.gid == group.gid);
         let index = found.ok_or(AttachError::NotAttached)?;
+        let group = self.groups.get(index).copied().unwrap_or(group);
         let verbs = self.pd.context().verbs();
         // SAFETY: as in `attach`.
         unsafe { verbs.detach_mcast(self.raw, &group.raw_gid(), group.lid) }
