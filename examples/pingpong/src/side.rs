@@ -44,12 +44,9 @@ impl Side {
             None => None,
         };
 
-        // A message under way for each queue pair, and one that is about to be.
-        let sends = plan.queue_pairs;
-        let buffers = plan.receives.saturating_add(sends.saturating_mul(2));
-        let room = plan.receives.saturating_add(sends);
+        let room = plan.receives.saturating_add(plan.queue_pairs);
         let pd = context.alloc_pd()?;
-        let memory = pd.register_local(buffers, slot(plan))?;
+        let memory = pd.register_local(buffers(plan), slot(plan))?;
         let cq = match plan.events {
             true => context.create_cq_with_events(room)?,
             false => context.create_cq(room)?,
@@ -146,8 +143,31 @@ fn source(
     Ok((Some(choice.index), Some(choice.to_string())))
 }
 
-/// What some devices would say only of the first packet that is too large.
+/// All buffers of a side together are no larger: the size may be a peer's wish.
+const MOST_MEMORY: u64 = 1 << 30;
+
+/// How many buffers a side has: those of its receives, and for each queue pair a message under way and one that is about
+/// to be.
+fn buffers(plan: &Plan) -> u32 {
+    plan.receives
+        .saturating_add(plan.queue_pairs.saturating_mul(2))
+}
+
+/// What some devices would say only of the first packet that is too large, and what would take all memory.
 fn fits(plan: &Plan, info: &PortInfo) -> Result<()> {
+    ensure!(
+        info.max_message == 0 || plan.size <= info.max_message,
+        "messages of {} bytes are too large: port {} takes {}",
+        plan.size,
+        plan.port,
+        info.max_message
+    );
+    let total = u64::from(buffers(plan)).saturating_mul(plan.size.into());
+    ensure!(
+        total <= MOST_MEMORY,
+        "messages of {} bytes need {total} bytes of memory, and this program takes {MOST_MEMORY}",
+        plan.size
+    );
     let Some(most) = info.active_mtu.bytes() else {
         return Ok(());
     };

@@ -12,7 +12,7 @@ use super::flow::Flow;
 use super::{Load, Operation};
 use crate::rdma::source::Source;
 
-/// All buffers of a side together are no larger.
+/// The messages under way at once in a direction are together no larger; a side has memory for three times as much at most.
 const MOST_MEMORY: u64 = 1 << 30;
 /// Reads that may be under way at once on this queue pair, in each direction: more need resources of
 /// the device that not all have.
