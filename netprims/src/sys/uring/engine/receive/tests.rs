@@ -377,6 +377,25 @@ fn a_sockets_own_shortage_ends_its_receive(
     assert_eq!(bench.pushed(), answers + 2);
 }
 
+/// All slots were taken, and came back since, of which the kernel has not been told: the shortage was theirs, and nothing
+/// was overrun.
+#[test]
+fn a_socket_that_tells_overruns_waits_for_slots_that_came_back_meanwhile() {
+    let (mut bench, _) = bench(2, SINGLE);
+    let netlink = socket2::Socket::new(libc::AF_NETLINK.into(), libc::SOCK_RAW.into(), None);
+    let socket = bench.engine.add(netlink.unwrap().into()).unwrap();
+    let key = bench.engine.receive(socket, &bench.handle).unwrap();
+    bench.enter();
+    assert_eq!(bench.pushed(), 2);
+    bench.kernel().fill(1, 10, 0, true);
+    bench.kernel().fill(1, 10, 1, true);
+    bench.kernel().result(1, -libc::ENOBUFS, false);
+    let chunk = || Seen::Chunk(key, 10);
+    assert_eq!(bench.all(), [chunk(), chunk()]);
+    bench.enter();
+    assert_eq!(bench.pushed(), 3, "it goes on");
+}
+
 /// What a kernel says that has lost its way, and where it said it.
 #[rstest]
 #[case::a_buffer_twice(1)]
