@@ -4,7 +4,7 @@
 use netprims_rdma::Completion;
 
 fn forge() -> Completion<'static> {
-    Completion { id: None }
+    Completion { used: false }
 }
 
 fn main() {}
