@@ -100,7 +100,8 @@ impl Running {
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
     }
 
-    fn ends(mut self) -> (Option<i32>, String) {
+    /// How it has ended, and all it says.
+    pub(crate) fn ends(mut self) -> (Option<i32>, String) {
         // Its lines end when it does; the test's own deadline bounds that.
         while let Ok(line) = self.lines.recv() {
             self.said.push(line);
