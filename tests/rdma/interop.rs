@@ -73,12 +73,7 @@ impl Match {
 
     fn ours(&self, lab: &Lab, rxe: &Rxe) -> Program {
         let path = lab.program(self.kind.program());
-        let program = self.arguments(Program::new(path), rxe);
-        match self.kind {
-            // A lost message is told soon.
-            Kind::Uc | Kind::Ud => program.words("--patience 8"),
-            Kind::Rc | Kind::Srq => program,
-        }
+        self.arguments(Program::new(path), rxe)
     }
 
     fn theirs(&self, rxe: &Rxe) -> Program {
@@ -126,6 +121,14 @@ impl Match {
 }
 
 impl Match {
+    /// Has a message that is lost told soon.
+    fn patience(&self) -> &'static str {
+        match self.kind {
+            Kind::Uc | Kind::Ud => "--patience 8",
+            Kind::Rc | Kind::Srq => "",
+        }
+    }
+
     /// Plays to the end. Where the service may lose a message, after which nobody can play on, it is begun anew a few times;
     /// `begin` starts our side and theirs.
     fn play(&self, begin: impl Fn() -> (Running, Running)) {
@@ -166,7 +169,8 @@ fn our_client_plays_with_rdma_cores_server(
             game.play(|| {
                 let server = game.theirs(&rxe).start();
                 // The client waits for the server by itself.
-                let client = game.ours(lab, &rxe).words(&rxe.address().to_string());
+                let client = game.ours(lab, &rxe).words(game.patience());
+                let client = client.words(&rxe.address().to_string());
                 (client.start(), server)
             });
         }
@@ -181,7 +185,7 @@ fn rdma_cores_client_plays_with_our_server(
         let rxe = lab.rxe();
         for game in matches(lab, kind) {
             game.play(|| {
-                let mut server = game.ours(lab, &rxe).start();
+                let mut server = game.ours(lab, &rxe).words(game.patience()).start();
                 server.says("local address");
                 let client = game.theirs(&rxe).words(&rxe.address().to_string());
                 (server, client.start())
